@@ -1,0 +1,9 @@
+"""WHAT to try: configs, ids, spaces, and the architectures themselves.
+
+The bottom of the house: imports nothing of ours. Torch is imported only when a module is built.
+"""
+
+from search_space.config import SCALES, Config, Conv, config_id, parse_id
+from search_space.registry import families, family, family_class
+
+__all__ = ["SCALES", "Config", "Conv", "config_id", "families", "family", "family_class", "parse_id"]

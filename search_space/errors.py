@@ -1,0 +1,29 @@
+"""The small family of errors a user can act on: each says what was wrong, with which value, and what to do."""
+
+
+class SweepError(Exception):
+    """Base of every error the product raises on purpose; the CLI prints it as one line and exits 2."""
+
+
+class BadConfig(SweepError):
+    """An id, a family or a field value that names no architecture."""
+
+
+class BadSpace(SweepError):
+    """A space file, preset name or filter that cannot be read, with the line that made it where there is one."""
+
+
+class BadData(SweepError):
+    """A data folder or an image that cannot be used."""
+
+
+class BadWeights(SweepError):
+    """A weights file that is missing, unsafe, or made for another config."""
+
+
+class MissingExtra(SweepError):
+    """An optional dependency is needed; the message names the pip command that brings it."""
+
+
+class StoreError(SweepError):
+    """The results database cannot be opened, read or written."""

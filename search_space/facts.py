@@ -1,0 +1,123 @@
+"""The facts that travel between the packages: workers make them, results_db keeps them, analysis reads them.
+
+Plain frozen values in the field's words; no torch, no SQL. They live in the bottom package because
+workers and results_db may not import each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Failure(StrEnum):
+    """Why an attempt failed; the class decides what happens next (``sweep.retry``)."""
+
+    OOM = "oom"
+    DIVERGENCE = "divergence"
+    WORKER_LOST = "worker-lost"
+    TIMEOUT = "timeout"
+    BAD_DATA = "bad-data"
+    BUG = "bug"
+
+
+@dataclass(frozen=True)
+class TrialKey:
+    """What makes a training result reproducible: the same key means the same numbers.
+
+    ``recipe``, ``data`` and ``code`` are short hex digests (of the recipe's fields, of the training
+    images, of the training code); ``seed`` is the trial's own.
+    """
+
+    config: str
+    seed: int
+    recipe: str
+    data: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One metric of one trained config on one test set under one named protocol; ``value`` is the mean over images."""
+
+    config: str
+    dataset: str
+    metric: str
+    """``psnr`` (dB), ``ssim`` or ``lpips``."""
+    value: float
+    unit: str
+    protocol: str
+    per_image: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast one architecture runs on one device. None (with a reason in ``detail``), never 0, where unreadable."""
+
+    config: str
+    device: str
+    backend: str
+    """``eager``, ``compile``, ``cudagraph``, ``onnxruntime``, ..."""
+    precision: str
+    """``fp32``, ``fp16``, ``bf16``, ``int8``."""
+    protocol: str
+    """Name of the timing protocol, for example ``fullhd14`` (14 outputs of 1920 x 1080, batch 1)."""
+    fps: float
+    """Frames per second from the median time of a frame."""
+    seconds_median: float | None = None
+    seconds_iqr: float | None = None
+    seconds_min: float | None = None
+    runs: int | None = None
+    power_w: float | None = None
+    energy_j: float | None = None
+    """Energy per frame, idle subtracted."""
+    memory_mib: float | None = None
+    temperature_c: float | None = None
+    cpu_percent: float | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    """Whatever else was recorded: clocks, throttling, threads, reference time, reasons for missing values."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file made by a trial, carried as bytes: ``weights`` (safetensors), ``checkpoint``, ``onnx``."""
+
+    kind: str
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A trial that was trained and evaluated."""
+
+    trial: int
+    attempt: int
+    quality: tuple[Quality, ...]
+    artifacts: tuple[Artifact, ...]
+    seconds: float
+    """Training time of the attempt; a member of a pack carries its share by MACs."""
+    steps: int
+    node: str
+    curve: tuple[tuple[int, float], ...] = ()
+    """(step, training loss) points."""
+    flags: tuple[str, ...] = ()
+    """For example ``below-bicubic:Set5``."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A trial's attempt that ended without a result."""
+
+    trial: int
+    attempt: int
+    failure: Failure
+    error: str
+    """One line."""
+    traceback: str
+    node: str
+    seconds: float = 0.0
+
+
+Outcome = Done | Failed
