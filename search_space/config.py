@@ -20,7 +20,7 @@ class Conv:
     """One convolution as arithmetic sees it: enough for parameters, MACs and receptive field.
 
     ``kernel`` is the side in pixels of the layer's input; ``bias`` counts one per output channel;
-    ``extra`` counts other parameters (a PReLU slope per channel). A ``transposed`` convolution of
+    ``extra`` counts other parameters (the slope of a PReLU). A ``transposed`` convolution of
     stride s does its kernel*kernel*c_in*c_out products once per input pixel and sees
     ceil(kernel / s) input pixels a side.
     """

@@ -6,21 +6,21 @@ from torch import Tensor, nn
 
 
 class FastSRCNN(nn.Module):
-    """conv5 1->D, conv1 D->S, M x conv3 S->S, conv1 S->D, each with PReLU; transposed conv 9 x 9 of stride s."""
+    """conv5 1->D, conv1 D->S, M x conv3 S->S, conv1 S->D, each with a one-slope PReLU; transposed conv 9 x 9 of stride s."""
 
     def __init__(self, scale: int, d: int, s: int, m: int) -> None:
         super().__init__()
         mapping: list[nn.Module] = []
         for _ in range(m):
-            mapping += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU(s)]
+            mapping += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU()]
         self.net = nn.Sequential(
             nn.Conv2d(1, d, 5, padding=2),
-            nn.PReLU(d),
+            nn.PReLU(),
             nn.Conv2d(d, s, 1),
-            nn.PReLU(s),
+            nn.PReLU(),
             *mapping,
             nn.Conv2d(s, d, 1),
-            nn.PReLU(d),
+            nn.PReLU(),
             nn.ConvTranspose2d(d, 1, 9, stride=scale, padding=4, output_padding=scale - 1),
         )
 

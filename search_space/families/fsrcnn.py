@@ -34,9 +34,9 @@ class FSRCNN(Config):
 
     def convs(self) -> tuple[Conv, ...]:
         return (
-            Conv(5, 1, self.D, extra=self.D),
-            Conv(1, self.D, self.S, extra=self.S),
-            *(Conv(3, self.S, self.S, extra=self.S) for _ in range(self.M)),
-            Conv(1, self.S, self.D, extra=self.D),
+            Conv(5, 1, self.D, extra=1),
+            Conv(1, self.D, self.S, extra=1),
+            *(Conv(3, self.S, self.S, extra=1) for _ in range(self.M)),
+            Conv(1, self.S, self.D, extra=1),
             Conv(9, self.D, 1, transposed_stride=self.scale),
         )
