@@ -1,0 +1,68 @@
+"""Write a measurement with all that is needed to believe it: command, machine, date, revision, versions."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    """CPU or GPU model, cores and memory of this machine."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    out: dict[str, Any] = {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
+    if "torch" in sys.modules:
+        import torch
+
+        if torch.cuda.is_available():
+            out["gpu"] = torch.cuda.get_device_name(0)
+    return out
+
+
+def git_revision() -> str:
+    """Short commit hash, with ``+`` when the tree has uncommitted changes; ``unknown`` outside a checkout."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions, with Python's own."""
+    out = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            out[package] = version(package)
+        except PackageNotFoundError:
+            out[package] = "not installed"
+    return out
+
+
+def record(name: str, figures: dict[str, Any], packages: tuple[str, ...] = ("torch", "ray", "numpy")) -> Path:
+    """Write ``results/NAME.json`` and return its path."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    document = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": machine(),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "git": git_revision(),
+        "versions": versions(*packages),
+        **figures,
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    return path
