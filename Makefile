@@ -1,0 +1,53 @@
+# One door for every habit: make demo | test | lint | bench | docker-test
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS := demo
+STAMP := $(VENV)/.installed
+
+.PHONY: help install system demo test lint format bench docker-test clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(STAMP) ## make .venv with everything pinned in constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or set PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+system: ## apt packages that a few tests need; says what each is for where it cannot be had
+	@bash scripts/system-packages chromium iproute2
+
+demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
+	$(BIN)/sweep run --space demo --recipe demo --db $(RESULTS)/sweep.db
+	$(BIN)/sweep plot pareto --db $(RESULTS)/sweep.db --out $(RESULTS)/pareto.png
+	$(BIN)/sweep report --db $(RESULTS)/sweep.db --out $(RESULTS)/report.html
+	$(BIN)/sweep table --db $(RESULTS)/sweep.db --format md --out $(RESULTS)/table.md
+	@cat $(RESULTS)/table.md
+	@echo "chart: $(RESULTS)/pareto.png   report: $(RESULTS)/report.html   table: $(RESULTS)/table.md"
+
+test: install system ## all tests, under 15 minutes on 2 cores
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: install ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## apply ruff's formatting and fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install ## every measurement again, small (the committed ones are the scripts without --quick)
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick --out /tmp/edge-sweep-bench || exit 1; done
+
+docker-test: ## build the CPU image for real with buildah and run a demo sweep inside it
+	bash docker/test-image
+
+clean: ## remove what make made (not your databases)
+	rm -rf $(VENV) $(RESULTS) .pytest_cache .mypy_cache .ruff_cache
