@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 system: ## apt packages that a few tests need; says what each is for where it cannot be had
-	@bash scripts/system-packages chromium iproute2
+	@bash scripts/system-packages chromium iproute2 shellcheck
 
 demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
 	$(BIN)/sweep run --space demo --recipe demo --db $(RESULTS)/sweep.db
