@@ -44,7 +44,8 @@ format: install ## apply ruff's formatting and fixes
 	$(BIN)/ruff check --fix .
 
 bench: install ## every measurement again, small (the committed ones are the scripts without --quick)
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script --quick --out /tmp/edge-sweep-bench || exit 1; done
+	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; \
+	  EDGE_SWEEP_BENCH_OUT=build/bench $(BIN)/python $$script --quick || exit 1; done; echo "figures in build/bench"
 
 docker-test: ## build the CPU image for real with buildah and run a demo sweep inside it
 	bash docker/test-image

@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("EDGE_SWEEP_BENCH_OUT", Path(__file__).parent / "results"))
+"""Where measurements go: the committed folder, or the one named by EDGE_SWEEP_BENCH_OUT (``make bench``)."""
 
 
 def machine() -> dict[str, Any]:
@@ -20,7 +21,9 @@ def machine() -> dict[str, Any]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
         cpu = names[0] if names else cpu
     out: dict[str, Any] = {"cpu": cpu, "cores": os.cpu_count(), "system": platform.platform()}
     if "torch" in sys.modules:
@@ -54,7 +57,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def record(name: str, figures: dict[str, Any], packages: tuple[str, ...] = ("torch", "ray", "numpy")) -> Path:
     """Write ``results/NAME.json`` and return its path."""
-    RESULTS.mkdir(exist_ok=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
     document = {
         "command": " ".join(["python", *sys.argv]),
