@@ -79,7 +79,7 @@ class Config(ABC):
         """Refuse a field that is not a plain integer."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise BadConfig(f"{self.family}: {name} must be a whole number, not {value!r}")
+            raise BadConfig(f"{self.family}: {name} must be a whole number, not {value!r}", name)
 
     def require(self, name: str, allowed: tuple[int, ...]) -> None:
         """Refuse a field outside a short list of values."""
@@ -87,21 +87,21 @@ class Config(ABC):
         value = getattr(self, name)
         if value not in allowed:
             listed = ", ".join(map(str, allowed))
-            raise BadConfig(f"{self.family}: {name} = {value} is not possible (choose from {listed})")
+            raise BadConfig(f"{self.family}: {name} = {value} is not possible (choose from {listed})", name)
 
     def require_odd(self, name: str, most: int) -> None:
         """Refuse a kernel side that has no centre tap or is larger than ``most``."""
         self.require_int(name)
         value = getattr(self, name)
         if value < 1 or value > most or value % 2 == 0:
-            raise BadConfig(f"{self.family}: {name} = {value} is not possible (odd, 1 to {most})")
+            raise BadConfig(f"{self.family}: {name} = {value} is not possible (odd, 1 to {most})", name)
 
     def require_range(self, name: str, least: int, most: int) -> None:
         """Refuse a count outside ``least..most``."""
         self.require_int(name)
         value = getattr(self, name)
         if not least <= value <= most:
-            raise BadConfig(f"{self.family}: {name} = {value} is not possible ({least} to {most})")
+            raise BadConfig(f"{self.family}: {name} = {value} is not possible ({least} to {most})", name)
 
 
 _ID = re.compile(r"(?P<family>[A-Za-z][A-Za-z0-9+-]*)_s(?P<scale>[0-9]{1,2})(?P<rest>(_[A-Z][0-9]{1,5})*)", re.ASCII)

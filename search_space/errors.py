@@ -6,7 +6,11 @@ class SweepError(Exception):
 
 
 class BadConfig(SweepError):
-    """An id, a family or a field value that names no architecture."""
+    """An id, a family or a field value that names no architecture; ``field`` names the field at fault, if one is."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class BadSpace(SweepError):

@@ -42,7 +42,10 @@ def _load() -> None:
     for module in ("bicubic", "edge_sr", "esr_cnn", "espcn", "fsrcnn"):
         import_module(f"search_space.families.{module}")
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        point.load()
+        try:
+            point.load()
+        except Exception as error:
+            raise BadConfig(f"the family plug-in {point.name!r} ({point.value}) cannot be loaded: {error}") from error
 
 
 def families() -> dict[str, type[Config]]:

@@ -13,9 +13,7 @@ class OneLayerNet(nn.Module):
     def __init__(self, scale: int, kernel: int, templates: int) -> None:
         super().__init__()
         self.templates = templates
-        self.filter = nn.Conv2d(
-            1, self.maps * scale**2 * templates, kernel, padding=kernel // 2, bias=False
-        )
+        self.filter = nn.Conv2d(1, self.maps * scale**2 * templates, kernel, padding=kernel // 2, bias=False)
         self.pixel_shuffle = nn.PixelShuffle(scale)
         nn.init.xavier_normal_(self.filter.weight)
         self.filter.weight.data[:, 0, kernel // 2, kernel // 2] = 1.0

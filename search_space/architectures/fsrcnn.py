@@ -6,7 +6,10 @@ from torch import Tensor, nn
 
 
 class FastSRCNN(nn.Module):
-    """conv5 1->D, conv1 D->S, M x conv3 S->S, conv1 S->D, each with a one-slope PReLU; transposed conv 9 x 9 of stride s."""
+    """conv5 1->D, conv1 D->S, M x conv3 S->S, conv1 S->D, transposed conv 9 x 9 of stride s.
+
+    Every convolution but the last is followed by a PReLU of one slope.
+    """
 
     def __init__(self, scale: int, d: int, s: int, m: int) -> None:
         super().__init__()
