@@ -1,0 +1,188 @@
+"""Sweeps and the trials they want."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+from results_db import clock
+from results_db.rows import Counts, Planned, Source, SweepRow, TrialRow, utc
+from results_db.schema import sweep, sweep_trial, trial
+from results_db.states import State
+from results_db.urls import redact
+from search_space.errors import StoreError
+from search_space.facts import Failure, TrialKey
+
+CHUNK = 1000
+"""Values a statement names at once."""
+
+KEY = (trial.c.config, trial.c.seed, trial.c.recipe, trial.c.data, trial.c.code)
+
+
+def insert_new(connection: Connection, table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert ``rows``; those whose unique key is there already are left as they are."""
+    if rows:
+        make: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        statement: Insert = make(table).on_conflict_do_nothing()
+        connection.execute(statement, list(rows))
+
+
+def of_sweep(query: Select[Any], sweep_number: int | None) -> Select[Any]:
+    """Only the trials of one sweep (None: of all)."""
+    if sweep_number is None:
+        return query
+    return query.join(sweep_trial, sweep_trial.c.trial_id == trial.c.id).where(sweep_trial.c.sweep_id == sweep_number)
+
+
+def create_sweep(
+    connection: Connection,
+    name: str,
+    space: str,
+    recipe_json: str,
+    git: str,
+    source: Source,
+    settings: Mapping[str, Any],
+) -> int:
+    """The id of the sweep of that name, made if it is new; raises StoreError if it was made for something else."""
+    row = {
+        "name": name,
+        "space": space,
+        "recipe_json": recipe_json,
+        "git": git,
+        "source": str(source),
+        "settings": redact(json.dumps(dict(settings))),
+        "created_at": clock.now(connection),
+    }
+    insert_new(connection, sweep, [row])
+    found = connection.execute(select(sweep).where(sweep.c.name == name)).one()
+    if (found.space, found.source) != (space, str(source)) or found.recipe_json != recipe_json:
+        what = "recipe" if found.recipe_json != recipe_json else f"space ({found.space}, now {space})"
+        raise StoreError(f"sweep {name!r} was made with another {what}: choose another name for the new one")
+    return int(found.id)
+
+
+def sweeps(connection: Connection) -> list[SweepRow]:
+    """All sweeps, oldest first."""
+    rows = connection.execute(select(sweep).order_by(sweep.c.id)).all()
+    return [
+        SweepRow(
+            row.id,
+            row.name,
+            row.space,
+            row.recipe_json,
+            row.git,
+            Source(row.source),
+            json.loads(row.settings),
+            utc(row.created_at),
+        )
+        for row in rows
+    ]
+
+
+def sweep_id(connection: Connection, wanted: int | str) -> int:
+    """The id of a sweep named by id or name; raises StoreError, naming those there are."""
+    column = sweep.c.id if isinstance(wanted, int) else sweep.c.name
+    found = connection.execute(select(sweep.c.id).where(column == wanted)).scalar()
+    if found is None:
+        names = [str(n) for n in connection.execute(select(sweep.c.name).order_by(sweep.c.id).limit(8)).scalars()]
+        raise StoreError(f"there is no sweep {wanted!r} here (there are: {', '.join(names) or 'none'})")
+    return int(found)
+
+
+def trial_ids(connection: Connection, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
+    """The ids of those keys that are in the store."""
+    wanted = set(keys)
+    found: dict[TrialKey, int] = {}
+    if len(wanted) <= 200:
+        for key in wanted:
+            where = (column == getattr(key, column.name) for column in KEY)
+            number = connection.execute(select(trial.c.id).where(*where)).scalar()
+            if number is not None:
+                found[key] = int(number)
+        return found
+    for recipe, data, code in {(key.recipe, key.data, key.code) for key in wanted}:
+        query = select(trial.c.id, trial.c.config, trial.c.seed).where(
+            trial.c.recipe == recipe, trial.c.data == data, trial.c.code == code
+        )
+        for number, config, seed in connection.execute(query):
+            key = TrialKey(config, seed, recipe, data, code)
+            if key in wanted:
+                found[key] = int(number)
+    return found
+
+
+def plan(connection: Connection, sweep_number: int, keys: Iterable[TrialKey], source: Source) -> Planned:
+    """Make the trials ``keys`` name part of the sweep; those there already, done or not, stay as they are."""
+    wanted = list(dict.fromkeys(keys))
+    before = trial_ids(connection, wanted)
+    insert_new(
+        connection,
+        trial,
+        [
+            {
+                "config": key.config,
+                "seed": key.seed,
+                "recipe": key.recipe,
+                "data": key.data,
+                "code": key.code,
+                "source": str(source),
+                "state": str(State.PENDING),
+                "attempt": 0,
+            }
+            for key in wanted
+            if key not in before
+        ],
+    )
+    ids = before if len(before) == len(wanted) else trial_ids(connection, wanted)
+    mine = set(
+        connection.execute(select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == sweep_number)).scalars()
+    )
+    fresh = [ids[key] for key in wanted if ids[key] not in mine]
+    insert_new(connection, sweep_trial, [{"sweep_id": sweep_number, "trial_id": number} for number in fresh])
+    shared = sum(1 for key in wanted if key in before and before[key] not in mine)
+    return Planned(created=len(wanted) - len(before), shared=shared, already=len(wanted) - len(fresh))
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[TrialRow]:
+    # Rows by position: a hundred thousand of them are read while a person waits.
+    return [trial_row(tuple(row)) for row in connection.execute(query)]
+
+
+TRIAL_COLUMNS = (
+    trial.c.id,
+    *KEY,
+    trial.c.state,
+    trial.c.attempt,
+    trial.c.failure,
+    trial.c.owner,
+    trial.c.lease_until,
+)
+
+
+def trial_row(row: Sequence[Any]) -> TrialRow:
+    """A row of TRIAL_COLUMNS as a value."""
+    number, config, seed, recipe, data, code, state, attempts, failure, owner, until = row
+    key = TrialKey(config, seed, recipe, data, code)
+    return TrialRow(number, key, State(state), attempts, Failure(failure) if failure else None, owner, until)
+
+
+def trials(connection: Connection, sweep_number: int | None, states: Sequence[State] | None) -> list[TrialRow]:
+    """The trials of a sweep (None: of all) in the order they were first planned, of some states (None: of all)."""
+    query = select(*TRIAL_COLUMNS).order_by(trial.c.id)
+    query = of_sweep(query, sweep_number)
+    if states is not None:
+        query = query.where(trial.c.state.in_([str(state) for state in states]))
+    return _rows(connection, query)
+
+
+def counts(connection: Connection, sweep_number: int | None) -> Counts:
+    """How many trials of a sweep (None: of all) are in each state."""
+    query: Select[Any] = select(trial.c.state, func.count()).group_by(trial.c.state)
+    query = of_sweep(query, sweep_number)
+    found = {State(state): int(count) for state, count in connection.execute(query)}
+    return Counts(sum(found.values()), *(found.get(state, 0) for state in State))

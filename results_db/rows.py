@@ -1,0 +1,140 @@
+"""What the store hands out: frozen values in the field's words."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from results_db.states import State
+from search_space.facts import Failure, TrialKey
+
+
+class Source(StrEnum):
+    """Where a figure comes from."""
+
+    OURS = "ours"
+    PUBLISHED = "published"
+    RE_EVALUATED = "re-evaluated"
+
+
+@dataclass(frozen=True)
+class SweepRow:
+    """One sweep as it was asked for."""
+
+    id: int
+    name: str
+    space: str
+    recipe_json: str
+    git: str
+    source: Source
+    settings: Mapping[str, Any]
+    """All that ``sweep resume`` needs on another machine (data set names, seeds, pack size, ...); no secrets."""
+    created_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial and where it stands."""
+
+    id: int
+    key: TrialKey
+    state: State
+    attempts: int
+    """How many attempts were started."""
+    failure: Failure | None
+    """Class of the newest failure, kept while the trial is retried; None when it never failed."""
+    owner: str | None
+    lease_until: float | None
+    """Seconds since 1970, UTC, by the store's clock; None when nobody holds it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run one trial until the lease ends; ``attempt`` goes into the outcome."""
+
+    trial: int
+    attempt: int
+    key: TrialKey
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What ``Store.record`` did with each outcome, by trial id."""
+
+    accepted: tuple[int, ...]
+    fenced: tuple[int, ...]
+    """Late (an older attempt, a lease that was taken over) or a second time the same: nothing was written."""
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    """Why each fenced one was."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many trials of a sweep are in each state."""
+
+    planned: int
+    pending: int
+    running: int
+    done: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt at a trial, whole."""
+
+    trial: int
+    number: int
+    config: str
+    owner: str
+    node: str | None
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    outcome: str | None
+    """``done``, ``failed``, ``expired``, ``released``; None while it runs."""
+    failure: Failure | None
+    error: str | None
+    traceback: str | None
+    seconds: float | None
+    steps: int | None
+    detail: Mapping[str, Any]
+    """How this attempt differed (for example ``{"lr_scale": 0.5}``)."""
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One line of history."""
+
+    at: dt.datetime
+    trial: int | None
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What ``Store.plan`` found."""
+
+    created: int
+    """Trials nobody had asked for before."""
+    shared: int
+    """Trials of other sweeps that this one now shares, with their results."""
+    already: int
+    """Trials this sweep had planned before."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What an import did: figures that are new, that were there with the same value, that were there with another."""
+
+    new: int
+    same: int
+    different: int
+
+
+def utc(seconds: float) -> dt.datetime:
+    """A stored time as an aware datetime."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)

@@ -1,0 +1,230 @@
+"""The ``Store``: every fact of every sweep, behind one small door."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import select
+
+from results_db import history, leases, measurements, opening, outcomes, planning
+from results_db.engine import BUSY_TIMEOUT_S, RECONNECT_S, Database
+from results_db.rows import (
+    Added,
+    AttemptRow,
+    Claim,
+    Counts,
+    EventRow,
+    Planned,
+    Recorded,
+    Source,
+    SweepRow,
+    TrialRow,
+)
+from results_db.schema import artifact, trial
+from results_db.states import State
+from results_db.urls import parse
+from search_space.errors import StoreError
+from search_space.facts import Artifact, Failure, Outcome, Speed, TrialKey
+
+
+class Store:
+    """All facts of all sweeps, in SQLite or PostgreSQL. Every write is one transaction and may be repeated.
+
+    Open it with ``Store.open(url)``, best as a context manager. Methods raise StoreError.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        readonly: bool = False,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        reconnect_s: float = RECONNECT_S,
+    ) -> Store:
+        """Open or make a store at ``url`` (a bare path means SQLite).
+
+        An older schema is migrated after a backup. ``readonly`` neither makes nor changes anything and
+        may look on while a sweep writes. Raises StoreError for a newer, foreign, damaged, locked or
+        unreachable database.
+        """
+        database = Database(parse(url), readonly, busy_timeout_s, reconnect_s)
+        try:
+            opening.prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    @property
+    def url(self) -> str:
+        """Where it is, fit for messages (no password)."""
+        return str(self.database.address)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Sweeps and trials
+
+    def create_sweep(
+        self,
+        name: str,
+        space: str,
+        recipe_json: str,
+        git: str = "unknown",
+        *,
+        source: Source = Source.OURS,
+        settings: Mapping[str, Any] | None = None,
+    ) -> int:
+        """The id of the sweep ``name``, made if it is new.
+
+        ``settings`` is what a resume on another machine needs. Raises StoreError when a sweep of that
+        name was made with another space or recipe.
+        """
+        return self.database.write(
+            lambda c: planning.create_sweep(c, name, space, recipe_json, git, source, settings or {})
+        )
+
+    def sweeps(self) -> list[SweepRow]:
+        """All sweeps, oldest first."""
+        return self.database.read(planning.sweeps)
+
+    def sweep(self, wanted: int | str) -> SweepRow:
+        """One sweep by id or name; raises StoreError naming those there are."""
+        number = self.sweep_id(wanted)
+        return next(row for row in self.sweeps() if row.id == number)
+
+    def sweep_id(self, wanted: int | str) -> int:
+        """The id of a sweep named by id or name."""
+        return self.database.read(lambda c: planning.sweep_id(c, wanted))
+
+    def plan(self, sweep_id: int, keys: Iterable[TrialKey], source: Source = Source.OURS) -> Planned:
+        """Make the trials that ``keys`` name part of the sweep. Again changes nothing; known results are shared."""
+        listed = list(keys)
+        return self.database.write(lambda c: planning.plan(c, sweep_id, listed, source))
+
+    def trial_ids(self, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
+        """The ids of those keys that are planned in any sweep."""
+        listed = list(keys)
+        return self.database.read(lambda c: planning.trial_ids(c, listed))
+
+    def trials(self, sweep_id: int | None = None, states: Sequence[State] | None = None) -> list[TrialRow]:
+        """The trials of a sweep (None: of all), in planned order."""
+        return self.database.read(lambda c: planning.trials(c, sweep_id, states))
+
+    def missing(self, sweep_id: int) -> list[TrialRow]:
+        """The trials of a sweep without a result: pending, running (perhaps elsewhere) and failed."""
+        return self.trials(sweep_id, (State.PENDING, State.RUNNING, State.FAILED))
+
+    def counts(self, sweep_id: int | None = None) -> Counts:
+        """How many trials of a sweep (None: of all) are in each state."""
+        return self.database.read(lambda c: planning.counts(c, sweep_id))
+
+    # Claims and leases
+
+    def claim(
+        self,
+        trial_ids: Sequence[int],
+        owner: str,
+        lease_s: float,
+        detail: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> list[Claim]:
+        """Take those of ``trial_ids`` that are free, atomically, for ``lease_s`` seconds.
+
+        ``detail`` (by trial id) is kept with the attempt, for example ``{7: {"lr_scale": 0.5}}``.
+        Leases that ran out are ended first. Several drivers may call this at once: each trial goes to one.
+        """
+        token = leases.new_token()
+        return self.database.write(lambda c: leases.claim(c, trial_ids, owner, lease_s, token, detail or {}))
+
+    def extend_lease(self, claims: Sequence[Claim], owner: str, lease_s: float) -> list[Claim]:
+        """Renew leases; returns the claims that are still held. Stop working on the others."""
+        return self.database.write(lambda c: leases.extend(c, claims, owner, lease_s))
+
+    def release(self, claims: Sequence[Claim], owner: str, reason: str = "given back") -> int:
+        """Give claims back unfinished; their trials are pending again. Returns how many were held."""
+        return self.database.write(lambda c: leases.release(c, claims, owner, reason))
+
+    def expire_leases(self) -> list[int]:
+        """Make the trials pending whose lease ran out; returns their ids."""
+        return self.database.write(leases.expire)
+
+    def retry(
+        self,
+        trial_ids: Sequence[int] | None = None,
+        failure: Failure | None = None,
+        sweep_id: int | None = None,
+    ) -> list[int]:
+        """Make failed trials pending again: these, those of a class, those of a sweep, or all. Returns their ids."""
+        return self.database.write(lambda c: history.retry(c, trial_ids, failure, sweep_id))
+
+    # Results
+
+    def record(self, results: Iterable[Outcome]) -> Recorded:
+        """Write outcomes in one transaction: all or none; a second time changes nothing.
+
+        Fenced, with the reason: an attempt that was taken over, one that already brought its result,
+        one that was never given out. A late result of the newest attempt still counts.
+        """
+        listed = list(results)
+        return self.database.write(lambda c: outcomes.record(c, listed))
+
+    def add_speeds(self, speeds: Iterable[Speed], source: Source = Source.OURS) -> Added:
+        """Keep speeds; a newer measurement of the same thing takes the place of the older."""
+        listed = list(speeds)
+        return self.database.write(lambda c: measurements.add_speeds(c, listed, source))
+
+    # Looking back
+
+    def attempts(self, of: int | str | None = None, sweep_id: int | None = None) -> list[AttemptRow]:
+        """All attempts at a trial (its id), a config (its name) or anything, oldest first."""
+        return self.database.read(lambda c: history.attempts(c, of, sweep_id))
+
+    def failures(self, sweep_id: int | None = None) -> list[AttemptRow]:
+        """The last attempt of each trial that is failed."""
+        return self.database.read(lambda c: history.failures(c, sweep_id))
+
+    def events(self, trial_id: int | None = None, limit: int = 1000) -> list[EventRow]:
+        """The newest events of a trial (None: of all): fenced results, leases that ran out, retries."""
+        return self.database.read(lambda c: history.events(c, trial_id, limit))
+
+    def artifact(self, trial_id: int, kind: str = "weights") -> Artifact | None:
+        """A file a trial made, or None; raises StoreError when its bytes no longer match its SHA-256."""
+        query = select(artifact.c.data, artifact.c.sha256).where(
+            artifact.c.trial_id == trial_id, artifact.c.kind == kind
+        )
+        row = self.database.read(lambda c: c.execute(query).one_or_none())
+        if row is None:
+            return None
+        data = bytes(row.data)
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            raise StoreError(
+                f"{self.url}: the {kind} of trial {trial_id} are damaged (SHA-256 differs): retry the trial"
+            )
+        return Artifact(kind, data, row.sha256)
+
+    def done_trial(self, config: str, sweep_id: int | None = None) -> int | None:
+        """The newest finished trial of ours for a config, for those who want its weights."""
+        rows = [row for row in self.trials(sweep_id, (State.DONE,)) if row.key.config == config]
+        return rows[-1].id if rows else None
+
+    def config_of(self, trial_id: int) -> str:
+        """The config a trial is of; raises StoreError when there is none."""
+        found = self.database.read(lambda c: c.execute(select(trial.c.config).where(trial.c.id == trial_id)).scalar())
+        if found is None:
+            raise StoreError(f"there is no trial {trial_id} in {self.url}")
+        return str(found)

@@ -1,0 +1,90 @@
+"""Database addresses: a bare path means SQLite; passwords never leave this module in a message."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from search_space.errors import StoreError
+
+_SECRET = re.compile(
+    r"((?:password|passwd|passfile|pgpassword|sslpassword|token)[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a store is. ``path`` is set for SQLite only."""
+
+    url: URL = field(repr=False)
+    path: Path | None
+
+    @property
+    def engine(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return "sqlite" if self.path is not None else "postgresql"
+
+    def __str__(self) -> str:
+        """Fit for messages and logs: the password is shown as ***."""
+        return str(self.path) if self.path is not None else redact(self.url.render_as_string(hide_password=True))
+
+
+def parse(text: str) -> Address:
+    """Read ``sqlite:///FILE``, ``postgresql+psycopg://USER@HOST/NAME`` or a bare path.
+
+    Raises StoreError for anything else, naming the kinds there are and never a password.
+    """
+    if not text or "\0" in text:
+        raise StoreError("a database address must not be empty (a file name, or postgresql+psycopg://USER@HOST/NAME)")
+    if not _SCHEME.match(text):
+        if re.match(r"(sqlite|postgres\w*)(\+\w+)?:", text):
+            raise StoreError(f"{redact(text)[:80]!r} is not a database address (write sqlite:///FILE or a plain path)")
+        return _sqlite(text)
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError, TypeError):
+        raise StoreError(
+            f"{redact(text)[:80]!r} is not a database address "
+            "(sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME)"
+        ) from None
+    backend = url.drivername.split("+")[0]
+    if backend == "sqlite":
+        if url.host or url.username or url.query:
+            raise StoreError("a SQLite address is sqlite:///FILE (three slashes, no host, no options)")
+        if not url.database or url.database == ":memory:":
+            raise StoreError("a store in memory would be lost: name a file, for example sqlite:///sweep.db")
+        return _sqlite(url.database)
+    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return Address(url.set(drivername="postgresql+psycopg"), None)
+    raise StoreError(f"{url.drivername[:40]!r} is not a database the store knows (sqlite or postgresql+psycopg)")
+
+
+def _sqlite(path: str) -> Address:
+    if path == ":memory:":
+        raise StoreError("a store in memory would be lost: name a file, for example sqlite:///sweep.db")
+    try:
+        resolved = Path(path).expanduser().absolute()
+    except RuntimeError as error:
+        raise StoreError(f"{path[:80]!r} is not a usable file name: {error}") from None
+    return Address(URL.create("sqlite+pysqlite", database=str(resolved)), resolved)
+
+
+def redact(text: str) -> str:
+    """``text`` with every password in a URL, query or key=value form replaced by ***.
+
+    >>> redact("postgresql+psycopg://me:secret@host/db?password=x")
+    'postgresql+psycopg://me:***@host/db?password=***'
+    """
+    # Greedy up to the last @ before the path: a password may itself hold @ or /.
+    text = re.sub(r"(://[^\s:/@]*):[^\s]*@", r"\1:***@", text)
+    return re.sub(
+        r"(?i)((?:password|passwd|passfile|pgpassword|sslpassword|token)\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)",
+        r"\1***",
+        text,
+    )
