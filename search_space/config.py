@@ -22,7 +22,8 @@ class Conv:
     ``kernel`` is the side in pixels of the layer's input; ``bias`` counts one per output channel;
     ``extra`` counts other parameters (the slope of a PReLU). A ``transposed`` convolution of
     stride s does its kernel*kernel*c_in*c_out products once per input pixel and sees
-    ceil(kernel / s) input pixels a side.
+    ceil(kernel / s) input pixels a side. ``frozen`` weights are not trained. A layer ``beside`` the others
+    (a fixed residual) adds its costs but does not lengthen the receptive field.
     """
 
     kernel: int
@@ -32,6 +33,7 @@ class Conv:
     extra: int = 0
     transposed_stride: int = 0
     frozen: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True)

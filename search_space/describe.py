@@ -46,7 +46,7 @@ def from_convs(convs: Sequence[Conv], scale: int) -> Description:
         parameters += weights + conv.extra + (conv.c_out if conv.bias else 0)
         products += weights
         seen = math.ceil(conv.kernel / conv.transposed_stride) if conv.transposed_stride else conv.kernel
-        field += seen - 1
+        field += 0 if conv.beside else seen - 1
     pixels = (FULL_HD[0] // scale) * (FULL_HD[1] // scale)
     return Description(parameters, products * pixels, field)
 

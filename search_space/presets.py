@@ -41,8 +41,13 @@ def extended() -> tuple[Grid, ...]:
 
 
 def beyond() -> tuple[Grid, ...]:
-    """The families that are not in the paper."""
-    return ()
+    """The families that are not in the paper: 56 configs a scale."""
+    return (
+        grid("Linear", K=(3, 5, 7, 9, 11)),
+        grid("ABPN", D=(4, 8, 12, 16, 28), M=(1, 2, 4)),
+        grid("ESPCN-BR", D=(0, 4, 8, 16, 22), S=(6, 12, 24, 32)),
+        grid("ECBSR", D=(4, 8, 12, 16), M=(0, 1, 2, 4)),
+    )
 
 
 def by_name() -> dict[str, tuple[Grid, ...]]:

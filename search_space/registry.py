@@ -15,6 +15,8 @@ from search_space.errors import BadConfig
 ENTRY_POINT_GROUP = "edge_sweep.families"
 C = TypeVar("C", bound=type[Config])
 
+_MODULES = ("bicubic", "edge_sr", "esr_cnn", "espcn", "fsrcnn", "linear", "abpn", "bilinear_espcn", "ecbsr")
+
 _families: dict[str, type[Config]] = {}
 
 
@@ -39,7 +41,7 @@ def family(name: str) -> Callable[[C], C]:
 
 @cache
 def _load() -> None:
-    for module in ("bicubic", "edge_sr", "esr_cnn", "espcn", "fsrcnn"):
+    for module in _MODULES:
         import_module(f"search_space.families.{module}")
     for point in entry_points(group=ENTRY_POINT_GROUP):
         try:

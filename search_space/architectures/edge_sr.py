@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -21,7 +22,7 @@ class OneLayerNet(nn.Module):
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """``maps`` tensors of shape (N, C, sH, sW)."""
         out: Tensor = self.pixel_shuffle(self.filter(x))
-        return out.split(self.templates, dim=1)
+        return torch.split(out, self.templates, dim=1)
 
 
 class EdgeSRMax(OneLayerNet):

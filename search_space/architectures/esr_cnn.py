@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -22,5 +23,5 @@ class EdgeSRCNN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.pixel_shuffle(self.filter(x))
-        value, key = out.split(self.templates, dim=1)
+        value, key = torch.split(out, self.templates, dim=1)
         return (value * (key * key).softmax(dim=1)).sum(dim=1, keepdim=True)
