@@ -23,7 +23,7 @@ BLOCK = 256
 
 
 class PatchSampler:
-    """Random patches with their 8 symmetries, cut on ``device`` by one gather.
+    """Random patches with their 8 symmetries, cut on ``device``: by elements on a GPU, by whole rows on a CPU.
 
     Every position where a patch fits is equally likely, over all images together. Images whose low
     resolution is smaller than ``patch`` are left out (``left_out`` names them); BadData if none remains.
@@ -77,35 +77,45 @@ class PatchSampler:
         self._grid = {p: torch.arange(p, device=self.device) for p in (self.patch, self.patch * self.scale)}
 
     def draws(self, step: int) -> Tensor:
-        """The random numbers of a step: int64 (batch, 2) on the device, position below ``places`` and symmetry 0..7."""
+        """Where a step's patches lie: int64 (batch, 4) on the device.
+
+        Columns: top left corner in the flat low and high resolution buffers, width of the low resolution
+        image, symmetry 0..7 (1: upside down, 2: mirrored, 4: then transposed).
+        """
         if step < 0:
             raise ValueError(f"step must not be negative ({step})")
         block, offset = divmod(step, BLOCK)
         if block != self._block or self._draws is None:
-            count = BLOCK * self.size
-            counter = torch.arange(count, device=self.device) + block * count
-            key = _mix(torch.tensor(self.seed, device=self.device) * _GAMMA + 1)
-            place = (_mix(2 * counter * _GAMMA + key) & _POSITIVE) % self.places
-            symmetry = (_mix((2 * counter + 1) * _GAMMA + key) >> 40) & 7
-            self._draws = torch.stack([place, symmetry], dim=1).view(BLOCK, self.size, 2)
-            self._block = block
+            self._draws, self._block = self._draw_block(block), block
         return self._draws[offset]
 
-    def cut(self, draws: Tensor) -> tuple[Tensor, Tensor]:
-        """The patches of ``draws``; only tensor operations on the device, so it can sit inside a CUDA graph."""
-        place, symmetry = draws[:, 0].contiguous(), draws[:, 1]
+    def _draw_block(self, block: int) -> Tensor:
+        count = BLOCK * self.size
+        counter = torch.arange(count, device=self.device) + block * count
+        key = _mix(torch.tensor(self.seed, device=self.device) * _GAMMA + 1)
+        place = (_mix(2 * counter * _GAMMA + key) & _POSITIVE) % self.places
+        flip_y = (_mix((2 * counter + 1) * _GAMMA + key) >> 40) & 1
+        # The other two bits go round the batch, so that a quarter of it can be turned in one operation.
+        symmetry = flip_y + 2 * ((counter // self.size + counter % self.size) & 3)
         image = torch.searchsorted(self._ends, place, right=True)
         inside = place - self._first[image]
-        y, x = inside // self._across[image], inside % self._across[image]
-        width = self._width[image]
-        lr = self._gather(self._lr, self._lr_at[image] + y * width + x, width, symmetry, self.patch)
-        s, wide = self.scale, width * self.scale
-        hr = self._gather(self._hr, self._hr_at[image] + s * (y * wide + x), wide, symmetry, self.patch * s)
-        return lr.mul_(1 / 255), hr.mul_(1 / (255 * FIXED))
+        across, width = self._across[image], self._width[image]
+        y, x = inside // across, inside % across
+        lr_at = self._lr_at[image] + y * width + x
+        hr_at = self._hr_at[image] + self.scale * (y * width * self.scale + x)
+        return torch.stack([lr_at, hr_at, width, symmetry], dim=1).view(BLOCK, self.size, 4)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """``(lr, hr)`` of a step; the same for every config, whatever was asked before."""
-        return self.cut(self.draws(step))
+        draws = self.draws(step)
+        return self._cut_rows(draws, step) if self.device.type == "cpu" else self.cut(draws)
+
+    def cut(self, draws: Tensor) -> tuple[Tensor, Tensor]:
+        """The patches of ``draws``; only tensor operations on the device, so it can sit inside a CUDA graph."""
+        lr_at, hr_at, width, symmetry = draws.unbind(1)
+        lr = self._gather(self._lr, lr_at, width, symmetry, self.patch)
+        hr = self._gather(self._hr, hr_at, width * self.scale, symmetry, self.patch * self.scale)
+        return lr.mul_(1 / 255), hr.mul_(1 / (255 * FIXED))
 
     def _gather(self, flat: Tensor, start: Tensor, width: Tensor, symmetry: Tensor, side: int) -> Tensor:
         """A flip starts at the other end and walks backwards; a transposition swaps the two strides."""
@@ -118,6 +128,26 @@ class PatchSampler:
         rows = base[:, None] + steps * outer[:, None]
         index = rows[:, :, None] + (steps * inner[:, None])[:, None, :]
         return flat[index].unsqueeze_(1).float()
+
+    def _cut_rows(self, draws: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """The same patches, faster on a CPU: rows are copied whole, a quarter of the batch turned alike."""
+        lr_at, hr_at, width, symmetry = draws.unbind(1)
+        flip_y = symmetry & 1
+        lr = self._copy_rows(self._lr, lr_at, width, flip_y, self.patch, step)
+        hr = self._copy_rows(self._hr, hr_at, width * self.scale, flip_y, self.patch * self.scale, step)
+        return lr.mul_(1 / 255), hr.mul_(1 / (255 * FIXED))
+
+    def _copy_rows(self, flat: Tensor, start: Tensor, width: Tensor, flip_y: Tensor, side: int, step: int) -> Tensor:
+        base = start + (side - 1) * flip_y * width
+        rows = base[:, None] + self._grid[side] * (width * (1 - 2 * flip_y))[:, None]
+        block = flat.unfold(0, side, 1).index_select(0, rows.view(-1)).view(self.size, side, side)
+        out = torch.empty(self.size, 1, side, side)
+        for turn in range(4):
+            mine = slice((turn - step) % 4, None, 4)
+            part = block[mine]
+            part = part.flip(2) if turn & 1 else part
+            out[mine, 0] = part.transpose(1, 2) if turn & 2 else part
+        return out
 
 
 def _signed(value: int) -> int:
