@@ -32,7 +32,7 @@ def insert_new(connection: Connection, table: Any, rows: Sequence[Mapping[str, A
         connection.execute(statement, list(rows))
 
 
-def of_sweep(query: Select[Any], sweep_number: int | None) -> Select[Any]:
+def of_sweep(query: Any, sweep_number: int | None) -> Any:
     """Only the trials of one sweep (None: of all)."""
     if sweep_number is None:
         return query

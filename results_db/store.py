@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from results_db import history, leases, measurements, opening, outcomes, planning
+from results_db import history, imports, leases, measurements, opening, outcomes, planning
 from results_db.engine import BUSY_TIMEOUT_S, RECONNECT_S, Database
 from results_db.rows import (
     Added,
@@ -27,7 +27,7 @@ from results_db.schema import artifact, trial
 from results_db.states import State
 from results_db.urls import parse
 from search_space.errors import StoreError
-from search_space.facts import Artifact, Failure, Outcome, Speed, TrialKey
+from search_space.facts import Artifact, Failure, Outcome, Quality, Speed, TrialKey
 
 
 class Store:
@@ -182,6 +182,30 @@ class Store:
         """
         listed = list(results)
         return self.database.write(lambda c: outcomes.record(c, listed))
+
+    def add_qualities(
+        self,
+        sweep_id: int,
+        qualities: Iterable[Quality],
+        source: Source,
+        *,
+        label: str | None = None,
+        parameters: Mapping[str, int] | None = None,
+    ) -> Added:
+        """Keep figures that no attempt of ours made (published, re-evaluated), a finished trial a config.
+
+        ``label`` (default: the source) stands in the trials' keys where recipe, data and code are not
+        known; ``parameters`` is the source's own count by config. A figure that is there already stays,
+        and is counted as ``same`` or ``different``.
+        """
+        listed = list(qualities)
+        name = label or str(source)
+        return self.database.write(lambda c: imports.add(c, sweep_id, listed, source, name, parameters or {}))
+
+    def add_trial_qualities(self, trial_id: int, qualities: Iterable[Quality]) -> Added:
+        """Keep further figures of one trial of ours, for example another test set or protocol."""
+        facts = [(trial_id, tuple(qualities))]
+        return self.database.write(lambda c: imports.add_to_trials(c, facts))
 
     def add_speeds(self, speeds: Iterable[Speed], source: Source = Source.OURS) -> Added:
         """Keep speeds; a newer measurement of the same thing takes the place of the older."""

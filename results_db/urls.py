@@ -83,8 +83,4 @@ def redact(text: str) -> str:
     """
     # Greedy up to the last @ before the path: a password may itself hold @ or /.
     text = re.sub(r"(://[^\s:/@]*):[^\s]*@", r"\1:***@", text)
-    return re.sub(
-        r"(?i)((?:password|passwd|passfile|pgpassword|sslpassword|token)\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)",
-        r"\1***",
-        text,
-    )
+    return _SECRET.sub(r"\1***", text)

@@ -1,0 +1,200 @@
+"""Results as pandas frames: what ``analysis`` draws from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Double, Integer, Select, case, func, select
+
+from results_db.planning import of_sweep, sweep_id
+from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
+from results_db.states import State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from results_db.store import Store
+
+SPEED_COLUMNS = (
+    "config",
+    "device",
+    "backend",
+    "precision",
+    "protocol",
+    "source",
+    "fps",
+    "seconds_median",
+    "seconds_iqr",
+    "seconds_min",
+    "runs",
+    "power_w",
+    "energy_j",
+    "memory_mib",
+    "temperature_c",
+    "cpu_percent",
+    "measured_at",
+)
+TRIAL_COLUMNS = (
+    "id",
+    "config",
+    "source",
+    "seed",
+    "recipe",
+    "seconds",
+    "steps",
+    "node",
+    "flags",
+    "parameters",
+    "finished_at",
+)
+
+
+def results(
+    store: Store,
+    sweep: int | str | None = None,
+    source: str | None = None,
+    device: str | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+    protocol: str | None = None,
+) -> pd.DataFrame:
+    """One row a (finished trial, quality protocol, speed measurement); NaN where something is not known.
+
+    Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
+    elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
+    1970), ``protocol`` (of the quality), ``psnr:Set5`` and its like, then ``device, backend, precision,
+    speed_protocol, speed_source, fps, seconds_median, ..., power_w`` (W), ``energy_j`` (J a frame),
+    ``memory_mib, temperature_c, cpu_percent, measured_at``.
+
+    Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
+    ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
+    ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
+    ``source`` and ``protocol`` choose trials and their quality.
+    """
+    return store.database.read(
+        lambda c: _results(c, sweep, source, {"device": device, "backend": backend, "precision": precision}, protocol)
+    )
+
+
+def _results(
+    connection: Connection,
+    wanted: int | str | None,
+    source: str | None,
+    speed_filter: dict[str, str | None],
+    protocol: str | None,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    number = None if wanted is None else sweep_id(connection, wanted)
+    trials = _trials(connection, number, source)
+    figures = _quality(connection, number, protocol)
+    table = trials.merge(figures, on="trial", how="left")
+    names = list(figures.columns[2:])
+    speeds = _speeds(connection, speed_filter)
+    orphans = speeds[~speeds["config"].isin(trials["config"])] if wanted is None and source is None else speeds[:0]
+    table = table.merge(speeds, on="config", how="left")
+    if len(orphans):
+        table = pd.concat([table, orphans], ignore_index=True)
+    ids = pd.Series(table["config"].unique())
+    parts = ids.str.extract(r"^([^_]+)_s(\d+)")
+    table["family"] = table["config"].map(dict(zip(ids, parts[0], strict=True)))
+    table["scale"] = table["config"].map(dict(zip(ids, parts[1].astype("int64"), strict=True)))
+    first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
+    first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
+    return table[[*first, *[column for column in table.columns if column not in first]]]
+
+
+def _trials(connection: Connection, number: int | None, source: str | None) -> pd.DataFrame:
+    query: Any = select(*[trial.c[name] for name in TRIAL_COLUMNS]).where(trial.c.state == str(State.DONE))
+    if source is not None:
+        query = query.where(trial.c.source == str(source))
+    query = of_sweep(query, number)
+    table = fetch(connection, query.order_by(trial.c.id)).rename(columns={"id": "trial"})
+    table["sweep"] = _sweep_names(connection, table["trial"], number)
+    return table
+
+
+def _sweep_names(connection: Connection, trials: pd.Series[int], number: int | None) -> Any:
+    """The name of the (first) sweep of each trial."""
+    names = {row[0]: row[1] for row in connection.execute(select(sweep.c.id, sweep.c.name))}
+    if number is not None:
+        return names[number]
+    if len(names) == 1:
+        return next(iter(names.values()))
+    first = select(sweep_trial.c.trial_id, func.min(sweep_trial.c.sweep_id).label("first")).group_by(
+        sweep_trial.c.trial_id
+    )
+    owners = fetch(connection, first).set_index("trial_id")["first"]
+    return trials.map(owners).map(names)
+
+
+def _quality(connection: Connection, number: int | None, protocol: str | None) -> pd.DataFrame:
+    """A row a (trial, protocol), a column a ``metric:dataset``; the database turns rows into columns."""
+    import pandas as pd
+
+    query = select(measure.c.id, measure.c.protocol, measure.c.metric, measure.c.dataset).order_by(measure.c.id)
+    if protocol is not None:
+        query = query.where(measure.c.protocol == protocol)
+    kinds: dict[str, dict[str, int]] = {}
+    for named, of_protocol, metric, dataset in connection.execute(query):
+        kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+    tables = []
+    for of_protocol, columns in kinds.items():
+        value = {name: func.max(case((quality.c.measure_id == n, quality.c.value))) for name, n in columns.items()}
+        pivot: Any = select(quality.c.trial_id.label("trial"), *[what.label(name) for name, what in value.items()])
+        if len(kinds) > 1:
+            pivot = pivot.where(quality.c.measure_id.in_(list(columns.values())))
+        if number is not None:
+            pivot = pivot.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
+            pivot = pivot.where(sweep_trial.c.sweep_id == number)
+        table = fetch(connection, pivot.group_by(quality.c.trial_id))
+        table.insert(1, "protocol", of_protocol)
+        if len(table):
+            tables.append(table)
+    if not tables:
+        return pd.DataFrame({"trial": pd.Series(dtype="int64"), "protocol": pd.Series(dtype="str")})
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFrame:
+    query = select(*[speed.c[name] for name in SPEED_COLUMNS]).order_by(speed.c.id)
+    for name, value in chosen.items():
+        if value is not None:
+            query = query.where(speed.c[name] == value)
+    table = fetch(connection, query)
+    return table.rename(columns={"protocol": "speed_protocol", "source": "speed_source"})
+
+
+def attempts(store: Store, sweep: int | str | None = None) -> pd.DataFrame:
+    """One row an attempt: ``trial, number, config, state, owner, node, started_at, ended_at, outcome, failure, error,
+    seconds, steps`` (times in s since 1970)."""
+    columns = ("owner", "node", "started_at", "ended_at", "outcome", "failure", "error", "seconds", "steps")
+
+    def work(connection: Connection) -> pd.DataFrame:
+        number = None if sweep is None else sweep_id(connection, sweep)
+        query: Any = select(
+            attempt.c.trial_id.label("trial"),
+            attempt.c.number,
+            trial.c.config,
+            trial.c.state,
+            *[attempt.c[name] for name in columns],
+        ).join(trial, trial.c.id == attempt.c.trial_id)
+        return fetch(connection, of_sweep(query, number).order_by(attempt.c.started_at))
+
+    return store.database.read(work)
+
+
+def fetch(connection: Connection, query: Select[Any]) -> pd.DataFrame:
+    """A query's rows as a frame, with no object a row."""
+    import pandas as pd
+
+    result = connection.execute(query)
+    names = list(result.keys())
+    kinds = [column.type for column in query.selected_columns]
+    assert result.cursor is not None
+    table = pd.DataFrame.from_records(result.cursor.fetchall(), columns=names)
+    for name, kind in zip(names, kinds, strict=True):
+        # A column of nothing but NULL has no type of its own.
+        if table[name].dtype == object:
+            table[name] = table[name].astype("float64" if isinstance(kind, Double | Integer) else "str")
+    return table
