@@ -107,7 +107,7 @@ def _speed(row: Mapping[str, Any], config: str, name: str, where: str) -> Speed:
     fps = _number(row["fps"], f"{where}: fps")
     if fps <= 0:
         raise BadData(f"{where}: fps is {fps}, not above 0")
-    others = {n: _number(row[n], f"{where}: {n}") for n in OPTIONAL if row.get(n) not in (None, "")}
+    others: dict[str, Any] = {n: _number(row[n], f"{where}: {n}") for n in OPTIONAL if row.get(n) not in (None, "")}
     return Speed(
         config=config,
         device=str(row["device"]),
