@@ -4,6 +4,6 @@ The bottom of the house: imports nothing of ours. Torch is imported only when a 
 """
 
 from search_space.config import SCALES, Config, Conv, config_id, parse_id
-from search_space.registry import families, family, family_class
+from search_space.registry import family, family_class
 
-__all__ = ["SCALES", "Config", "Conv", "config_id", "families", "family", "family_class", "parse_id"]
+__all__ = ["SCALES", "Config", "Conv", "config_id", "family", "family_class", "parse_id"]

@@ -26,7 +26,8 @@ class EdgeBlock(nn.Module):
         self.plain = nn.Conv2d(c_in, c_out, 3, padding=1)
         self.expand = nn.Conv2d(c_in, widen * c_out, 1)
         self.squeeze = nn.Conv2d(widen * c_out, c_out, 3)
-        self.edges = nn.ModuleList(nn.Conv2d(c_in, c_out, 1) for _ in range(3))
+        # No bias here: the taps of each mask sum to zero, so it could never reach the output.
+        self.edges = nn.ModuleList(nn.Conv2d(c_in, c_out, 1, bias=False) for _ in range(3))
         self.edge_scale = nn.Parameter(torch.randn(3, c_out, 1, 1) * 1e-3)
         self.edge_bias = nn.Parameter(torch.randn(3, c_out) * 1e-3)
         sobel = torch.tensor(_SOBEL)
@@ -40,10 +41,8 @@ class EdgeBlock(nn.Module):
         weight = weight + torch.einsum("omyx,mi->oiyx", outer, inner[:, :, 0, 0])
         bias = bias + outer_bias + torch.einsum("omyx,m->o", outer, inner_bias)
         for edge, scale, offset, mask in zip(self.edges, self.edge_scale, self.edge_bias, self.masks, strict=True):
-            point, point_bias = _tensors(edge)
-            spread = scale * mask
-            weight = weight + spread[:, None] * point
-            bias = bias + offset + spread.sum(dim=(1, 2)) * point_bias
+            weight = weight + (scale * mask)[:, None] * edge.weight
+            bias = bias + offset
         return weight, bias
 
     def forward(self, x: Tensor) -> Tensor:
