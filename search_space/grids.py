@@ -95,3 +95,18 @@ def make_grid(
             raise BadSpace(f"{at}{family}: the list of {name} is empty")
     axes = tuple((name, tuple(values[name])) for name in wanted)
     return Grid(family, axes, origin, lines)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One entry of a space: a grid, perhaps with a filter, or configs written out."""
+
+    grid: Grid | None = None
+    where: str | None = None
+    configs: tuple[Config, ...] = ()
+    origin: str = ""
+
+    @property
+    def size(self) -> int:
+        """Configs at most (before the filter)."""
+        return self.grid.size if self.grid else len(self.configs)

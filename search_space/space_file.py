@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ import yaml
 
 from search_space.config import SCALES, Config, parse_id
 from search_space.errors import BadConfig, BadSpace, SweepError
-from search_space.grids import Grid, make_grid
+from search_space.grids import Grid, Part, make_grid
 from search_space.presets import by_name
 from search_space.user_code import load_file
 
@@ -41,21 +40,6 @@ LARGEST_FILE = 4 * 2**20
 LONGEST_LIST = 100_000
 _NUMBER = re.compile(r"[0-9]{1,7}", re.ASCII)
 _RANGE = re.compile(r"([0-9]{1,7}) ?\.\. ?([0-9]{1,7})(?: step ([0-9]{1,7}))?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One entry of a space: a grid, perhaps with a filter, or configs written out."""
-
-    grid: Grid | None = None
-    where: str | None = None
-    configs: tuple[Config, ...] = ()
-    origin: str = ""
-
-    @property
-    def size(self) -> int:
-        """Configs at most (before the filter)."""
-        return self.grid.size if self.grid else len(self.configs)
 
 
 def read_yaml(path: Path) -> tuple[str, tuple[Part, ...]]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from search_space.config import SCALES, Config
 from search_space.errors import BadSpace
 from search_space.filters import where as read_where
+from search_space.grids import Part
 from search_space.presets import by_name
 from search_space.registry import families
-from search_space.space_file import Part, read_python, read_yaml
 
 ENUMERABLE = 2_000_000
 """Configs up to which a space is listed as a whole; a larger one can only be sampled."""
@@ -91,6 +91,8 @@ def load_space(name_or_path: str) -> Space:
         raise BadSpace(f"unknown space {name_or_path[:80]!r} (presets: {', '.join(presets)}; or a .yaml or .py file)")
     if suffix not in (".yaml", ".yml", ".py"):
         raise BadSpace(f"{path}: a space file ends in .yaml or .py")
+    from search_space.space_file import read_python, read_yaml
+
     name, parts = read_python(path) if suffix == ".py" else read_yaml(path)
     space = Space(name, parts)
     if space.size <= ENUMERABLE and not space.configs:
