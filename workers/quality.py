@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from weakref import WeakKeyDictionary
 
 import torch
@@ -16,12 +17,15 @@ from search_space.facts import Quality
 from workers.degrade import low_resolution
 from workers.images import ImageSet
 from workers.luma import crop, luma
+from workers.ssim import ssim
 
 PROTOCOL = "y-bt601-bicubic-aa-v1"
 """BT.601 studio-range luma in floating point, cropped to a multiple of the scale; input by antialiased bicubic
 (a = -0.5) of that luma, rounded to 8 bits; network in fp32 on Y / 255, output clamped to [0, 1], not rounded;
 a border of ``scale`` pixels shaved; peak 255; mean over images. A change of any of these is a new name."""
 
+KEEP_MEGAPIXELS = 40.0
+"""Of a larger set only one scale is kept prepared: packs come scale by scale, and Urban100 takes 300 MiB each."""
 UNITS = {"psnr": "dB", "ssim": "", "lpips": ""}
 
 
@@ -42,6 +46,8 @@ def prepare(images: ImageSet, scale: int) -> tuple[Pair, ...]:
     """Luma and low resolution of a set at a scale; made once and kept as long as the set lives."""
     kept = _pairs.setdefault(images, {})
     if scale not in kept:
+        if images.megapixels > KEEP_MEGAPIXELS:
+            kept.clear()
         made = []
         for name, pixels in zip(images.names, images.pixels, strict=True):
             hr = crop(luma(pixels), scale)
@@ -64,7 +70,8 @@ def evaluate(
     Whole images, fp32, no gradients; the module is returned to the mode it was in. A value that is not
     finite (a diverged net) is kept as NaN, never dropped from the mean. Raises BadData for an unknown metric.
     """
-    measures = {name: _measure(name) for name in metrics}
+    require_metrics(metrics)
+    measures = {name: _MEASURES[name] for name in metrics}
     values: dict[str, list[tuple[str, float]]] = {name: [] for name in metrics}
     was_training = module.training
     module = module.to(device).eval()
@@ -104,32 +111,37 @@ def shave(image: Tensor, border: int) -> Tensor:
 
 
 def psnr(got: Tensor, want: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of (1, 1, H, W) images in 0..255; infinite when they are equal."""
-    from torchmetrics.functional.image import peak_signal_noise_ratio
-
-    value: Tensor = peak_signal_noise_ratio(got, want, data_range=255.0)
-    return value
+    """Peak signal-to-noise ratio in dB of images in 0..255: 10 log10(255^2 / MSE); infinite when they are equal."""
+    mse = (got - want).square_().mean(dtype=torch.float64)
+    return 10 * torch.log10(255.0**2 / mse)
 
 
-def ssim(got: Tensor, want: Tensor) -> Tensor:
-    """Structural similarity (Wang et al. 2004): Gaussian window 11 x 11, sigma 1.5, K 0.01 and 0.03, range 255."""
-    from torchmetrics.functional.image import structural_similarity_index_measure
+def lpips(got: Tensor, want: Tensor) -> Tensor:
+    """Learned perceptual distance (Zhang et al. 2018, AlexNet) of grey (1, 1, H, W) images in 0..255; 0 is equal.
 
-    value = structural_similarity_index_measure(got, want, gaussian_kernel=True, sigma=1.5, data_range=255.0)
-    assert isinstance(value, Tensor)
-    return value
-
-
-def _measure(name: str) -> Callable[[Tensor, Tensor], Tensor]:
-    if name == "psnr":
-        return psnr
-    if name == "ssim":
-        return ssim
-    if name == "lpips":
+    The network's weights are downloaded by torchvision at first use. Raises MissingExtra without torchvision.
+    """
+    if find_spec("torchvision") is None:
         raise MissingExtra("LPIPS needs torchvision: pip install 'edge-sweep[lpips]'")
-    raise BadData(f"there is no metric {name!r} (psnr, ssim, lpips)")
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as distance
+
+    a, b = (image.div(255).clamp(0, 1).expand(-1, 3, -1, -1) for image in (got, want))
+    value: Tensor = distance(a, b, net_type="alex", normalize=True)
+    return value
 
 
-def _mean(values: object) -> float:
-    numbers = list(values)  # type: ignore[call-overload]
-    return math.fsum(numbers) / len(numbers) if all(map(math.isfinite, numbers)) else float(sum(numbers) / len(numbers))
+_MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim, "lpips": lpips}
+
+
+def require_metrics(metrics: Sequence[str]) -> None:
+    """Refuse a metric that does not exist (BadData) or whose extra is not installed (MissingExtra)."""
+    for name in metrics:
+        if name not in _MEASURES:
+            raise BadData(f"there is no metric {name!r} (choose from {', '.join(_MEASURES)})")
+        if name == "lpips" and find_spec("torchvision") is None:
+            raise MissingExtra("LPIPS needs torchvision: pip install 'edge-sweep[lpips]'")
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return (math.fsum(numbers) if all(map(math.isfinite, numbers)) else sum(numbers)) / len(numbers)
