@@ -90,7 +90,7 @@ def transient(error: SQLAlchemyError, is_sqlite: bool) -> bool:
     return isinstance(error, OperationalError) and not state and not any(word in words for word in final)
 
 
-def explain(error: SQLAlchemyError, address: Address) -> StoreError:
+def explain(error: SQLAlchemyError, address: Address | str) -> StoreError:
     """One clear line for a database error: what is wrong and what to do, without passwords."""
     cause = getattr(error, "orig", None) or error
     words = redact(" ".join(str(cause).split()))

@@ -69,4 +69,4 @@ def add_to_trials(connection: Connection, facts: Sequence[tuple[int, Sequence[Qu
 def _equal(stored: float | None, value: float) -> bool:
     if stored is None or math.isnan(value):
         return stored is None and math.isnan(value)
-    return stored == value
+    return math.isclose(stored, value, rel_tol=1e-12)

@@ -153,7 +153,7 @@ def expire(connection: Connection) -> list[int]:
     )
     over: dict[int, int] = {}
     for number, count, given, until in connection.execute(query).all():
-        verdict = clock.judge(given, until, at)
+        verdict = clock.judge(until if given is None else given, until, at)
         if verdict is clock.Lease.EXPIRED:
             over[number] = count
         elif verdict is clock.Lease.REBASE:

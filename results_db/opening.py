@@ -10,9 +10,10 @@ from sqlalchemy import Connection, inspect, text
 
 from results_db import schema
 from results_db.engine import Database
+from results_db.filesystems import refuse_network
 from search_space.errors import StoreError
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
 
@@ -26,6 +27,7 @@ def prepare(db: Database) -> None:
     path = db.address.path
     if path is not None:
         _check_file(path, db.readonly)
+        refuse_network(path, db.readonly)
     version = db.read(lambda c: _version(c, db))
     if version == HEAD:
         return

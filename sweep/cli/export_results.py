@@ -1,9 +1,43 @@
-"""``sweep export-results``."""
+"""``sweep export-results``: the results as a file for other programs."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("export-results")(export_results)
+
+
+def export_results(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
+    form: Annotated[str, typer.Option("--format", help="csv, parquet or json (default: by the file's ending).")] = "",
+    db: Annotated[
+        str, typer.Option("--db", metavar="URL", help="Database (a bare path means SQLite).")
+    ] = "sqlite:///sweep.db",
+    sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep (its name).")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Only ours, published or re-evaluated.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Only speeds of this device.")] = None,
+) -> None:
+    """Write every result as one flat table: a row a (config, device), a column a figure.
+
+    Example: sweep export-results --format csv --out results.csv --db sweep.db
+    """
+    from results_db import export, frames
+    from results_db.rows import Source
+    from results_db.store import Store
+    from search_space.errors import StoreError
+
+    chosen = form or out.suffix.lstrip(".")
+    if chosen not in export.FORMATS:
+        raise StoreError(f"{chosen!r} is not a format (choose --format from {', '.join(export.FORMATS)})")
+    if source is not None and source not in list(Source):
+        raise StoreError(f"{source!r} is not a source (choose from {', '.join(Source)})")
+    with Store.open(db, readonly=True) as store:
+        table = frames.results(store, sweep=sweep, source=source, device=device)
+    export.write(table, out, chosen)
+    print(f"{out}: {len(table)} rows, {len(table.columns)} columns")

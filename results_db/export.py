@@ -1,0 +1,57 @@
+"""Results as a file for other programs: CSV, Parquet or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_space.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("csv", "parquet", "json")
+
+
+def write(table: pd.DataFrame, path: Path, form: str) -> None:
+    """Write a frame to ``path``, whole or not at all; raises StoreError when it cannot be written.
+
+    CSV leaves unknown figures empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
+    """
+    writers: dict[str, Callable[[Path], object]] = {
+        "csv": lambda file: table.to_csv(file, index=False),
+        "parquet": lambda file: table.to_parquet(file, index=False),
+        "json": lambda file: file.write_text(_json(table)),
+    }
+    if form not in writers:
+        raise StoreError(f"{form!r} is not a format (choose from {', '.join(FORMATS)})")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
+    partial = Path(name)
+    try:
+        writers[form](partial)
+        partial.chmod(0o666 & ~_umask())
+        partial.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _json(table: pd.DataFrame) -> str:
+    """Objects in a list, figures with all their digits (pandas' own writer rounds)."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return "[\n" + ",\n".join(json.dumps(row, default=str) for row in rows) + "\n]\n"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,12 @@
+"""Alembic's entry point: runs on the connection that ``results_db.migrate`` hands over, inside its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from results_db.schema import VERSION_TABLE, metadata
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
+with context.begin_transaction():
+    context.run_migrations()
