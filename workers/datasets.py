@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from search_space.errors import BadData
@@ -63,6 +64,44 @@ def test_sets(names: Sequence[str] = (), root: str | Path | None = None, strict:
     """The sets to measure on; by default those of the paper that are under ``root``, or the embedded ones."""
     chosen = tuple(names) or _present(TESTS, root, "embedded-test", "test")
     return tuple(resolve(name, root, strict) for name in dict.fromkeys(chosen))
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What one folder under a data root holds; ``error`` when it cannot be used."""
+
+    name: str
+    images: int = 0
+    megapixels: float = 0.0
+    bytes: int = 0
+    """Of the image files on disk."""
+    smallest: tuple[int, int] | None = None
+    """(width, height) of the image with the shortest side."""
+    largest: tuple[int, int] | None = None
+    """(width, height) of the image with most pixels."""
+    digest: str | None = None
+    skipped: tuple[Skipped, ...] = ()
+    error: str | None = None
+
+
+def inventory(name: str, root: str | Path | None = None) -> Inventory:
+    """Decode a set completely and say what is in it; never raises for a bad folder."""
+    try:
+        images, skipped = resolve_with_skips(name, root)
+    except BadData as error:
+        return Inventory(name, error=str(error))
+    sizes = [(p.shape[1], p.shape[0]) for p in images.pixels]
+    used = [] if root is None or name.startswith("embedded-") else [Path(root) / name / n for n in images.names]
+    return Inventory(
+        name,
+        len(images),
+        round(images.megapixels, 3),
+        sum(path.stat().st_size for path in used),
+        min(sizes, key=min),
+        max(sizes, key=lambda size: size[0] * size[1]),
+        images.digest,
+        tuple(skipped),
+    )
 
 
 def _present(wanted: tuple[str, ...], root: str | Path | None, fallback: str, what: str) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ def ssim(got: Tensor, want: Tensor) -> Tensor:
     variances = (got_got + want_want - squares).clamp_(min=0)
     covariance = got_want - product
     similarity = ((2 * product + c1) * (2 * covariance + c2)) / ((squares + c1) * (variances + c2))
-    return similarity.mean(dtype=torch.float64)
+    mean: Tensor = similarity.mean(dtype=torch.float64)
+    return mean
 
 
 def _windows(maps: Tensor) -> Tensor:

@@ -1,9 +1,182 @@
-"""``sweep data``."""
+"""``sweep data``: get image sets, and say what is there."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
+
+from search_space.errors import BadData
+
+if TYPE_CHECKING:
+    from workers.datasets import Inventory
+    from workers.sources import Source
+
+Root = Annotated[
+    Path, typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with a folder a set.", metavar="DIR")
+]
 
 
 def add(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register ``sweep data fetch`` and ``sweep data check``."""
+    data = typer.Typer(help="Get image sets, and say what is there.", no_args_is_help=True)
+    data.command("fetch")(fetch)
+    data.command("check")(check)
+    data.command("sources")(sources)
+    app.add_typer(data, name="data")
+
+
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As in sweep data sources.")],
+    data_root: Root = Path("data"),
+    url: Annotated[str | None, typer.Option("--url", help="Another place to get it from (one NAME).")] = None,
+    sha256: Annotated[str | None, typer.Option("--sha256", help="Of the archive (one NAME).", metavar="HEX")] = None,
+    include: Annotated[
+        str | None, typer.Option("--include", help='Images in the archive to take, for example "*/HR/*" (one NAME).')
+    ] = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Take an archive without a known SHA-256.")] = False,
+    registry: Annotated[
+        Path | None,
+        typer.Option("--registry", envvar="EDGE_SWEEP_DATASETS", help="Your own list of sets: YAML or JSON."),
+    ] = None,
+) -> None:
+    """Download image sets, checked by SHA-256, into DIR/NAME. Run again to go on after a broken connection.
+
+    Example: sweep data fetch DIV2K-valid --data-root data
+
+    Example: sweep data fetch Set5 --sha256 HEX --data-root data
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    from workers.fetch import fetch as fetch_set
+
+    if (url or sha256 or include) and len(names) > 1:
+        raise BadData("--url, --sha256 and --include are for one NAME at a time")
+    chosen = [_source(name, registry, url, sha256, include) for name in dict.fromkeys(names)]
+    stderr = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        for source in chosen:
+            task = bar.add_task(source.name, total=None)
+
+            def show(have: int, total: int | None, task: Any = task) -> None:
+                bar.update(task, completed=have, total=total)
+
+            got = fetch_set(source, data_root, verify=not no_verify or sha256 is not None, progress=show)
+            if got is None:
+                typer.echo(f"{source.name}: already in {data_root / source.name}")
+            else:
+                checked = "checked" if got.verified else "NOT checked, note it down"
+                typer.echo(f"{got.name}: {got.images} images in {got.folder} (SHA-256 {got.sha256}, {checked})")
+
+
+def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
+    from workers.sources import Source, read_sources
+
+    known = read_sources(registry)
+    if name not in known and url is None:
+        raise BadData(f"no image set {name!r} is known (known: {', '.join(known)}); give --url")
+    source = known[name] if name in known else Source(name, url or "")
+    if url is not None and url != source.url:
+        # What is known of the usual archive says nothing about another one.
+        source = Source(name, url)
+    return replace(source, sha256=sha256 or source.sha256, include=include or source.include)
+
+
+def sources(
+    registry: Annotated[Path | None, typer.Option("--registry", envvar="EDGE_SWEEP_DATASETS")] = None,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """List what fetch knows: names, URLs, and whether a SHA-256 is known.
+
+    Example: sweep data sources --json
+    """
+    from workers.sources import read_sources
+
+    known = read_sources(registry).values()
+    if as_json:
+        typer.echo(json.dumps([asdict(source) for source in known], indent=1))
+        return
+    for source in known:
+        typer.echo(f"{source.name:12} {'SHA-256 known' if source.sha256 else 'needs --sha256':14} {source.url}")
+
+
+def check(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all that is there.")] = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="Without one: the embedded sets.", metavar="DIR"),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 when a file would be skipped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout, one object a set.")] = False,
+) -> None:
+    """Say what is there: images, sizes, unusable files by name, and a digest of the content.
+
+    Example: sweep data check --data-root data --json
+
+    Exit status 1 when a named set is missing or unusable.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from workers.datasets import available, inventory
+
+    everything = available(data_root) if data_root is not None else ("embedded-train", "embedded-test")
+    chosen = tuple(names or everything)
+    if not chosen:
+        raise BadData(f"there is no image set in {data_root}: sweep data fetch NAME --data-root {data_root}")
+    stderr = Console(stderr=True)
+    found = [
+        inventory(name, data_root)
+        for name in track(chosen, "reading", console=stderr, transient=True, disable=not stderr.is_terminal)
+    ]
+    if as_json:
+        typer.echo(json.dumps([_row(one) for one in found], indent=1))
+    else:
+        _table(found)
+    bad = [one for one in found if one.error is not None or (strict and one.skipped)]
+    if bad and (names or strict or len(bad) == len(found)):
+        raise typer.Exit(1)
+
+
+def _row(one: Inventory) -> dict[str, Any]:
+    row = asdict(one)
+    row["role"] = _role(one.name)
+    return row
+
+
+def _role(name: str) -> str:
+    from workers.datasets import TESTS, TRAINING
+
+    if name in TRAINING or name == "embedded-train":
+        return "training"
+    return "test" if name in TESTS or name == "embedded-test" else "other"
+
+
+def _table(found: list[Inventory]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("set", no_wrap=True)
+    table.add_column("use", no_wrap=True)
+    for title in ("images", "Mpixel", "MiB", "largest"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("digest", no_wrap=True)
+    for one in found:
+        if one.error is None and one.largest is not None:
+            size = f"{one.bytes / 2**20:.1f}" if one.bytes else ""
+            largest = "x".join(map(str, one.largest))
+            row = (str(one.images), f"{one.megapixels:.2f}", size, largest, one.digest or "")
+            table.add_row(one.name, _role(one.name), *row)
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    for one in found:
+        if one.error is not None:
+            console.print(f"unusable: {one.error}", soft_wrap=True)
+        for skipped in one.skipped:
+            console.print(f"left out: {one.name}/{skipped.name}: {skipped.reason}", soft_wrap=True)
