@@ -16,6 +16,7 @@ from results_db.planning import insert_new
 from results_db.rows import Recorded
 from results_db.schema import artifact, attempt, event, quality, quality_image, trial
 from results_db.states import Event, State, can, next_state
+from results_db.urls import storable
 from search_space.facts import Done, Outcome, Quality
 
 _RESULT = ("done", "failed")
@@ -93,7 +94,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
             "t": one.trial,
             "n": one.attempt,
             "ended_at": at,
-            "node": one.node,
+            "node": storable(one.node),
             "seconds": one.seconds,
         }
         if isinstance(one, Done):
@@ -104,7 +105,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "failure": None,
                     "seconds": one.seconds,
                     "steps": one.steps,
-                    "node": one.node,
+                    "node": storable(one.node),
                     "flags": json.dumps(list(one.flags)),
                     "finished_at": at,
                 }
@@ -126,7 +127,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "failure": str(one.failure),
                     "seconds": None,
                     "steps": None,
-                    "node": one.node,
+                    "node": storable(one.node),
                     "flags": None,
                     "finished_at": at,
                 }
@@ -134,8 +135,8 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
             row |= {
                 "outcome": "failed",
                 "failure": str(one.failure),
-                "error": _text(one.error),
-                "traceback": _text(one.traceback),
+                "error": storable(one.error),
+                "traceback": storable(one.traceback),
                 "steps": None,
                 "curve": None,
             }
@@ -156,11 +157,6 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
 
 def _binds(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {name: bindparam(name) for name in row if name not in keys}
-
-
-def _text(value: str) -> str:
-    """PostgreSQL keeps no NUL in text."""
-    return value.replace("\0", "\\0")
 
 
 def _write_facts(connection: Connection, done: Sequence[Done]) -> None:

@@ -14,7 +14,7 @@ from results_db import clock
 from results_db.rows import Counts, Planned, Source, SweepRow, TrialRow, utc
 from results_db.schema import sweep, sweep_trial, trial
 from results_db.states import State
-from results_db.urls import redact
+from results_db.urls import scrub
 from search_space.errors import StoreError
 from search_space.facts import Failure, TrialKey
 
@@ -55,7 +55,7 @@ def create_sweep(
         "recipe_json": recipe_json,
         "git": git,
         "source": str(source),
-        "settings": redact(json.dumps(dict(settings))),
+        "settings": json.dumps(scrub(dict(settings)), default=str),
         "created_at": clock.now(connection),
     }
     insert_new(connection, sweep, [row])

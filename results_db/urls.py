@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,6 +17,7 @@ _SECRET = re.compile(
     r"((?:password|passwd|passfile|pgpassword|sslpassword|token)[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)",
     re.IGNORECASE,
 )
+_SECRET_NAME = re.compile(r"password|passwd|token|secret", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
 
 
@@ -84,3 +87,24 @@ def redact(text: str) -> str:
     # Greedy up to the last @ before the path: a password may itself hold @ or /.
     text = re.sub(r"(://[^\s:/@]*):[^\s]*@", r"\1:***@", text)
     return _SECRET.sub(r"\1***", text)
+
+
+def scrub(value: Any, name: str = "") -> Any:
+    """A JSON-like value with every secret in it replaced by ***, by its name or inside a text.
+
+    >>> scrub({"token": "abc", "db": "postgresql://me:x@h/d", "seed": 1})
+    {'token': '***', 'db': 'postgresql://me:***@h/d', 'seed': 1}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): scrub(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [scrub(item, name) for item in value]
+    if isinstance(value, str):
+        return "***" if value and _SECRET_NAME.search(name) else redact(value)
+    return value
+
+
+def storable(text: str) -> str:
+    """``text`` as both engines can keep it (no NUL, no lone surrogates) and without secrets."""
+    clean = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+    return redact(clean)
