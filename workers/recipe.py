@@ -1,0 +1,149 @@
+"""How a config is trained: the recipe, its digest, and the digest of the code that carries it out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from search_space.config import Config
+from search_space.errors import SweepError
+
+LOSSES = ("mse", "l1", "charbonnier")
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the data and the seed that decides a training run. Equal recipes have equal digests."""
+
+    name: str
+    steps: int
+    batch: int
+    """Patches a step."""
+    patch: int
+    """Side of a patch in low-resolution pixels."""
+    border: int
+    """Low-resolution pixels at the patch's edge left out of the loss: there a net sees padding, not the image."""
+    lr: float
+    """Peak learning rate of a family without one of its own in ``family_lr``."""
+    family_lr: tuple[tuple[str, float], ...] = ()
+    warmup: int = 50
+    """Steps of linear warm-up before the cosine to ``final_lr`` times the peak."""
+    final_lr: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's (Kingma and Ba, 2015)."""
+    eps: float = 1e-8
+    loss: str = "mse"
+    precision: str = "fp32"
+    diverged: float = 4.0
+    """A run has diverged when its loss exceeds this many times the mean square of the target."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "warmup", "border"):
+            if getattr(self, name) < 0:
+                raise SweepError(f"recipe {self.name!r}: {name} must not be negative ({getattr(self, name)})")
+        if self.batch < 1 or self.patch <= 2 * self.border:
+            raise SweepError(
+                f"recipe {self.name!r}: patch {self.patch} leaves nothing inside a border of {self.border}"
+            )
+        for family, lr in (("default", self.lr), *self.family_lr):
+            if not (math.isfinite(lr) and lr > 0):
+                raise SweepError(f"recipe {self.name!r}: the learning rate of {family} must be positive ({lr})")
+        if self.loss not in LOSSES:
+            raise SweepError(f"recipe {self.name!r}: unknown loss {self.loss!r} (choose from {', '.join(LOSSES)})")
+        if self.precision not in PRECISIONS:
+            raise SweepError(f"recipe {self.name!r}: unknown precision {self.precision!r}")
+
+    def peak_lr(self, config: Config) -> float:
+        """The learning rate a config's family trains with."""
+        return dict(self.family_lr).get(config.family, self.lr)
+
+    def rate(self, step: int) -> float:
+        """The schedule: what the peak learning rate is multiplied by at ``step`` (0-based)."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of all fields but the name."""
+        content = {k: v for k, v in asdict(self).items() if k != "name"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """One line of JSON; ``from_json`` gives an equal recipe back."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Raises SweepError naming a field that is unknown, missing or of the wrong kind."""
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SweepError(f"the recipe is not JSON: {error}") from None
+        if not isinstance(content, dict):
+            raise SweepError("a recipe is a JSON object")
+        unknown = sorted(set(content) - {f.name for f in fields(cls)})
+        if unknown:
+            raise SweepError(f"the recipe has unknown fields: {', '.join(unknown)}")
+        try:
+            content["family_lr"] = tuple((str(k), float(v)) for k, v in content.get("family_lr", ()))
+            content["betas"] = tuple(float(b) for b in content.get("betas", (0.9, 0.999)))
+            return cls(**content)
+        except (TypeError, ValueError) as error:
+            raise SweepError(f"the recipe cannot be read: {error}") from None
+
+    def with_changes(self, **changes: Any) -> Recipe:
+        """A copy with other fields; its digest tells it apart."""
+        return replace(self, **changes)
+
+
+_ONE_LAYER = (("eSR-MAX", 4e-3), ("eSR-TM", 4e-3), ("eSR-TR", 4e-3), ("Linear", 4e-3))
+_RECIPES = {
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=2e-3, family_lr=_ONE_LAYER, warmup=5),
+    "demo": Recipe("demo", steps=600, batch=16, patch=24, border=3, lr=2e-3, family_lr=_ONE_LAYER, warmup=30),
+    "paper": Recipe("paper", steps=40_000, batch=16, patch=32, border=3, lr=2e-3, family_lr=_ONE_LAYER, warmup=200),
+}
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``paper`` (the released quality)."""
+    return tuple(_RECIPES)
+
+
+def recipe_for(name: str) -> Recipe:
+    """A shipped recipe by name, or one read from a ``.json`` file. Raises SweepError naming the choices."""
+    if name in _RECIPES:
+        return _RECIPES[name]
+    path = Path(name)
+    if path.suffix == ".json":
+        if not path.is_file():
+            raise SweepError(f"there is no recipe file {name}")
+        return Recipe.from_json(path.read_text())
+    raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .json file)")
+
+
+_TRAINING_CODE = (
+    "search_space/architectures/*.py",
+    "workers/training.py",
+    "workers/patches.py",
+    "workers/degrade.py",
+    "workers/luma.py",
+)
+
+
+@cache
+def code_digest() -> str:
+    """Twelve hex digits of the source that decides training numbers; a change starts new trials, never mixes."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for pattern in _TRAINING_CODE:
+        for path in sorted(root.glob(pattern)):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
