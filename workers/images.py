@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
 def read_image(path: str | Path) -> Pixels:
     """One image file as uint8 (H, W, 3) or (H, W); raises BadData with the reason when it cannot be used."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_formats()) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise BadData(f"claims {width} x {height} pixels (limit {MAX_PIXELS // 10**6} million)")
@@ -127,6 +127,13 @@ def read_image(path: str | Path) -> Pixels:
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
         reason = str(error).strip().splitlines()
         raise BadData(f"damaged or unreadable ({reason[0][:120] if reason else type(error).__name__})") from None
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    """All that Pillow reads but EPS, for which it runs Ghostscript on the file."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 def _try_read(path: Path) -> Pixels | str:

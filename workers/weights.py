@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,7 +109,9 @@ def _read_torch(data: bytes, label: str) -> object:
         if unpacked > MAX_BYTES:
             raise BadWeights(f"{label} unpacks to {unpacked >> 20} MiB (limit {MAX_BYTES >> 20})")
     try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on foreign bytes; none of them has run anything
         unsafe = "weights_only" in str(error) or "Unsupported" in str(error)
         why = "holds more than tensors, which could run code when unpickled" if unsafe else _line(error)

@@ -86,6 +86,8 @@ def evaluate(
 
         with Store.open(db) as store:
             figures, errors = _measure(files, sets, metrics, _Kept(store, name), stderr)
+    if errors and weights is not None:
+        raise BadWeights(errors[0])
     wanted = {file.config.id: i for i, file in enumerate(files)}
     order = {images.name: i for i, images in enumerate(sets)}
     figures.sort(key=lambda q: (wanted[q.config], order[q.dataset], metrics.index(q.metric)))
@@ -93,8 +95,6 @@ def evaluate(
         typer.echo(json.dumps([_row(figure) for figure in figures], indent=1))
     else:
         _table(figures)
-    if errors and weights is not None:
-        raise BadWeights(errors[0])
     for error in errors:
         stderr.print(f"failed: {error}", style="red", markup=False, highlight=False)
     if errors:
