@@ -1,0 +1,54 @@
+"""Packs in this process, one after another: no Ray, for debugging and for machines without it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.executors.core import Finished, WorkerData
+from workers.task import PackTask, failed, run_pack
+
+
+class InlineExecutor:
+    """One slot; a pack runs inside ``poll`` and cannot be interrupted but by a signal."""
+
+    def __init__(self, data: WorkerData) -> None:
+        self._data = data
+        self._waiting: list[tuple[int, PackTask]] = []
+        self._tickets = 0
+        self._steps = 0
+
+    def free(self) -> int:
+        """1 while nothing waits."""
+        return 1 - len(self._waiting)
+
+    def slots(self) -> int:
+        """Always 1."""
+        return 1
+
+    def submit(self, task: PackTask, timeout_s: float) -> int:
+        """Queue a pack for the next ``poll``; the time-out cannot be kept without a second process."""
+        self._tickets += 1
+        self._waiting.append((self._tickets, task))
+        return self._tickets
+
+    def poll(self, timeout_s: float) -> Sequence[Finished]:
+        """Run what waits."""
+        if not self._waiting:
+            return ()
+        ticket, task = self._waiting.pop(0)
+        try:
+            outcomes = tuple(run_pack(task, self._data.train, self._data.tests, self._note))
+        except Exception as error:
+            outcomes = tuple(failed(member, error, "inline") for member in task.members)
+        self._steps = 0
+        return (Finished(ticket, outcomes),)
+
+    def _note(self, steps: int) -> None:
+        self._steps = steps
+
+    def steps_done(self) -> int:
+        """Steps of the pack that runs."""
+        return self._steps
+
+    def close(self, now: bool = False) -> None:
+        """Nothing to give back."""

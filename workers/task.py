@@ -1,0 +1,148 @@
+"""What a worker is given and what it does: train the members of a pack, measure each, return facts."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from search_space import parse_id
+from search_space.errors import BadData
+from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
+from workers import quality
+from workers.images import ImageSet
+from workers.recipe import Recipe
+from workers.training import Diverged, Trained, train
+from workers.weights import to_bytes
+
+BELOW = 0.0
+"""dB under plain bicubic at which a result is flagged."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial of a pack. ``lr_scale`` lowers the learning rate of an attempt after a divergence."""
+
+    trial: int
+    attempt: int
+    config: str
+    seed: int
+    lr_scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class PackTask:
+    """Configs of one scale and one seed that are trained together on one stream of patches."""
+
+    members: tuple[Member, ...]
+    recipe_json: str
+    device: str = "cpu"
+
+
+def run_pack(
+    task: PackTask,
+    train_images: ImageSet,
+    test_images: Sequence[ImageSet],
+    progress: Callable[[int], None] | None = None,
+) -> list[Outcome]:
+    """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
+
+    ``progress`` gets the number of training steps done.
+    """
+    recipe = Recipe.from_json(task.recipe_json)
+    node = socket.gethostname()
+    outcomes: list[Outcome] = []
+    for member, result in zip(task.members, _train_all(task, recipe, train_images, progress), strict=True):
+        if isinstance(result, Trained):
+            try:
+                outcomes.append(_measure(member, result, test_images, node))
+                continue
+            except Exception as error:
+                result = error
+        outcomes.append(failed(member, result, node))
+    return outcomes
+
+
+def _train_all(
+    task: PackTask, recipe: Recipe, images: ImageSet, progress: Callable[[int], None] | None
+) -> list[Trained | Exception]:
+    """A member's result, or what it raised."""
+    results: list[Trained | Exception] = []
+    for member in task.members:
+        try:
+            config = parse_id(member.config)
+            results.append(
+                train(
+                    config,
+                    recipe,
+                    images,
+                    member.seed,
+                    lr_scale=member.lr_scale,
+                    progress=progress,
+                    device=task.device,
+                )
+            )
+        except Exception as error:
+            results.append(error)
+    return results
+
+
+def _measure(member: Member, result: Trained, test_images: Sequence[ImageSet], node: str) -> Done:
+    rows: list[Quality] = []
+    flags: list[str] = []
+    for images in test_images:
+        found = quality.evaluate(result.config, result.module, images)
+        rows += found
+        psnr = next(row.value for row in found if row.metric == "psnr")
+        if result.steps and not psnr >= quality.bicubic_psnr(images, result.config.scale) - BELOW:
+            flags.append(f"below-bicubic:{images.name}")
+    data = to_bytes(result.module)
+    return Done(
+        trial=member.trial,
+        attempt=member.attempt,
+        quality=tuple(rows),
+        artifacts=(Artifact("weights", data, hashlib.sha256(data).hexdigest()),),
+        seconds=result.seconds,
+        steps=result.steps,
+        node=node,
+        curve=result.curve,
+        flags=tuple(flags),
+    )
+
+
+def failed(member: Member, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
+    """The fact of a member's failure, classified."""
+    return Failed(
+        trial=member.trial,
+        attempt=member.attempt,
+        failure=classify(error),
+        error=_line(error),
+        traceback="".join(traceback.format_exception(error)),
+        node=node,
+        seconds=seconds,
+    )
+
+
+def classify(error: BaseException) -> Failure:
+    """The class that decides what happens next.
+
+    >>> classify(MemoryError())
+    <Failure.OOM: 'oom'>
+    """
+    text = str(error).lower()
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "out of memory" in text or "can't allocate" in text:
+        return Failure.OOM
+    if isinstance(error, Diverged):
+        return Failure.DIVERGENCE
+    if isinstance(error, BadData):
+        return Failure.BAD_DATA
+    return Failure.BUG
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
