@@ -1,0 +1,105 @@
+"""What a backend is: a function from a job to a call that runs one frame. Registering one takes a few lines.
+
+    @backend("mine", precisions=("fp32",), needs="mine_runtime")
+    def mine(job: Job) -> Frame:
+        session = mine_runtime.load(job.module, job.input)
+        return lambda: session.run()
+
+Another package registers through the entry point group ``edge_sweep.backends`` (a module to import).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from search_space.errors import BadData, MissingExtra
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Frame = Callable[[], Any]
+"""Runs the network once and returns its output: a tensor, or a numpy array (N, 1, sH, sW)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network ready to be measured: the float32 module in evaluation mode on the CPU and its input."""
+
+    name: str
+    """The config's id."""
+    module: nn.Module
+    scale: int
+    input: Tensor
+    """(N, 1, H, W) float32 in [0, 1] on the CPU."""
+    precision: str = "fp32"
+    compute: str = "cpu"
+    """Where it runs, as torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
+    threads: int = 1
+    channels_last: bool = False
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to run a network."""
+
+    name: str
+    prepare: Callable[[Job], Frame]
+    precisions: tuple[str, ...]
+    computes: tuple[str, ...] = ("cpu",)
+    needs: str | None = None
+    """A module that must be importable."""
+    extra: str | None = None
+    """The pip extra that brings it."""
+
+    def refuse(self, precision: str, compute: str) -> None:
+        """Raise BadData or MissingExtra when it cannot run that here."""
+        if precision not in self.precisions:
+            raise BadData(f"{self.name} has no {precision} (it has {', '.join(self.precisions)})")
+        if compute.split(":")[0] not in self.computes:
+            raise BadData(f"{self.name} does not run on {compute} (it runs on {', '.join(self.computes)})")
+        if self.needs is not None and find_spec(self.needs) is None:
+            pip = f"'edge-sweep[{self.extra}]'" if self.extra else self.needs
+            raise MissingExtra(f"backend {self.name} needs {self.needs}: pip install {pip}")
+
+
+_registry: dict[str, Backend] = {}
+_BUILT_IN = ("torch_eager", "torch_compile", "cuda_graph", "onnx_runtime", "open_vino", "ncnn_cpu")
+
+
+def backend(
+    name: str,
+    precisions: tuple[str, ...],
+    computes: tuple[str, ...] = ("cpu",),
+    needs: str | None = None,
+    extra: str | None = None,
+) -> Callable[[Callable[[Job], Frame]], Callable[[Job], Frame]]:
+    """Register a function as the backend ``name``."""
+
+    def register(prepare: Callable[[Job], Frame]) -> Callable[[Job], Frame]:
+        _registry[name] = Backend(name, prepare, precisions, computes, needs, extra)
+        return prepare
+
+    return register
+
+
+def backends() -> dict[str, Backend]:
+    """Every backend by name, installed or not; built-in ones first."""
+    for module in _BUILT_IN:
+        if find_spec(f"workers.backends.{module}") is not None:
+            import_module(f"workers.backends.{module}")
+    for point in entry_points(group="edge_sweep.backends"):
+        point.load()
+    return dict(_registry)
+
+
+def find(name: str) -> Backend:
+    """The backend ``name``; raises BadData naming those there are."""
+    known = backends()
+    if name not in known:
+        raise BadData(f"there is no backend {name!r} (choose from {', '.join(known)})")
+    return known[name]

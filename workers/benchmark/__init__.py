@@ -1,0 +1,21 @@
+"""How fast an architecture runs on this machine: no training needed, the whole device to itself.
+
+``benchmark(configs, device_name=...)`` returns ``Speed`` facts. Each file: protocols, one subject, rounds, lock.
+"""
+
+from workers.benchmark.protocols import FULLHD14, PROTOCOLS, QHD5, UHD14, SpeedProtocol, protocol, varied
+from workers.benchmark.session import REFERENCE, Session, benchmark, with_ties
+
+__all__ = [
+    "FULLHD14",
+    "PROTOCOLS",
+    "QHD5",
+    "REFERENCE",
+    "UHD14",
+    "Session",
+    "SpeedProtocol",
+    "benchmark",
+    "protocol",
+    "varied",
+    "with_ties",
+]

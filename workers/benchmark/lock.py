@@ -1,0 +1,51 @@
+"""One benchmark at a time on a machine: a lock file that dies with its process."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from search_space.errors import BadData
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; there two benchmarks are kept apart by the user
+    fcntl = None  # type: ignore[assignment]
+
+
+def lock_path() -> Path:
+    """Where the machine's lock is; ``EDGE_SWEEP_LOCK`` puts it elsewhere."""
+    return Path(os.environ.get("EDGE_SWEEP_LOCK") or Path(tempfile.gettempdir()) / "edge-sweep-benchmark.lock")
+
+
+@contextmanager
+def whole_machine(wait: bool = True, notice: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold the machine's benchmark lock.
+
+    With ``wait`` the call waits for another benchmark to end, after one ``notice``; without, it raises
+    BadData. The lock is let go when the process ends, however it ends.
+    """
+    if fcntl is None:
+        yield
+        return
+    path = lock_path()
+    # O_NOFOLLOW: in a shared temporary folder nobody can point us at another file.
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise BadData(f"cannot open the benchmark lock {path}: {error.strerror} (set EDGE_SWEEP_LOCK)") from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise BadData(f"another benchmark is running on this machine ({path} is held)") from None
+            if notice is not None:
+                notice(f"another benchmark is running on this machine: waiting for {path}")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
