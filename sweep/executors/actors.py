@@ -7,6 +7,7 @@ sends is never read, and the store fences it should it arrive by another way.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -153,10 +154,8 @@ class ActorExecutor:
 
     def _drop(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        try:
+        with contextlib.suppress(RayError, ValueError):
             ray.kill(worker.actor)
-        except (RayError, ValueError):
-            pass
 
     def _look(self) -> None:
         """Which workers became ready, which nodes live, and whether there is room for more workers."""
@@ -180,10 +179,7 @@ class ActorExecutor:
 
     def _room(self) -> int:
         total = ray.cluster_resources()
-        if self.gpus:
-            room = int(total.get("GPU", 0) / self.gpus)
-        else:
-            room = int(total.get("CPU", 0) / self.cpus)
+        room = int(total.get("GPU", 0) / self.gpus) if self.gpus else int(total.get("CPU", 0) / self.cpus)
         return min(room, self.most) if self.most else room
 
     def _grow(self) -> None:
@@ -207,10 +203,8 @@ class ActorExecutor:
             if worker.asked is None:
                 worker.asked = worker.actor.steps.remote()
             elif ray.wait([worker.asked], timeout=0)[0]:
-                try:
+                with contextlib.suppress(RayError):
                     worker.steps = ray.get(worker.asked, timeout=1)
-                except RayError:
-                    pass
                 worker.asked = None
 
     def steps_done(self) -> int:

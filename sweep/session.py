@@ -1,0 +1,177 @@
+"""From what a person asked (or what the store remembers) to a running driver."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results_db.rows import SweepRow
+from results_db.store import Store
+from search_space.config import Config
+from search_space.errors import SweepError
+from search_space.facts import TrialKey
+from search_space.user_code import UserCode, install, loaded
+from sweep.driver import Driver, Notice, Settings
+from sweep.executors.core import Executor, WorkerData
+from sweep.plan import trial_keys
+from workers import datasets
+from workers.images import ImageSet
+from workers.recipe import Recipe, code_digest
+
+
+@dataclass(frozen=True)
+class Data:
+    """Decoded images of a sweep."""
+
+    train: ImageSet
+    tests: tuple[ImageSet, ...]
+
+
+def load_data(root: str | None, train: tuple[str, ...] = (), tests: tuple[str, ...] = (), strict: bool = False) -> Data:
+    """The training set and the test sets by name; embedded photographs without a root. Raises BadData."""
+    found = Data(datasets.training_set(train, root, strict), datasets.test_sets(tests, root, strict))
+    common = set(_digests(found.train)) & {d for images in found.tests for d in _digests(images)}
+    if common:
+        raise SweepError(f"{len(common)} image(s) are in the training set and in a test set; a fair test has none")
+    return found
+
+
+def _digests(images: ImageSet) -> list[str]:
+    return [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in images.pixels]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep as it will be stored."""
+
+    name: str
+    space: str
+    recipe: Recipe
+    keys: tuple[TrialKey, ...]
+    settings: Mapping[str, Any]
+
+
+def make_plan(
+    space: str,
+    configs: tuple[Config, ...],
+    recipe: Recipe,
+    data: Data,
+    *,
+    root: str | None,
+    seeds: tuple[int, ...] = (0,),
+    name: str | None = None,
+    pack_size: int = 48,
+) -> Plan:
+    """What ``sweep run`` was asked. The default name changes with the recipe, the data and the training code."""
+    if not configs:
+        raise SweepError("the filters leave no config; see `sweep space list` with the same options")
+    keys = trial_keys(configs, seeds, recipe.digest, data.train.digest[:12], code_digest())
+    content = f"{recipe.digest}/{data.train.digest}/{code_digest()}/{[t.name for t in data.tests]}"
+    label = Path(space).stem if Path(space).suffix else space
+    settings = {
+        "data": {
+            "root": str(Path(root).resolve()) if root else None,
+            "train": [part for part in data.train.name.split("+") if part],
+            "tests": [images.name for images in data.tests],
+        },
+        "pack_size": pack_size,
+        "user_code": [vars(code) if hasattr(code, "__dict__") else _fields(code) for code in loaded()],
+    }
+    return Plan(name or f"{label}-{recipe.name}-{_short(content)}", label, recipe, keys, settings)
+
+
+def _fields(code: UserCode) -> dict[str, str]:
+    from dataclasses import asdict
+
+    return asdict(code)
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def store_plan(store: Store, plan: Plan) -> int:
+    """Write the sweep and its trials; again changes nothing. Returns the sweep's id."""
+    sweep_id = store.create_sweep(
+        plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=dict(plan.settings)
+    )
+    store.plan(sweep_id, plan.keys)
+    return sweep_id
+
+
+def newest(store: Store) -> SweepRow:
+    """The sweep that ``resume`` and ``status`` mean when none is named. Raises SweepError when there is none."""
+    ours = [row for row in store.sweeps() if row.source == "ours"]
+    if not ours:
+        raise SweepError("this database holds no sweep of ours yet; start one with `sweep run`")
+    return ours[-1]
+
+
+def recall_data(row: SweepRow, root: str | None = None) -> Data:
+    """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData."""
+    wanted = row.settings.get("data", {})
+    return load_data(root or wanted.get("root"), tuple(wanted.get("train", ())), tuple(wanted.get("tests", ())))
+
+
+def recall_code(row: SweepRow) -> None:
+    """Install the user's own families that a stored sweep came with."""
+    for fields in row.settings.get("user_code", ()):
+        install(UserCode(**fields))
+
+
+def worker_data(data: Data, threads: int = 1) -> WorkerData:
+    """What travels to every worker."""
+    return WorkerData(data.train, data.tests, tuple(loaded()), threads)
+
+
+def make_executor(kind: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:
+    """An executor by name, with its cluster checked first. Raises SweepError when it cannot serve."""
+    if kind == "inline":
+        from sweep.executors.inline import InlineExecutor
+
+        return InlineExecutor(data)
+    from sweep import cluster
+
+    found = cluster.connect(address)
+    cluster.check(found, cpus, gpus)
+    if kind == "actors":
+        from sweep.executors.actors import ActorExecutor
+
+        return ActorExecutor(data, cpus, gpus, most)
+    if kind == "tune":
+        from sweep.executors.tune import TuneExecutor
+
+        return TuneExecutor(data, cpus, gpus)
+    raise SweepError(f"unknown executor {kind!r} (choose from actors, tune, inline)")
+
+
+def make_driver(
+    store: Store,
+    sweep_id: int,
+    executor: Executor,
+    settings: Settings,
+    listener: Callable[[Notice], None],
+    only: frozenset[int] | None = None,
+) -> Driver:
+    """A driver for a stored sweep."""
+    return Driver(store, sweep_id, store.sweep(sweep_id).recipe_json, executor, settings, listener, only)
+
+
+def git_revision() -> str:
+    """Short hash of the checkout this package lies in, or ``unknown``."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parent,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
