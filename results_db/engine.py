@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another one before the store is called locked."""
+BINARY = "edge_binary"
+"""Execution option: PostgreSQL sends numbers as they are, not as text."""
 RECONNECT_S = 60.0
 """How long a lost PostgreSQL server is waited for; every write may be repeated without harm."""
 
@@ -145,7 +147,7 @@ def _sqlite(address: Address, readonly: bool, busy_timeout_s: float) -> Engine:
 
 def _postgresql(address: Address, readonly: bool) -> Engine:
     try:
-        import psycopg  # noqa: F401
+        import psycopg
     except ImportError:
         raise MissingExtra("PostgreSQL needs its driver: pip install 'edge-sweep[postgresql]'") from None
     engine = create_engine(
@@ -153,6 +155,12 @@ def _postgresql(address: Address, readonly: bool) -> Engine:
         pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "application_name": "edge-sweep", "keepalives_idle": 30},
     )
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _binary(_connection: Any, cursor: Any, _statement: Any, _parameters: Any, context: Any, _many: Any) -> None:
+        if context is not None and context.execution_options.get(BINARY):
+            cursor.format = psycopg.pq.Format.BINARY
+
     if readonly:
 
         @event.listens_for(engine, "begin")

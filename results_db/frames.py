@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Double, Integer, Select, case, func, select
+from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 
+from results_db.engine import BINARY
 from results_db.planning import of_sweep, sweep_id
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 
     from results_db.store import Store
 
+MOST_JOINS = 40
+"""SQLite joins at most 64 tables in a query."""
 SPEED_COLUMNS = (
     "config",
     "device",
@@ -57,6 +63,7 @@ def results(
     backend: str | None = None,
     precision: str | None = None,
     protocol: str | None = None,
+    metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """One row a (finished trial, quality protocol, speed measurement); NaN where something is not known.
 
@@ -69,11 +76,11 @@ def results(
     Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
     ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
-    ``source`` and ``protocol`` choose trials and their quality.
+    ``source`` and ``protocol`` choose trials and their quality. ``metrics`` (``["psnr:Set5"]``; None: all) says
+    which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast.
     """
-    return store.database.read(
-        lambda c: _results(c, sweep, source, {"device": device, "backend": backend, "precision": precision}, protocol)
-    )
+    speeds = {"device": device, "backend": backend, "precision": precision}
+    return store.database.read(lambda c: _results(c, sweep, source, speeds, protocol, metrics))
 
 
 def _results(
@@ -82,12 +89,13 @@ def _results(
     source: str | None,
     speed_filter: dict[str, str | None],
     protocol: str | None,
+    metrics: Sequence[str] | None,
 ) -> pd.DataFrame:
     import pandas as pd
 
     number = None if wanted is None else sweep_id(connection, wanted)
     trials = _trials(connection, number, source)
-    figures = _quality(connection, number, protocol)
+    figures = _quality(connection, number, protocol, metrics)
     table = trials.merge(figures, on="trial", how="left")
     names = list(figures.columns[2:])
     speeds = _speeds(connection, speed_filter)
@@ -128,7 +136,9 @@ def _sweep_names(connection: Connection, trials: pd.Series[int], number: int | N
     return trials.map(owners).map(names)
 
 
-def _quality(connection: Connection, number: int | None, protocol: str | None) -> pd.DataFrame:
+def _quality(
+    connection: Connection, number: int | None, protocol: str | None, metrics: Sequence[str] | None
+) -> pd.DataFrame:
     """A row a (trial, protocol), a column a ``metric:dataset``; the database turns rows into columns."""
     import pandas as pd
 
@@ -137,23 +147,44 @@ def _quality(connection: Connection, number: int | None, protocol: str | None) -
         query = query.where(measure.c.protocol == protocol)
     kinds: dict[str, dict[str, int]] = {}
     for named, of_protocol, metric, dataset in connection.execute(query):
-        kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+        if metrics is None or f"{metric}:{dataset}" in metrics:
+            kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+    turn = _by_grouping if connection.dialect.name == "postgresql" else _by_joins
     tables = []
     for of_protocol, columns in kinds.items():
-        value = {name: func.max(case((quality.c.measure_id == n, quality.c.value))) for name, n in columns.items()}
-        pivot: Any = select(quality.c.trial_id.label("trial"), *[what.label(name) for name, what in value.items()])
-        if len(kinds) > 1:
-            pivot = pivot.where(quality.c.measure_id.in_(list(columns.values())))
-        if number is not None:
-            pivot = pivot.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
-            pivot = pivot.where(sweep_trial.c.sweep_id == number)
-        table = fetch(connection, pivot.group_by(quality.c.trial_id))
+        names = list(columns)
+        table = None
+        for start in range(0, len(names), MOST_JOINS):
+            part = fetch(connection, turn({name: columns[name] for name in names[start : start + MOST_JOINS]}, number))
+            table = part if table is None else table.merge(part, on="trial", how="outer")
+        assert table is not None
+        table = table.dropna(how="all", subset=names)
         table.insert(1, "protocol", of_protocol)
         if len(table):
             tables.append(table)
     if not tables:
         return pd.DataFrame({"trial": pd.Series(dtype="int64"), "protocol": pd.Series(dtype="str")})
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def _by_joins(columns: dict[str, int], number: int | None) -> Any:
+    """SQLite: look each figure up by its key; half the time of grouping a million rows."""
+    query: Any = select(trial.c.id.label("trial")).where(trial.c.state == str(State.DONE))
+    for name, named in columns.items():
+        figure = quality.alias()
+        query = query.add_columns(figure.c.value.label(name))
+        query = query.outerjoin_from(trial, figure, and_(figure.c.trial_id == trial.c.id, figure.c.measure_id == named))
+    return of_sweep(query, number)
+
+
+def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
+    """PostgreSQL: one pass over the figures, in parallel."""
+    values = [func.max(quality.c.value).filter(quality.c.measure_id == n).label(name) for name, n in columns.items()]
+    query: Any = select(quality.c.trial_id.label("trial"), *values).where(quality.c.measure_id.in_(columns.values()))
+    if number is not None:
+        query = query.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
+        query = query.where(sweep_trial.c.sweep_id == number)
+    return query.group_by(quality.c.trial_id)
 
 
 def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFrame:
@@ -188,13 +219,27 @@ def fetch(connection: Connection, query: Select[Any]) -> pd.DataFrame:
     """A query's rows as a frame, with no object a row."""
     import pandas as pd
 
-    result = connection.execute(query)
+    result = connection.execute(query, execution_options={BINARY: True})
     names = list(result.keys())
     kinds = [column.type for column in query.selected_columns]
     assert result.cursor is not None
-    table = pd.DataFrame.from_records(result.cursor.fetchall(), columns=names)
+    with _no_collection():
+        rows = result.cursor.fetchall()
+        table = pd.DataFrame.from_records(rows, columns=names)
     for name, kind in zip(names, kinds, strict=True):
         # A column of nothing but NULL has no type of its own.
         if table[name].dtype == object:
             table[name] = table[name].astype("float64" if isinstance(kind, Double | Integer) else "str")
     return table
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cycle collector, which would walk a hundred thousand new rows several times over."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
