@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from typing import Annotated
 
 import typer
 
@@ -35,13 +36,34 @@ COMMANDS = (
 )
 """One module of ``sweep.cli`` each, in the order ``--help`` shows them; each has ``add(app)``."""
 
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"edge-sweep {version('edge-sweep')}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="sweep",
-    help="Find the tiny super-resolution network to ship: enumerate, train, measure, store, draw.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Find the tiny super-resolution network to ship: enumerate, train, measure, store, draw.
+
+    Begin with `sweep run --space demo`, then `sweep plot pareto`, `sweep report`, `sweep best`.
+    """
+
 
 for _name in COMMANDS:
     import_module(f"sweep.cli.{_name}").add(app)

@@ -1,9 +1,75 @@
-"""``sweep resume``."""
+"""``sweep resume``: go on from the database alone."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Address,
+    Cpus,
+    Db,
+    ExecutorName,
+    Gpus,
+    Json,
+    MaxAttempts,
+    PackSize,
+    SweepName,
+    Timeout,
+)
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("resume")(resume)
+
+
+def resume(
+    name: SweepName = None,
+    db: Db = DEFAULT_DB,
+    data_root: Annotated[
+        Path | None, typer.Option("--data-root", help="Where the images are now, if they moved.")
+    ] = None,
+    pack_size: PackSize = 48,
+    executor: ExecutorName = "actors",
+    address: Address = "local",
+    cpus: Cpus = 1.0,
+    gpus: Gpus = 0.0,
+    max_attempts: MaxAttempts = 3,
+    timeout: Timeout = 0.0,
+    benchmark: Annotated[
+        bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")
+    ] = True,
+    device: Annotated[
+        str | None, typer.Option("--device", help="Name under which this machine's speed is kept.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Do what is missing of a sweep, on this machine or another; only the database is needed.
+
+    Example: sweep resume --db sweep.db --address auto
+    """
+    from results_db.store import Store
+    from search_space.errors import SweepError
+    from sweep import session
+    from sweep.launch import Launch, launch, say
+    from workers.recipe import code_digest
+
+    with Store.open(db) as store:
+        row = store.sweep(name) if name else session.newest(store)
+        session.recall_code(row)
+        data = session.recall_data(row, str(data_root) if data_root else None)
+        rows = store.missing(row.id)
+        if any(r.key.data != data.train.digest[:12] for r in rows):
+            raise SweepError(f"the training images are not those {row.name} began with; give the right --data-root")
+        if any(r.key.code != code_digest() for r in rows):
+            raise SweepError(
+                f"the training code has changed since {row.name} began; its results stay under their own key. "
+                "Start a new sweep with `sweep run`, or go back to the version of the old one"
+            )
+        wanted = Launch(executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device)
+        report = launch(store, row.id, data, wanted, quiet=as_json)
+        say(store, row.id, report, db, as_json)

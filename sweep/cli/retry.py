@@ -1,9 +1,60 @@
-"""``sweep retry``."""
+"""``sweep retry``: make failed trials pending again."""
 
 from __future__ import annotations
 
+import json
+from typing import Annotated
+
 import typer
+
+from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("retry")(retry)
+
+
+def retry(
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Configs whose failed trials to retry.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All failed trials.")] = False,
+    failure: Annotated[
+        str | None,
+        typer.Option("--class", help="Those of one class: oom, divergence, worker-lost, timeout, bad-data, bug."),
+    ] = None,
+    name: SweepName = None,
+    db: Db = DEFAULT_DB,
+    as_json: Json = False,
+) -> None:
+    """Give failed trials another chance; `sweep resume` then runs them.
+
+    Example: sweep retry --class oom && sweep resume
+    """
+    from results_db.store import Store
+    from search_space.errors import SweepError
+    from search_space.facts import Failure
+    from sweep import session
+
+    if not (ids or failed or failure):
+        raise SweepError("say which: --failed, --class CLASS, or config ids")
+    try:
+        kind = Failure(failure) if failure else None
+    except ValueError:
+        raise SweepError(f"unknown failure class {failure!r} (choose from {', '.join(Failure)})") from None
+    with Store.open(db) as store:
+        row = store.sweep(name) if name else session.newest(store)
+        wanted = None
+        if ids:
+            known = {trial.key.config: trial.id for trial in store.trials(row.id)}
+            unknown = [config for config in ids if config not in known]
+            if unknown:
+                raise SweepError(f"{unknown[0]} is not in sweep {row.name}")
+            wanted = [known[config] for config in ids]
+        again = store.retry(wanted, kind, row.id)
+        names = [store.config_of(trial) for trial in again]
+    if as_json:
+        typer.echo(json.dumps({"sweep": row.name, "pending": names}))
+    else:
+        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume`")

@@ -1,0 +1,127 @@
+"""One run of the driver from a command: signals, progress, the benchmark phase, the closing words."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+import typer
+from rich.console import Console
+
+from results_db.store import Store
+from sweep import session
+from sweep.driver import Driver, Report, Settings
+from sweep.progress import Display
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to run, as asked on the command line."""
+
+    executor: str = "actors"
+    address: str = "local"
+    cpus: float = 1.0
+    gpus: float = 0.0
+    pack_size: int = 48
+    max_attempts: int = 3
+    timeout: float = 0.0
+    benchmark: bool = True
+    device: str | None = None
+
+
+def launch(
+    store: Store,
+    sweep_id: int,
+    data: session.Data,
+    wanted: Launch,
+    *,
+    quiet: bool = False,
+    only: frozenset[int] | None = None,
+) -> Report:
+    """Train what is missing, then measure speed. Ctrl-C once stops cleanly, twice at once."""
+    counts = store.counts(sweep_id)
+    report = Report()
+    console = Console(stderr=True)
+    if counts.done < counts.planned:
+        settings = Settings(
+            wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
+        )
+        executor = session.make_executor(
+            wanted.executor,
+            session.worker_data(data, max(1, int(wanted.cpus))),
+            wanted.address,
+            wanted.cpus,
+            wanted.gpus,
+        )
+        with Display(counts.planned - counts.done, console, quiet) as display:
+            driver = session.make_driver(store, sweep_id, executor, settings, display, only)
+            with _signals(driver, console):
+                report = driver.run()
+        _leave()
+    if wanted.benchmark and not report.interrupted:
+        from sweep.speed_phase import measure_speed
+
+        measure_speed(store, sweep_id, wanted.device, quiet=quiet)
+    return report
+
+
+def _leave() -> None:
+    from sweep import cluster
+
+    cluster.disconnect()
+
+
+@contextmanager
+def _signals(driver: Driver, console: Console) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if driver.stopping:
+            os._exit(130)
+        driver.stopping = True
+        console.print("stopping; once more stops at once (nothing that is done is lost)")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def say(store: Store, sweep_id: int, report: Report, db: str, as_json: bool) -> None:
+    """The closing words and the exit status: 130 after Ctrl-C, 1 when trials stay failed."""
+    counts = store.counts(sweep_id)
+    row = store.sweep(sweep_id)
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {
+                    "sweep": row.name,
+                    "planned": counts.planned,
+                    "done": counts.done,
+                    "failed": counts.failed,
+                    "running": counts.running,
+                    "pending": counts.pending,
+                    "seconds": round(report.seconds, 1),
+                    "interrupted": report.interrupted,
+                }
+            )
+        )
+    else:
+        console = Console(stderr=True)
+        console.print(f"{counts.done} of {counts.planned} done, {counts.failed} failed ({report.seconds:.0f} s)")
+        shown = f" --db {store.url}" if db else ""
+        if report.interrupted:
+            console.print(f"go on with: sweep resume{shown}", highlight=False)
+        elif counts.failed:
+            console.print(f"see why with: sweep status --failed{shown}", highlight=False)
+        else:
+            console.print(f"draw it with: sweep plot pareto{shown} --out pareto.png", highlight=False)
+    if report.interrupted:
+        raise typer.Exit(130)
+    if counts.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,61 @@
+"""What a surrogate model sees of a config: what it costs, its fields, its family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_space import Config
+from search_space.describe import describe
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Features:
+    """Columns of n candidates, each of mean 0 and spread 1.
+
+    ``shared`` (n, g): logarithms of MACs, parameters, receptive field, and of known objectives, comparable over
+    families. ``own`` (n, v): logarithms of the fields, standardised within each family, 0 where a family lacks one.
+    ``family`` (n,): a number a family.
+    """
+
+    shared: Array
+    own: Array
+    family: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+
+def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features:
+    """Features of candidates; ``known`` are further columns (n,), such as the logarithm of a measured speed."""
+    names = sorted({name for config in configs for name in config.values})
+    families = {name: i for i, name in enumerate(sorted({config.family for config in configs}))}
+    family = np.array([families[config.family] for config in configs])
+    fields = np.array([[np.log1p(config.values.get(name, 0)) for name in names] for config in configs])
+    own = np.zeros((len(configs), len(names)))
+    for index in families.values():
+        own[family == index] = _standard(fields[family == index])
+    shared = np.column_stack([*np.log(_costs(configs)).T, *known])
+    return Features(_standard(shared), own, family)
+
+
+def _costs(configs: Sequence[Config]) -> Array:
+    """MACs, parameters and, where arithmetic gives it for all of them, the receptive field."""
+    if all(config.convs() is not None for config in configs):
+        known = [describe(config) for config in configs]
+        return np.array([[d.macs_full_hd, d.parameters, d.receptive_field] for d in known], dtype=float)
+    # Measuring a receptive field takes a second a config, and the kernel sizes are fields anyway.
+    from search_space.measure import macs, parameters
+
+    return np.array([[macs(config), parameters(config)] for config in configs], dtype=float)
+
+
+def _standard(columns: Array) -> Array:
+    spread = columns.std(axis=0)
+    out: Array = (columns - columns.mean(axis=0)) / np.where(spread > 1e-9, spread, 1.0)
+    return out

@@ -1,0 +1,105 @@
+"""What a search optimises and what it must keep: ``psnr:Set14,fps:RPI`` and ``fps:RPI>=30``."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from search_space import Config
+from search_space.describe import describe
+from search_space.errors import BadSpace
+
+QUALITY = ("psnr", "ssim", "lpips")
+MEASURED = ("fps", "power", "memory", "energy")
+FREE = ("parameters", "macs")
+_LARGER_IS_BETTER = {"psnr", "ssim", "fps"}
+_LOGARITHMIC = {"fps", "power", "memory", "energy", "parameters", "macs"}
+_OBJECTIVE = re.compile(r"([a-z]+)(?::([A-Za-z0-9_. +-]{1,60}))?")
+_CONSTRAINT = re.compile(r"([^<>=]+)(>=|<=)\s*([0-9.eE+-]{1,20})")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One axis: ``kind`` on ``target`` (a test set or a device; empty for what a config costs everywhere)."""
+
+    kind: str
+    target: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.target}" if self.target else self.kind
+
+    @property
+    def direction(self) -> str:
+        """``maximize`` or ``minimize``, as Optuna spells it."""
+        return "maximize" if self.kind in _LARGER_IS_BETTER else "minimize"
+
+    @property
+    def needs_training(self) -> bool:
+        """True for quality; speed and size belong to the architecture alone."""
+        return self.kind in QUALITY
+
+    def axis(self, value: float) -> float:
+        """The value on an axis where larger is better and equal steps matter equally (logarithm of a speed).
+
+        Not finite for a value that has none (a speed of 0).
+        """
+        if self.kind in _LOGARITHMIC:
+            value = math.log(value) if value > 0 else -math.inf
+        return value if self.kind in _LARGER_IS_BETTER else -value
+
+    def free_value(self, config: Config) -> float | None:
+        """Parameters or MACs (Full HD) of a config; None for what has to be measured."""
+        if self.kind == "parameters":
+            return float(describe(config).parameters)
+        return float(describe(config).macs_full_hd) if self.kind == "macs" else None
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A bound on an objective, for example at least 30 frames/s on a device."""
+
+    objective: Objective
+    at_least: bool
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.objective}{'>=' if self.at_least else '<='}{self.bound:g}"
+
+    def violation(self, value: float) -> float:
+        """Positive by how much a value breaks the bound, else not; as Optuna's constraints count."""
+        return self.bound - value if self.at_least else value - self.bound
+
+
+def parse_objective(text: str) -> Objective:
+    """One objective. Raises BadSpace naming the kinds there are."""
+    match = _OBJECTIVE.fullmatch(text.strip())
+    kind, target = (match[1], (match[2] or "").strip()) if match else ("", "")
+    if kind in FREE and not target:
+        return Objective(kind)
+    if kind in (*QUALITY, *MEASURED) and target:
+        return Objective(kind, target)
+    raise BadSpace(
+        f"{text[:60]!r} is not an objective (write {', '.join(QUALITY)} with a test set, as psnr:Set14; "
+        f"{', '.join(MEASURED)} with a device, as fps:RPI; or {' or '.join(FREE)})"
+    )
+
+
+def parse_objectives(text: str) -> tuple[Objective, ...]:
+    """Two or more different objectives, separated by commas."""
+    found = tuple(parse_objective(part) for part in text.split(","))
+    if len(found) < 2 or len(set(found)) < len(found):
+        raise BadSpace(f"--objectives {text[:80]!r}: give two or more different ones, as psnr:Set14,fps:RPI")
+    return found
+
+
+def parse_constraint(text: str) -> Constraint:
+    """A bound such as ``fps:RPI>=30`` or ``power:AGX<=5``."""
+    match = _CONSTRAINT.fullmatch(text.strip())
+    try:
+        bound = float(match[3]) if match else math.nan
+    except ValueError:
+        bound = math.nan
+    if match is None or not math.isfinite(bound):
+        raise BadSpace(f"{text[:60]!r} is not a constraint (write fps:RPI>=30 or power:AGX<=5)")
+    return Constraint(parse_objective(match[1]), match[2] == ">=", bound)

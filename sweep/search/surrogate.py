@@ -1,0 +1,139 @@
+"""A model of one objective from few trials: Gaussian processes averaged over many plausible kernels.
+
+With 10 to 40 trials a kernel's dozen hyper-parameters cannot be fitted (measured: the likeliest kernel is
+overconfident and misses the frontier), so none is: ``draws`` kernels come from a prior, and each counts by how
+likely it makes the trials (Bayesian model averaging). Rasmussen and Williams, Gaussian Processes for Machine
+Learning, 2006, chapters 2 and 5.
+
+A kernel is the sum of: a smooth function of what all families share (MACs, parameters, receptive field, known
+speed), a line in the same, and within a family a constant, a smooth function and a line of its own fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from sweep.search.features import Array, Features
+from sweep.search.warp import Identity, Warp
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Medians of the hyper-parameters, in units of the standardised target; each is drawn log-normally around."""
+
+    shared_smooth: float = 0.7
+    shared_line: float = 0.7
+    own_smooth: float = 0.5
+    own_line: float = 0.4
+    own_constant: float = 0.5
+    shared_length: float = 3.0
+    own_length: float = 3.0
+    noise: float = 0.07
+    spread: float = 0.6
+    """Standard deviation of the logarithms."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What is believed of n candidates: a mixture of Q Gaussians on a warped axis."""
+
+    weights: Array
+    """(Q,), summing to 1."""
+    mean: Array
+    """(Q, n), warped."""
+    sd: Array
+    """(Q, n), warped."""
+    warp: Warp | Identity
+
+    def expected_excess(self, level: float) -> Array:
+        """(n,): the expected value of max(0, value - level)."""
+        excess: Array = self.weights @ self.warp.expected_excess(self.mean, self.sd, level)
+        return excess
+
+    def median(self) -> Array:
+        """(n,): the value at the mixture's mean on the warped axis."""
+        return self.warp.undo(self.weights @ self.mean)
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """(n, candidates): independent draws of each candidate's value."""
+        which = rng.choice(len(self.weights), size=n, p=self.weights)
+        noise = rng.standard_normal((n, self.mean.shape[1]))
+        return self.warp.undo(self.mean[which] + self.sd[which] * noise)
+
+
+class Surrogate:
+    """Keeps the kernels of one set of candidates, so that a trial more costs one row a kernel more."""
+
+    def __init__(
+        self, features: Features, *, draws: int = 32, seed: int = 0, prior: Prior | None = None, warped: bool = True
+    ) -> None:
+        self.features = features
+        self.prior = prior or Prior()
+        self.warped = warped
+        rng = np.random.default_rng(seed)
+        g, v = features.shared.shape[1], features.own.shape[1]
+
+        def draw(median: float, *shape: int) -> Array:
+            return median * np.exp(self.prior.spread * rng.standard_normal((draws, *shape)))
+
+        self._shared_smooth = draw(self.prior.shared_smooth) ** 2
+        self._shared_line = draw(self.prior.shared_line, g) ** 2 / max(g, 1)
+        self._own_smooth = draw(self.prior.own_smooth) ** 2
+        self._own_line = draw(self.prior.own_line, v) ** 2
+        self._own_constant = draw(self.prior.own_constant) ** 2
+        self._shared_scale = draw(self.prior.shared_length, g) ** -2
+        self._own_scale = draw(self.prior.own_length, v) ** -2
+        self._noise = draw(self.prior.noise) ** 2
+        self._rows: dict[int, Array] = {}
+        self._variance = (
+            (self._shared_smooth + self._own_smooth + self._own_constant)[:, None]
+            + self._shared_line @ (features.shared**2).T
+            + self._own_line @ (features.own**2).T
+        )
+
+    def posterior(self, observed: Sequence[int], values: Sequence[float]) -> Posterior:
+        """Beliefs about all candidates after some of them were tried. Values: larger is better, finite."""
+        y = np.asarray(values, dtype=float)
+        warp: Warp | Identity = Warp.of(y) if self.warped else Identity()
+        z = warp.do(y)
+        centre, spread = float(z.mean()), float(z.std()) + 1e-6
+        target = (z - centre) / spread
+        rows = np.stack([self._row(i) for i in observed], axis=1)
+        index = np.asarray(observed)
+        draws, n = self._variance.shape
+        evidence = np.empty(draws)
+        mean, sd = np.empty((draws, n)), np.empty((draws, n))
+        for q in range(draws):
+            inner = rows[q][:, index] + np.eye(len(y)) * (self._noise[q] + 1e-6)
+            lower = np.linalg.cholesky(inner)
+            whitened = solve_triangular(lower, target, lower=True, check_finite=False)
+            across = solve_triangular(lower, rows[q], lower=True, check_finite=False)
+            evidence[q] = -0.5 * whitened @ whitened - np.log(np.diag(lower)).sum()
+            mean[q] = across.T @ whitened
+            sd[q] = np.sqrt(np.maximum(self._variance[q] - (across**2).sum(axis=0), 1e-8))
+        weights = np.exp(evidence - evidence.max())
+        return Posterior(weights / weights.sum(), centre + spread * mean, spread * sd, warp)
+
+    def _row(self, i: int) -> Array:
+        """(Q, n): covariance of candidate i with every candidate under every kernel."""
+        if i not in self._rows:
+            shared, own = self.features.shared, self.features.own
+            same: NDArray[np.bool_] = self.features.family == self.features.family[i]
+            row = self._shared_smooth[:, None] * _matern(self._shared_scale @ ((shared - shared[i]) ** 2).T)
+            row += self._shared_line @ (shared * shared[i]).T
+            inside = self._own_smooth[:, None] * _matern(self._own_scale @ ((own - own[i]) ** 2).T)
+            inside += self._own_constant[:, None] + self._own_line @ (own * own[i]).T
+            self._rows[i] = row + same * inside
+        return self._rows[i]
+
+
+def _matern(squared: Array) -> Array:
+    """Matérn's covariance of smoothness 5/2 at squared distances in length scales."""
+    r = np.sqrt(5 * squared)
+    out: Array = (1 + r + r * r / 3) * np.exp(-r)
+    return out
