@@ -64,7 +64,9 @@ def test_a_sweep_of_the_same_name_with_another_recipe_is_refused(store: Store) -
 
 
 def test_passwords_in_settings_are_not_kept(store: Store) -> None:
-    store.create_sweep("demo", "demo", "{}", settings={"db": "postgresql+psycopg://me:hunter2@host/x", "token": "abc123"})
+    store.create_sweep(
+        "demo", "demo", "{}", settings={"db": "postgresql+psycopg://me:hunter2@host/x", "token": "abc123"}
+    )
     kept = str(store.sweep("demo").settings)
     assert "hunter2" not in kept and "abc123" not in kept
 

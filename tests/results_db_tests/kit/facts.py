@@ -25,7 +25,9 @@ def planned(store: Store, count: int = 4, name: str = "demo") -> tuple[int, list
     return sweep, [row.id for row in store.trials(sweep)]
 
 
-def quality(config: str, value: float = 33.0, dataset: str = "Set5", metric: str = "psnr", protocol: str = "y-v1") -> Quality:
+def quality(
+    config: str, value: float = 33.0, dataset: str = "Set5", metric: str = "psnr", protocol: str = "y-v1"
+) -> Quality:
     return Quality(config, dataset, metric, value, "dB", protocol, (("baby", value + 1), ("bird", value - 1)))
 
 
