@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,10 +55,16 @@ class Encoding:
 
     def suggest(self, trial: Trial) -> Config:
         """Ask a trial for its parameters, as any Optuna objective would, and make the config."""
+        from optuna.distributions import CategoricalDistribution, IntDistribution
+
         known = self.distributions()
 
         def ask(name: str) -> Any:
-            return trial._suggest(name, known[name])
+            asked = known[name]
+            if isinstance(asked, IntDistribution):
+                return trial.suggest_int(name, asked.low, asked.high, step=asked.step)
+            assert isinstance(asked, CategoricalDistribution)
+            return trial.suggest_categorical(name, asked.choices)
 
         label = ask(CHOICE) if len(self.branches) > 1 else self.branches[0].label
         branch = self._branch(label)
@@ -156,7 +163,7 @@ def _distribution(values: tuple[int, ...]) -> BaseDistribution:
     """Evenly spaced values are an ordered integer to Optuna; others a choice."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
-    steps = {b - a for a, b in zip(values, values[1:], strict=False)}
+    steps = {b - a for a, b in itertools.pairwise(values)}
     if not steps:
         return IntDistribution(values[0], values[0])
     if len(steps) == 1 and (step := steps.pop()) > 0:

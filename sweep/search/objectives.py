@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from search_space import Config
 from search_space.describe import describe
@@ -30,7 +31,7 @@ class Objective:
         return f"{self.kind}:{self.target}" if self.target else self.kind
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Literal["maximize", "minimize"]:
         """``maximize`` or ``minimize``, as Optuna spells it."""
         return "maximize" if self.kind in _LARGER_IS_BETTER else "minimize"
 

@@ -96,7 +96,7 @@ class Surrogate:
             + self._own_line @ (features.own**2).T
         )
 
-    def posterior(self, observed: Sequence[int], values: Sequence[float]) -> Posterior:
+    def posterior(self, observed: Sequence[int], values: Sequence[float] | Array) -> Posterior:
         """Beliefs about all candidates after some of them were tried. Values: larger is better, finite."""
         y = np.asarray(values, dtype=float)
         warp: Warp | Identity = Warp.of(y) if self.warped else Identity()

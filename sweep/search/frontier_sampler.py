@@ -1,0 +1,189 @@
+"""The default sampler: which untried config is expected to push the frontier furthest out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import TrialState
+
+from search_space import Config
+from search_space.errors import BadSpace
+from sweep.search.encoding import Encoding, config_of
+from sweep.search.features import Array, features
+from sweep.search.improvement import by_scalarisation, with_one_known
+from sweep.search.objectives import Constraint, Objective
+from sweep.search.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+Known = Callable[[Config], Mapping[Objective, float]]
+"""What is known of a config before it is trained: measured speed, parameters, MACs."""
+FIRST = 3
+"""Trials before the model is asked: the fastest config, a large one and one at random."""
+OUTCOMES = 32
+"""Draws of each candidate where no closed form applies."""
+
+
+@dataclass
+class _Trials:
+    """A study's trials as rows of the candidates."""
+
+    done: list[int] = field(default_factory=list)
+    values: list[list[float]] = field(default_factory=list)
+    running: list[int] = field(default_factory=list)
+    spent: set[int] = field(default_factory=set)
+    """Every candidate that was tried in any way."""
+
+
+class FrontierSampler(BaseSampler):
+    """Expected hypervolume improvement over a list of candidates, knowing what costs nothing to know.
+
+    Works for any number of objectives. Those that ``known`` gives for a candidate are taken as they are and
+    steer which configs are worth training; the others are modelled from the trials so far. Running trials count
+    as if they had ended where the model expects them (so a batch spreads out). Constraints on known values leave
+    infeasible candidates out; on modelled ones the model's median decides.
+
+    The same seed, candidates and trials give the same suggestion, so an interrupted search goes on as it would have.
+    """
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        candidates: Sequence[Config],
+        objectives: Sequence[Objective],
+        known: Known | None = None,
+        constraints: Sequence[Constraint] = (),
+        seed: int = 0,
+        draws: int = 32,
+    ) -> None:
+        self.encoding = encoding
+        self.objectives = tuple(objectives)
+        self.constraints = tuple(constraints)
+        self.seed = seed
+        self._random = RandomSampler(seed)
+        facts = [dict(known(config)) if known else {} for config in candidates]
+        feasible = [i for i, fact in enumerate(facts) if self._feasible(fact)]
+        if not feasible:
+            raise BadSpace(f"no config of the space satisfies {', '.join(map(str, self.constraints))}")
+        self.candidates = [candidates[i] for i in feasible]
+        self._index = {config: i for i, config in enumerate(self.candidates)}
+        self.known = np.array(
+            [[self._axis(o, facts[i].get(o), candidates[i]) for o in self.objectives] for i in feasible]
+        )
+        columns = [c for c in self.known.T if np.isfinite(c).all() and np.ptp(c) > 0]
+        self._features = features(self.candidates, columns)
+        self._models = [
+            Surrogate(self._features, seed=seed, draws=draws, warped=o.needs_training) for o in self.objectives
+        ]
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """All parameters of all grids: this sampler decides them together."""
+        return self.encoding.distributions()
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """The parameters of the next config; only those of its own grid."""
+        rng = np.random.default_rng([self.seed, trial.number])
+        chosen = self.candidates[self.choose(self._read(study, trial.number), rng)]
+        return self.encoding.encode(chosen) or {}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A parameter that is not of this space: at random."""
+        return self._random.sample_independent(study, trial, param_name, param_distribution)
+
+    def choose(self, trials: _Trials, rng: np.random.Generator) -> int:
+        """Index of the candidate to try next; one already tried only when all were."""
+        free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
+        if not len(free):
+            return int(rng.integers(len(self.candidates)))
+        first = self._opening(trials, free, rng)
+        if first is not None:
+            return first
+        return int(free[np.argmax(self._gain(trials, free, rng))])
+
+    def _opening(self, trials: _Trials, free: NDArray[np.int64], rng: np.random.Generator) -> int | None:
+        """The first few: the ends of the frontier as far as they are known, and a random one."""
+        size = self._features.shared[:, 0]
+        opening = len(trials.spent)
+        if opening >= FIRST and len(trials.done) >= 2:
+            return None
+        if opening == 0:
+            fixed = [c for c in self.known.T if np.isfinite(c).all()]
+            axis = fixed[0] if fixed else -size
+            return int(free[np.argmax(axis[free])])
+        if opening == 1:
+            largest = free[np.argsort(size[free])[-max(1, len(free) // 10) :]]
+            return int(rng.choice(largest))
+        return int(rng.choice(free))
+
+    def _gain(self, trials: _Trials, free: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Expected growth of the hypervolume for each free candidate."""
+        done, values = list(trials.done), [list(v) for v in trials.values]
+        unknown = [k for k in range(len(self.objectives)) if not np.isfinite(self.known[:, k]).all()]
+        if trials.running:
+            believed = {k: self._models[k].posterior(done, [v[k] for v in values]).median() for k in unknown}
+            for i in trials.running:
+                done.append(i)
+                values.append([believed[k][i] if k in believed else self.known[i, k] for k in range(len(values[0]))])
+        front = np.array(values)
+        beliefs = {k: self._models[k].posterior(done, front[:, k]) for k in unknown}
+        reference = self._reference(front)
+        if len(self.objectives) == 2 and len(unknown) == 1:
+            (k,) = unknown
+            order = [1 - k, k]
+            gain = with_one_known(self.known[:, 1 - k], beliefs[k], front[:, order], reference[order])
+        else:
+            outcomes = np.repeat(self.known[None], OUTCOMES, axis=0)
+            for k, belief in beliefs.items():
+                drawn = belief.sample(rng, OUTCOMES)
+                outcomes[:, :, k] = np.where(np.isfinite(self.known[:, k]), outcomes[:, :, k], drawn)
+            gain = by_scalarisation(outcomes, front, reference, rng)
+        for bound in self.constraints:
+            if bound.objective in self.objectives:
+                k = self.objectives.index(bound.objective)
+                if k in beliefs:
+                    limit = bound.objective.axis(bound.bound)
+                    gain = np.where(beliefs[k].median() >= limit, gain, 0.01 * gain)
+        return gain[free]
+
+    def _reference(self, front: Array) -> Array:
+        """The worst corner known: of the candidates where an axis is known for all, else of the trials so far."""
+        out = front.min(axis=0) - 0.05 * np.maximum(np.ptp(front, axis=0), 1e-9)
+        whole = np.isfinite(self.known).all(axis=0)
+        out[whole] = self.known[:, whole].min(axis=0)
+        return np.asarray(out)
+
+    def _read(self, study: Study, number: int) -> _Trials:
+        out = _Trials()
+        for trial in study.get_trials(deepcopy=False):
+            config = config_of(self.encoding, trial.params) if trial.number != number else None
+            index = self._index.get(config) if config is not None else None
+            if index is None or trial.state == TrialState.WAITING:
+                continue
+            out.spent.add(index)
+            if trial.state == TrialState.COMPLETE and trial.values is not None:
+                axes = [o.axis(v) for o, v in zip(self.objectives, trial.values, strict=True)]
+                if np.isfinite(axes).all():
+                    out.done.append(index)
+                    out.values.append(axes)
+            elif trial.state == TrialState.RUNNING:
+                out.running.append(index)
+        return out
+
+    def _feasible(self, fact: Mapping[Objective, float]) -> bool:
+        return all(bound.violation(fact[bound.objective]) <= 0 for bound in self.constraints if bound.objective in fact)
+
+    def _axis(self, objective: Objective, value: float | None, config: Config) -> float:
+        value = objective.free_value(config) if value is None else value
+        return float("nan") if value is None else objective.axis(value)
