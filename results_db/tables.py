@@ -54,6 +54,8 @@ def read(path: Path, name: str) -> Table:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if path.suffix not in (".csv", ".json"):
+        raise BadData(f"{path}: a table is a .csv or .json file")
     try:
         if path.stat().st_size > MAX_BYTES:
             raise BadData(f"{path}: larger than {MAX_BYTES // 2**20} MiB")
@@ -69,7 +71,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield f"line {reader.line_num}", {key: cell for key, cell in row.items() if key is not None}
         except csv.Error as error:
             raise BadData(f"{path}, line {reader.line_num}: {error}") from None
-    elif path.suffix == ".json":
+    else:
         try:
             listed = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -78,8 +80,6 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise BadData(f"{path}: a list of objects is wanted, one a config and device")
         for count, row in enumerate(listed, 1):
             yield f"row {count}", row
-    else:
-        raise BadData(f"{path}: a table is a .csv or .json file")
 
 
 def _config(row: Mapping[str, Any], where: str) -> str:
