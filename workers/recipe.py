@@ -104,11 +104,12 @@ class Recipe:
         return replace(self, **changes)
 
 
-_ONE_LAYER = (("eSR-MAX", 4e-3), ("eSR-TM", 4e-3), ("eSR-TR", 4e-3), ("Linear", 4e-3))
+_ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR", "Linear")
+_FAMILY_LR = tuple((family, 1e-2) for family in _ONE_LAYER)
 _RECIPES = {
-    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=2e-3, family_lr=_ONE_LAYER, warmup=5),
-    "demo": Recipe("demo", steps=600, batch=16, patch=24, border=3, lr=2e-3, family_lr=_ONE_LAYER, warmup=30),
-    "paper": Recipe("paper", steps=40_000, batch=16, patch=32, border=3, lr=2e-3, family_lr=_ONE_LAYER, warmup=200),
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=3e-3, family_lr=_FAMILY_LR, warmup=5),
+    "demo": Recipe("demo", steps=800, batch=8, patch=16, border=2, lr=3e-3, family_lr=_FAMILY_LR, warmup=30),
+    "paper": Recipe("paper", steps=20_000, batch=16, patch=24, border=3, lr=3e-3, family_lr=_FAMILY_LR, warmup=100),
 }
 
 
@@ -132,6 +133,7 @@ def recipe_for(name: str) -> Recipe:
 _TRAINING_CODE = (
     "search_space/architectures/*.py",
     "workers/training.py",
+    "workers/start.py",
     "workers/patches.py",
     "workers/degrade.py",
     "workers/luma.py",

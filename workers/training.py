@@ -17,6 +17,7 @@ from search_space.errors import BadWeights, SweepError
 from workers.images import ImageSet
 from workers.patches import PatchSampler
 from workers.recipe import Recipe
+from workers.start import pass_through
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss; looking costs a synchronisation on a GPU."""
@@ -49,7 +50,9 @@ def initial_module(config: Config, seed: int) -> nn.Module:
     mixed = hashlib.sha256(f"{config.id}/{seed}".encode()).digest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(mixed[:7], "big"))
-        return config.build()
+        module = config.build()
+    pass_through(module)
+    return module
 
 
 def loss_of(kind: str, output: Tensor, target: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ def inner(image: Tensor, border: int) -> Tensor:
 
 
 def check_loss(config: str, recipe: Recipe, step: int, loss: float, power: float) -> None:
-    """Raise Diverged when the loss is not finite or exceeds ``recipe.diverged`` times ``power``, the target's mean square."""
+    """Raise Diverged when the loss is not finite or exceeds ``recipe.diverged`` times the target's ``power``."""
     if loss != loss or loss in (float("inf"), float("-inf")):
         raise Diverged(config, step, f"the loss is {loss}")
     bound = recipe.diverged * (power if recipe.loss == "mse" else power**0.5)

@@ -1,0 +1,91 @@
+"""Where training starts: a deep net is set to pass its input through, as eSR filters start at a centre tap of one.
+
+One channel of each layer carries the pixel under the filter to the output; the others keep PyTorch's own draw,
+with a smaller say in the last layer. The net begins near plain enlargement instead of near grey, which is worth
+thousands of steps to nets this small (docs/decisions/030-start.md).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from search_space.architectures.bicubic import cubic
+from search_space.architectures.espcn import SubPixelCNN
+from search_space.architectures.esr_cnn import EdgeSRCNN
+from search_space.architectures.fsrcnn import FastSRCNN
+
+QUIET = 0.1
+"""What the last layer's own draw is multiplied by."""
+
+
+def pass_through(module: nn.Module) -> None:
+    """Set the weights of an ESPCN, eSR-CNN or FSRCNN in place; other modules keep their own start."""
+    with torch.no_grad():
+        if isinstance(module, SubPixelCNN):
+            *hidden, last = _convs(module.net)
+            _carry(hidden, first_gain=1.0, first_bias=-0.5)
+            _undo_sigmoid(hidden, last)
+        elif isinstance(module, EdgeSRCNN):
+            *hidden, last = _convs(module.filter)
+            _carry(hidden, first_gain=0.5, first_bias=0.0)
+            _finish(last, gain=2.2)
+            half = last.weight.shape[0] // 2
+            last.weight[half:, 0, 1, 1] = 0.0
+        elif isinstance(module, FastSRCNN):
+            _carry(_convs(module.net), first_gain=1.0, first_bias=0.0)
+            enlarge = module.net[-1]
+            assert isinstance(enlarge, nn.ConvTranspose2d) and enlarge.bias is not None
+            enlarge.weight.mul_(QUIET)
+            enlarge.weight[0, 0] = _enlarge(enlarge.kernel_size[0], enlarge.stride[0], enlarge.weight)
+            enlarge.bias.zero_()
+
+
+def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def _carry(convs: list[nn.Conv2d], first_gain: float, first_bias: float) -> None:
+    """Channel 0 of every layer is the centre pixel of channel 0 before it."""
+    for index, conv in enumerate(convs):
+        centre = conv.kernel_size[0] // 2
+        conv.weight[0] = 0.0
+        conv.weight[0, 0, centre, centre] = first_gain if index == 0 else 1.0
+        if conv.bias is not None:
+            conv.bias[0] = first_bias if index == 0 else 0.0
+
+
+def _finish(conv: nn.Conv2d, gain: float) -> None:
+    """Every output is ``gain`` times the carried pixel, and a little of the rest."""
+    conv.weight.mul_(QUIET)
+    conv.weight[:, 0] = 0.0
+    conv.weight[:, 0, 1, 1] = gain
+    if conv.bias is not None:
+        conv.bias.zero_()
+
+
+def _undo_sigmoid(hidden: list[nn.Conv2d], last: nn.Conv2d) -> None:
+    """A second channel carries twice the pixel; the two tanh curves are mixed into the logit of luma 16..235."""
+    mixer = hidden[-1]
+    if mixer.out_channels < 2 or mixer.bias is None:
+        _finish(last, gain=4.0)
+        return
+    mixer.weight[1] = 2 * mixer.weight[0]
+    mixer.bias[1] = 2 * mixer.bias[0]
+    luma = torch.linspace(16 / 255, 235 / 255, 101, dtype=torch.float64)
+    carried = luma - 0.5
+    for _ in hidden[1:]:
+        carried = carried.tanh()
+    curves = torch.stack([carried.tanh(), (2 * carried).tanh()], dim=1)
+    gains = torch.linalg.lstsq(curves, torch.logit(luma)[:, None]).solution[:, 0].to(last.weight)
+    _finish(last, gain=float(gains[0]))
+    last.weight[:, 1] = 0.0
+    last.weight[:, 1, 1, 1] = gains[1]
+
+
+def _enlarge(side: int, stride: int, like: Tensor) -> Tensor:
+    """A ``side`` x ``side`` cubic filter for a transposed convolution whose padding is 4; each phase sums to one."""
+    taps = cubic((torch.arange(side, dtype=torch.float64) - 4 + 0.5) / stride - 0.5)
+    for phase in range(stride):
+        taps[phase::stride] /= taps[phase::stride].sum()
+    return torch.outer(taps, taps).to(like)
