@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-group = typer.Typer(help="Look at, back up and copy the results database.", no_args_is_help=True)
+from sweep.cli.options import DEFAULT_DB, Db, Json
 
-Db = Annotated[str, typer.Option("--db", metavar="URL", help="Database (a bare path means SQLite).")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
+group = typer.Typer(help="Look at, back up and copy the results database.", no_args_is_help=True)
 
 
 def add(app: typer.Typer) -> None:
@@ -20,7 +19,7 @@ def add(app: typer.Typer) -> None:
 
 
 @group.command()
-def info(db: Db = "sqlite:///sweep.db", as_json: Json = False) -> None:
+def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     """Say what a database is, its schema, its size and the sweeps in it.
 
     Example: sweep db info --db sweep.db
@@ -78,7 +77,7 @@ def _document(found: Any) -> dict[str, Any]:
 @group.command()
 def backup(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new SQLite file.")],
-    db: Db = "sqlite:///sweep.db",
+    db: Db = DEFAULT_DB,
 ) -> None:
     """Write a consistent copy to a new SQLite file, also while a sweep is writing.
 

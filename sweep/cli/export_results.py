@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sweep.cli.options import DEFAULT_DB, Db
+
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
@@ -16,9 +18,7 @@ def add(app: typer.Typer) -> None:
 def export_results(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
     form: Annotated[str, typer.Option("--format", help="csv, parquet or json (default: by the file's ending).")] = "",
-    db: Annotated[
-        str, typer.Option("--db", metavar="URL", help="Database (a bare path means SQLite).")
-    ] = "sqlite:///sweep.db",
+    db: Db = DEFAULT_DB,
     sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep (its name).")] = None,
     source: Annotated[str | None, typer.Option("--source", help="Only ours, published or re-evaluated.")] = None,
     device: Annotated[str | None, typer.Option("--device", help="Only speeds of this device.")] = None,

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.cli.options import DEFAULT_DB, Db, Json
+
 if TYPE_CHECKING:
     from results_db.published import Imported
 
 group = typer.Typer(help="Put finished results from elsewhere into the store.", no_args_is_help=True)
-
-Db = Annotated[str, typer.Option("--db", metavar="URL", help="Database (a bare path means SQLite).")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON only.")]
 
 
 def add(app: typer.Typer) -> None:
@@ -25,7 +24,7 @@ def add(app: typer.Typer) -> None:
 @group.command("import")
 def import_published(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The authors' tests.pkl.")],
-    db: Db = "sqlite:///sweep.db",
+    db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
     """Import the edge-SR authors' results (1185 models, 5 test sets, 3 devices).
@@ -46,7 +45,7 @@ def import_published(
 def import_table(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv or .json table as export-results writes it.")],
     name: Annotated[str, typer.Option("--name", help="Name of the sweep it becomes.")],
-    db: Db = "sqlite:///sweep.db",
+    db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
     """Import a finished table: columns config, psnr:SET and its like, device, fps, power_w, ...

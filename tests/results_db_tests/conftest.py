@@ -11,6 +11,7 @@ from tests.results_db_tests.kit.servers import Server
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
+    pytest.importorskip("pgserver", reason="PostgreSQL needs pgserver (the dev extra)")
     made = Server()
     yield made
     made.stop()
