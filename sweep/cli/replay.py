@@ -1,9 +1,137 @@
-"""``sweep replay``."""
+"""``sweep replay``: search a finished table instead of training, in seconds."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from sweep.cli.options import DEFAULT_DB, Db, Json
+
+if TYPE_CHECKING:
+    from sweep.search.comparison import Row
+    from sweep.search.replay import ReplayTable
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("replay")(replay)
+
+
+def replay(
+    table: Annotated[str, typer.Option("--table", help="published, or the name of a finished sweep in --db.")],
+    device: Annotated[
+        list[str] | None, typer.Option("--device", help="Device (repeatable); published: AGX, MaxQ, RPI.")
+    ] = None,
+    scale: Annotated[list[int] | None, typer.Option("--scale", help="Scale (repeatable); default all.")] = None,
+    dataset: Annotated[str, typer.Option("--dataset", help="Test set whose PSNR counts.")] = "BSDS100",
+    sampler: Annotated[
+        list[str] | None, typer.Option("--sampler", help="Sampler (repeatable); default frontier, random, tpe.")
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", min=2, help="Trials of each search.")] = 40,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Searches of each sampler.")] = 5,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="The authors' tests.pkl; read without unpickling it.")
+    ] = None,
+    space: Annotated[str, typer.Option("--space", "-s", help="The space whose grids the samplers see.")] = "paper",
+    db: Db = DEFAULT_DB,
+    as_json: Json = False,
+) -> None:
+    """Compare samplers on finished results: hypervolume against trials, as a part of the exhaustive sweep's.
+
+    Example: sweep replay --table published --file tests.pkl --device RPI --scale 4 --sampler frontier --sampler tpe
+
+    The plane is the logarithm of frames/s against PSNR; the reference point is the worst of each over the table.
+    """
+    from rich.console import Console
+
+    from search_space.errors import BadSpace
+    from search_space.spaces import load_space
+    from sweep.search.comparison import compare
+    from sweep.search.samplers import SamplerName
+
+    names = sampler or ["frontier", "random", "tpe"]
+    for name in names:
+        if name not in list(SamplerName):
+            raise BadSpace(f"unknown sampler {name[:40]!r} (choose from {', '.join(SamplerName)})")
+    tables = _tables(table, device, scale, dataset, file, db)
+    loaded = load_space(space)
+    console = Console(stderr=True)
+    with console.status("replaying", spinner="line") as status:
+        rows = compare(
+            tables,
+            [SamplerName(name) for name in names],
+            budget,
+            seeds,
+            space=loaded if _covers(loaded.configs, tables) else None,
+            progress=status.update,
+        )
+    if as_json:
+        typer.echo(json.dumps({"table": table, "rows": [asdict(row) for row in rows]}, indent=2))
+    else:
+        _show(rows, console)
+
+
+def _covers(configs: object, tables: list[ReplayTable]) -> bool:
+    known = frozenset(configs)  # type: ignore[call-overload]
+    return all(config in known for one in tables for config in one.values)
+
+
+def _tables(
+    table: str, devices: list[str] | None, scales: list[int] | None, dataset: str, file: Path | None, db: str
+) -> list[ReplayTable]:
+    from search_space.config import SCALES
+    from search_space.errors import BadData, BadSpace
+    from sweep.search.tables import PUBLISHED, of_facts, of_sweep, published_file
+
+    wanted = scales or list(SCALES)
+    for scale in wanted:
+        if scale not in SCALES:
+            raise BadSpace(f"scale {scale} is not possible (choose from {', '.join(map(str, SCALES))})")
+    path = file or (published_file() if table == PUBLISHED else None)
+    if path is not None:
+        from results_db import published
+
+        read = published.read(path)
+        return [of_facts(read, name, dataset, scale) for name in devices or ["AGX", "MaxQ", "RPI"] for scale in wanted]
+    from results_db.store import Store
+
+    with Store.open(db, readonly=True) as store:
+        if devices is None:
+            if table == PUBLISHED:
+                devices = ["AGX", "MaxQ", "RPI"]
+            else:
+                from sweep.speed_phase import device_name
+
+                devices = [device_name()]
+        found = []
+        for name in devices:
+            for scale in wanted:
+                try:
+                    found.append(of_sweep(store, table, name, dataset, scale))
+                except BadData:
+                    if scales is not None:
+                        raise
+        if not found:
+            raise BadData(
+                f"sweep {table!r} has no configs with both a speed on {', '.join(devices)} and PSNR {dataset}"
+            )
+        return found
+
+
+def _show(rows: list[Row], console: object) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    counts = sorted({row.trials for row in rows})
+    shown = Table("table", "scale", "sampler", *(f"{n} trials" for n in counts), show_edge=False)
+    keys = list(dict.fromkeys((row.table, row.scale, row.sampler) for row in rows))
+    by = {(row.table, row.scale, row.sampler, row.trials): row for row in rows}
+    for table, scale, sampler in keys:
+        cells = [by[table, scale, sampler, n] for n in counts]
+        medians = (f"{c.hypervolume_ratio_median:.4f} ({c.q25:.3f}-{c.q75:.3f})" for c in cells)
+        shown.add_row(table, f"x{scale}", sampler, *medians)
+    Console().print(shown)

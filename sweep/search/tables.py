@@ -1,0 +1,49 @@
+"""Finished tables to replay: the published one, or any finished sweep of a results database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_space import parse_id
+from search_space.errors import BadData
+from sweep.search.objectives import Objective
+from sweep.search.replay import ReplayTable, replay_table
+
+if TYPE_CHECKING:
+    from results_db.published import Table
+    from results_db.store import Store
+
+PUBLISHED = "published"
+
+
+def of_facts(table: Table, device: str, dataset: str, scale: int) -> ReplayTable:
+    """The published figures of one device, test set and scale. Raises BadData when there are none."""
+    psnr = {q.config: q.value for q in table.qualities if q.metric == "psnr" and q.dataset == dataset}
+    fps = {s.config: s.fps for s in table.speeds if s.device == device}
+    values = {
+        config: (fps[config], psnr[config]) for config in fps if config in psnr and parse_id(config).scale == scale
+    }
+    return replay_table(device, (Objective("fps", device), Objective("psnr", dataset)), values)
+
+
+def of_sweep(store: Store, sweep: str, device: str, dataset: str, scale: int) -> ReplayTable:
+    """The figures of a finished sweep in a store. Raises BadData when there are none."""
+    from results_db import frames
+
+    frame = frames.results(store, sweep=sweep, device=device)
+    column = f"psnr:{dataset}"
+    if column not in frame:
+        raise BadData(f"sweep {sweep!r} has no {column}")
+    rows = frame[(frame["scale"] == scale) & frame[column].notna() & frame["fps"].notna()]
+    values = {str(r["config"]): (float(r["fps"]), float(r[column])) for _, r in rows.iterrows()}
+    return replay_table(f"{sweep}/{device}", (Objective("fps", device), Objective("psnr", dataset)), values)
+
+
+def published_file() -> Path | None:
+    """The authors' table where development material lies beside the checkout; None elsewhere."""
+    import os
+
+    root = os.environ.get("EDGE_SWEEP_SHARED", str(Path(__file__).parents[3] / "shared"))
+    path = Path(root) / "published" / "tests.pkl"
+    return path if path.is_file() else None

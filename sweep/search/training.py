@@ -1,0 +1,211 @@
+"""Evaluate configs for real: plan them into the store, train them in packs, measure speed, read the figures back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from search_space import Config, parse_id
+from search_space.errors import BadSpace
+from search_space.facts import Speed
+from sweep import session
+from sweep.driver import Driver, Settings
+from sweep.launch import Launch
+from sweep.progress import Display
+from sweep.search.loop import Facts, Interrupted
+from sweep.search.objectives import MEASURED, QUALITY, Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from results_db.store import Store
+    from workers.recipe import Recipe
+
+_COLUMNS = {"fps": "fps", "power": "power_w", "memory": "memory_mib", "energy": "energy_j"}
+_ONE_WAY = ["backend", "precision", "speed_protocol"]
+
+
+@dataclass
+class Training:
+    """An evaluator that trains. Every batch of one scale is planned, packed and run by the ordinary driver."""
+
+    store: Store
+    name: str
+    """The sweep's name in the store."""
+    space: str
+    recipe: Recipe
+    data: session.Data
+    objectives: tuple[Objective, ...]
+    """Also those of constraints."""
+    launch: Launch = field(default_factory=Launch)
+    root: str | None = None
+    seed: int = 0
+    quick_speed: bool = False
+    """The small speed protocol, as ``sweep run`` uses for recipes about looking around."""
+    screen_part: float = 0.25
+    """Steps of a screening run, as a part of the recipe's."""
+    quiet: bool = False
+
+    @property
+    def here(self) -> str:
+        """The name of this machine as a device."""
+        from sweep.speed_phase import device_name
+
+        return self.launch.device or device_name()
+
+    def evaluate(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """Train (only what has no result yet) and measure."""
+        return self._run(configs, self.recipe, self.name)
+
+    def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """The same with a part of the steps, kept as a sweep of its own."""
+        steps = max(1, round(self.recipe.steps * self.screen_part))
+        short = self.recipe.with_changes(name=f"{self.recipe.name}-{steps}", steps=steps)
+        return self._run(configs, short, f"{self.name}-screen")
+
+    def earlier(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """Figures of configs that some sweep has already trained with this very recipe, data, seed and code."""
+        plan = self._plan(configs, self.recipe, self.name)
+        known = self.store.trial_ids(plan.keys)
+        finished = {row.id for row in self.store.trials(None, None) if row.state == "done"}
+        done = [key.config for key, trial in known.items() if trial in finished]
+        if not done:
+            return {}
+        keys = [key for key in plan.keys if key.config in set(done)]
+        sweep_id = session.store_plan(self.store, self._plan([parse_id(c) for c in done], self.recipe, self.name))
+        self.store.plan(sweep_id, keys)
+        return self._figures(sweep_id, [parse_id(config) for config in done])
+
+    def known(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """What is measured of untrained configs: speeds in the store, by device."""
+        found: dict[Config, dict[Objective, float]] = {config: {} for config in configs}
+        ids = {config.id: config for config in configs}
+        for objective in self.objectives:
+            if objective.kind in MEASURED:
+                for text, value in self._speeds(objective).items():
+                    if text in ids:
+                        found[ids[text]][objective] = value
+            else:
+                for config in configs:
+                    free = objective.free_value(config)
+                    if free is not None:
+                        found[config][objective] = free
+        return found
+
+    def benchmark(self, configs: Sequence[Config]) -> int:
+        """Measure on this machine what has no figure here yet; returns how many were."""
+        from workers.benchmark import FULLHD14, QHD5, benchmark
+
+        wanted = [o for o in self.objectives if o.kind in MEASURED and o.target == self.here]
+        if not wanted:
+            return 0
+        have = self._speeds(wanted[0])
+        missing = [config for config in configs if config.id not in have]
+        if missing:
+
+            def keep(speed: Speed) -> None:
+                self.store.add_speeds([speed])
+
+            protocol = QHD5 if self.quick_speed else FULLHD14
+            benchmark(missing, device_name=self.here, protocol=protocol, progress=keep)
+        return len(missing)
+
+    def _plan(self, configs: Sequence[Config], recipe: Recipe, name: str) -> session.Plan:
+        return session.make_plan(
+            self.space,
+            tuple(configs),
+            recipe,
+            self.data,
+            root=self.root,
+            seeds=(self.seed,),
+            name=name,
+            pack_size=self.launch.pack_size,
+        )
+
+    def _run(self, configs: Sequence[Config], recipe: Recipe, name: str) -> Mapping[Config, Facts]:
+        plan = self._plan(configs, recipe, name)
+        sweep_id = session.store_plan(self.store, plan)
+        trials = self.store.trial_ids(plan.keys)
+        only = frozenset(trials.values())
+        missing = [row for row in self.store.missing(sweep_id) if row.id in only]
+        if missing:
+            self._drive(sweep_id, only, len(missing))
+        done = {row.key.config for row in self.store.trials(sweep_id) if row.id in only and row.state == "done"}
+        trained = [config for config in configs if config.id in done]
+        self.benchmark(trained)
+        return self._figures(sweep_id, trained)
+
+    def _drive(self, sweep_id: int, only: frozenset[int], total: int) -> None:
+        wanted = self.launch
+        settings = Settings(
+            wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
+        )
+        workers = session.worker_data(self.data, max(1, int(wanted.cpus)))
+        executor = session.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
+        with Display(total, Console(stderr=True), self.quiet) as display:
+            driver = session.make_driver(self.store, sweep_id, executor, settings, display, only)
+            with _stoppable(driver):
+                report = driver.run()
+        if report.interrupted:
+            raise Interrupted("stopped; the same command goes on from here")
+
+    def _figures(self, sweep_id: int, configs: Sequence[Config]) -> dict[Config, Facts]:
+        from results_db import frames
+
+        cheap = self.known(configs)
+        frame = frames.results(self.store, sweep=sweep_id)
+        out: dict[Config, Facts] = {}
+        for config in configs:
+            rows = frame[(frame["config"] == config.id) & (frame["seed"] == self.seed)]
+            facts = dict(cheap[config])
+            for objective in self.objectives:
+                if objective.kind in QUALITY:
+                    column = f"{objective.kind}:{objective.target}"
+                    values = [float(v) for v in rows[column].dropna()] if column in rows else []
+                    if values:
+                        facts[objective] = values[0]
+            out[config] = facts
+        return out
+
+    def _speeds(self, objective: Objective) -> dict[str, float]:
+        """Values by config id, all of one backend, precision and protocol: the one with the most configs."""
+        from results_db import frames
+
+        column = _COLUMNS[objective.kind]
+        frame: pd.DataFrame = frames.results(self.store, device=objective.target)
+        frame = frame[frame["device"].notna() & frame[column].notna()]
+        if frame.empty:
+            return {}
+        rows: Any = frame.drop_duplicates(["config", *_ONE_WAY])
+        way = rows.groupby(_ONE_WAY, dropna=False).size().idxmax()
+        chosen = rows[(rows[_ONE_WAY] == list(way)).all(axis=1)]
+        return dict(zip(chosen["config"], (float(value) for value in chosen[column]), strict=True))
+
+
+def check_targets(objectives: Sequence[Objective], data: session.Data) -> None:
+    """Refuse an objective on a test set that the sweep does not evaluate. Raises BadSpace naming those there are."""
+    names = [images.name for images in data.tests]
+    for objective in objectives:
+        if objective.kind in QUALITY and objective.target not in names:
+            raise BadSpace(f"{objective}: there is no test set {objective.target!r} here (have {', '.join(names)})")
+
+
+@contextmanager
+def _stoppable(driver: Driver) -> Iterator[None]:
+    def stop(number: int, frame: FrameType | None) -> None:
+        if driver.stopping:
+            raise KeyboardInterrupt
+        driver.stopping = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
