@@ -1,0 +1,96 @@
+"""Does the file give what the network gives? Run on real images, both ways."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from search_space.config import Config
+from search_space.errors import BadWeights, MissingExtra
+from workers.images import ImageSet
+from workers.quality import evaluate, prepare, psnr, shave
+
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""(N, 1, H, W) to (N, 1, sH, sW), float32."""
+LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
+"""Largest difference from torch that is rounding, of outputs in [0, 1]; int8 has none, its PSNR is what counts."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """An exported file against the network it came from, on the same images."""
+
+    images: int
+    max_difference: float
+    """Largest absolute difference of an output pixel; outputs lie in [0, 1]."""
+    psnr_torch: float
+    """dB, mean over images, under the quality protocol."""
+    psnr_file: float
+
+    @property
+    def psnr_change(self) -> float:
+        """dB; negative is worse."""
+        return self.psnr_file - self.psnr_torch
+
+
+def check(data: bytes, form: str, config: Config, module: nn.Module, images: ImageSet) -> Check:
+    """Load the bytes afresh and compare; ``module`` is the network as trained, in float32."""
+    run = runner(data, form, config)
+    worst, values = 0.0, []
+    with torch.inference_mode():
+        for pair in prepare(images, config.scale):
+            want = module(pair.lr)
+            got = torch.from_numpy(run(pair.lr.numpy()))
+            if got.shape != want.shape:
+                raise BadWeights(f"the exported {form} gives {tuple(got.shape)}, not {tuple(want.shape)}")
+            worst = max(worst, float((got - want).abs().max()))
+            shaved = shave(got.clamp(0, 1) * 255, config.scale), shave(pair.hr, config.scale)
+            values.append(float(psnr(*shaved)))
+    (torch_psnr,) = evaluate(config, module, images, ("psnr",))
+    return Check(len(values), worst, torch_psnr.value, sum(values) / len(values))
+
+
+def runner(data: bytes, form: str, config: Config) -> Run:
+    """A function that runs the exported bytes as their own runtime does."""
+    if form == "onnx":
+        return onnx_runner(data)
+    if form == "safetensors":
+        from workers.weights import load
+
+        return _torch_runner(load(config, data))
+    if form == "torchscript":
+        return _torch_runner(torch.jit.load(io.BytesIO(data)))  # type: ignore[no-untyped-call]
+    return _torch_runner(torch.export.load(io.BytesIO(data)).module())
+
+
+def onnx_runner(data: bytes, threads: int = 0) -> Run:
+    """An ONNX Runtime session on the CPU."""
+    if find_spec("onnxruntime") is None:
+        raise MissingExtra("running ONNX needs onnxruntime: pip install 'edge-sweep[onnx]'")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        out: NDArray[np.float32] = session.run(["y"], {"x": x})[0]
+        return out
+
+    return run
+
+
+def _torch_runner(module: Callable[[torch.Tensor], torch.Tensor]) -> Run:
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return module(torch.from_numpy(x)).float().numpy()
+
+    return run

@@ -1,0 +1,115 @@
+"""From a config and its weights to a checked file."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from search_space.config import Config
+from search_space.errors import BadData, BadWeights
+from workers.deploy import deployed
+from workers.export.check import LIMITS, Check, check
+from workers.export.graphs import FORMATS, Half, to_format, to_onnx
+from workers.export.metadata import Metadata
+from workers.export.quantise import Luma, to_int8
+from workers.images import ImageSet
+from workers.quality import prepare
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file's bytes, and how they compare with the network."""
+
+    data: bytes
+    form: str
+    precision: str
+    check: Check
+
+    @property
+    def sha256(self) -> str:
+        """Of the bytes, hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def export(
+    config: Config,
+    module: nn.Module,
+    form: str,
+    images: ImageSet,
+    *,
+    precision: str = "fp32",
+    recipe: str = "",
+    psnr: str = "",
+    calibration: ImageSet | None = None,
+) -> Exported:
+    """``module`` (as trained) as a file of ``form``, checked on ``images`` against torch.
+
+    Safetensors holds the weights as trained, in float32 or half; the other formats hold the deployed form.
+    Int8 is for ONNX, with ranges from ``calibration`` (default: the images). Raises BadData for a combination
+    that does not exist, and BadWeights when the file's output differs by more than rounding.
+    """
+    _require(form, precision)
+    metadata = Metadata.of(config, precision, recipe, psnr)
+    trained = copy.deepcopy(module).cpu().float().eval()
+    if form == "safetensors":
+        kept = copy.deepcopy(trained).half() if precision == "fp16" else trained
+        data = to_format(kept, form, metadata)
+    else:
+        graph = deployed(trained)
+        data = to_format(Half(graph) if precision == "fp16" else graph, form, metadata)
+    if precision == "int8":
+        data = to_int8(data, calibration_inputs(config, calibration or images))
+    result = check(data, form, config, trained, images)
+    limit = LIMITS.get(precision)
+    if limit is not None and not result.max_difference <= limit:
+        raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {limit:g})")
+    return Exported(data, form, precision, result)
+
+
+def onnx_for(config: Config, graph: nn.Module, precision: str, calibration: Sequence[Luma]) -> bytes:
+    """An already deployed network as unchecked ONNX: what the benchmark's backends run."""
+    metadata = Metadata.of(config, precision).items()
+    if precision == "fp16":
+        return to_onnx(Half(copy.deepcopy(graph)), metadata)
+    data = to_onnx(graph, metadata)
+    return to_int8(data, calibration) if precision == "int8" else data
+
+
+def calibration_inputs(config: Config, images: ImageSet) -> list[Luma]:
+    """Low-resolution inputs of a set, as the network sees them."""
+    return [pair.lr.numpy() for pair in prepare(images, config.scale)]
+
+
+def write(data: bytes, path: Path) -> None:
+    """All of the file or none of it; raises BadData when the folder cannot be written."""
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise BadData(f"cannot write {path}: {error.strerror}") from None
+
+
+def _require(form: str, precision: str) -> None:
+    if form not in FORMATS:
+        raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
+    if precision not in PRECISIONS:
+        raise BadData(f"there is no precision {precision!r} (choose from {', '.join(PRECISIONS)})")
+    if precision == "int8" and form != "onnx":
+        raise BadData("int8 is exported as onnx only")
