@@ -134,6 +134,8 @@ def make_executor(kind: str, data: WorkerData, address: str, cpus: float, gpus: 
         from sweep.executors.inline import InlineExecutor
 
         return InlineExecutor(data)
+    if kind not in ("actors", "tune"):
+        raise SweepError(f"unknown executor {kind!r} (choose from actors, tune, inline)")
     from sweep import cluster
 
     found = cluster.connect(address)
@@ -142,11 +144,9 @@ def make_executor(kind: str, data: WorkerData, address: str, cpus: float, gpus: 
         from sweep.executors.actors import ActorExecutor
 
         return ActorExecutor(data, cpus, gpus, most)
-    if kind == "tune":
-        from sweep.executors.tune import TuneExecutor
+    from sweep.executors.tune import TuneExecutor
 
-        return TuneExecutor(data, cpus, gpus)
-    raise SweepError(f"unknown executor {kind!r} (choose from actors, tune, inline)")
+    return TuneExecutor(data, cpus, gpus)
 
 
 def make_driver(

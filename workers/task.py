@@ -15,6 +15,7 @@ from search_space.errors import BadData
 from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
 from workers import quality
 from workers.images import ImageSet
+from workers.patches import PatchSampler
 from workers.recipe import Recipe
 from workers.training import Diverged, Trained, train
 from workers.weights import to_bytes
@@ -72,9 +73,15 @@ def _train_all(
 ) -> list[Trained | Exception]:
     """A member's result, or what it raised."""
     results: list[Trained | Exception] = []
+    samplers: dict[tuple[int, int], PatchSampler] = {}
     for member in task.members:
         try:
             config = parse_id(member.config)
+            stream = (config.scale, member.seed)
+            if stream not in samplers and config.family != "Bicubic":
+                samplers[stream] = PatchSampler(
+                    images, config.scale, recipe.patch, recipe.batch, member.seed, task.device
+                )
             results.append(
                 train(
                     config,
@@ -84,6 +91,7 @@ def _train_all(
                     lr_scale=member.lr_scale,
                     progress=progress,
                     device=task.device,
+                    sampler=samplers.get(stream),
                 )
             )
         except Exception as error:
