@@ -94,6 +94,9 @@ def _results(
     import pandas as pd
 
     number = None if wanted is None else sweep_id(connection, wanted)
+    if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1:
+        # Every trial is of the one sweep there is: no need to look each up.
+        number = None
     trials = _trials(connection, number, source)
     figures = _quality(connection, number, protocol, metrics)
     table = trials.merge(figures, on="trial", how="left")
@@ -196,6 +199,16 @@ def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFra
     return table.rename(columns={"protocol": "speed_protocol", "source": "speed_source"})
 
 
+def measures(store: Store, protocol: str | None = None) -> dict[str, list[str]]:
+    """The quality columns there may be: ``{"psnr:Set5": [protocol, ...]}``, without reading a figure."""
+    query = select(measure.c.metric, measure.c.dataset, measure.c.protocol).order_by(measure.c.id)
+    found: dict[str, list[str]] = {}
+    for metric, dataset, of_protocol in store.database.read(lambda c: c.execute(query).all()):
+        if protocol is None or protocol == of_protocol:
+            found.setdefault(f"{metric}:{dataset}", []).append(of_protocol)
+    return found
+
+
 def attempts(store: Store, sweep: int | str | None = None) -> pd.DataFrame:
     """One row an attempt: ``trial, number, config, state, owner, node, started_at, ended_at, outcome, failure, error,
     seconds, steps`` (times in s since 1970)."""
@@ -224,13 +237,21 @@ def fetch(connection: Connection, query: Select[Any]) -> pd.DataFrame:
     kinds = [column.type for column in query.selected_columns]
     assert result.cursor is not None
     with _no_collection():
-        rows = result.cursor.fetchall()
-        table = pd.DataFrame.from_records(rows, columns=names)
-    for name, kind in zip(names, kinds, strict=True):
-        # A column of nothing but NULL has no type of its own.
-        if table[name].dtype == object:
-            table[name] = table[name].astype("float64" if isinstance(kind, Double | Integer) else "str")
-    return table
+        columns = list(zip(*result.cursor.fetchall(), strict=True)) or [()] * len(names)
+    table = {name: _column(values, kind) for name, values, kind in zip(names, columns, kinds, strict=True)}
+    return pd.DataFrame(table)
+
+
+def _column(values: tuple[Any, ...], kind: Any) -> Any:
+    """Values of one SQL type: NULL is NaN among numbers, missing among texts; whole numbers stay whole if known."""
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(kind, Double | Integer):
+        return pd.Series(values, dtype="str")
+    if isinstance(kind, Integer) and None not in values:
+        return np.array(values, dtype="int64")
+    return np.array(values, dtype="float64")
 
 
 @contextmanager
