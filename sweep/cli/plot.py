@@ -1,9 +1,67 @@
-"""``sweep plot``."""
+"""``sweep plot``: the paper's figures from any store."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from sweep.cli.options import DEFAULT_DB, Db
+
+KINDS = "pareto, filters, templates, crops, compare, devices, growth"
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("plot")(plot)
+
+
+def plot(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What to draw: {KINDS}.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.svg or FILE.pdf.")],
+    db: Db = DEFAULT_DB,
+    device: Annotated[str | None, typer.Option("--device", help="One device; default all.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="For example psnr:Set5 or lpips:Set14.")] = None,
+    scale: Annotated[list[int] | None, typer.Option("--scale", help="2, 3 or 4 (repeatable); default all.")] = None,
+    family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
+    x: Annotated[str, typer.Option("--x", help="fps, power, energy, parameters, macs or memory.")] = "fps",
+    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
+    against: Annotated[str | None, typer.Option("--against", help="compare: the source to compare with.")] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
+    ] = None,
+    backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
+    precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
+    ] = None,
+    weights: Annotated[
+        list[Path] | None, typer.Option("--weights", help="Weights files named after an id (repeatable).")
+    ] = None,
+    image: Annotated[Path | None, typer.Option("--image", help="templates, crops: the image to use.")] = None,
+    crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="crops: the part to show.")] = None,
+) -> None:
+    """Draw a chart. A half-finished sweep is drawn as far as it is, and the chart says how far.
+
+    Example: sweep plot pareto --db sweep.db --device AGX --metric psnr:BSDS100 --out pareto.pdf
+
+    Example: sweep plot pareto --x energy --metric lpips:Set14 --out energy.svg
+
+    Example: sweep plot filters --config eSR-TM_s2_K5_C4 --out filters.png
+    """
+    from analysis import kinds, output
+    from analysis.ask import Ask
+    from analysis.script import parse_crop
+    from results_db.store import Store
+
+    output.check(out)
+    ask = Ask(
+        sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
+        protocol=protocol, scales=tuple(scale or ()), families=tuple(family or ()), x=x, configs=tuple(config or ()),
+        weights=tuple(weights or ()), image=image, crop=parse_crop(crop) if crop else None, against=against,
+    )  # fmt: skip
+    with Store.open(db, readonly=True) as store:
+        output.save(kinds.figure(kind, store, ask), out)
+    typer.echo(f"{out}", err=True)

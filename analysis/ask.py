@@ -1,0 +1,32 @@
+"""What someone asks a chart, a table or a report to show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Choices that narrow the results; None or empty means: as the store suggests."""
+
+    sweep: str | None = None
+    source: str | None = None
+    device: str | None = None
+    backend: str | None = None
+    precision: str | None = None
+    metric: str | None = None
+    protocol: str | None = None
+    scales: tuple[int, ...] = ()
+    families: tuple[str, ...] = ()
+    x: str = "fps"
+    """Name of a cost in ``axes.COSTS``."""
+    configs: tuple[str, ...] = ()
+    """Models to show, for the kinds that look into a model."""
+    weights: tuple[Path, ...] = ()
+    """Weights files named after an id, for models whose weights are not in the store."""
+    image: Path | None = None
+    crop: tuple[int, int, int, int] | None = None
+    """Left, top, width, height in pixels of the full-size image."""
+    against: str | None = None
+    """The source to compare with."""

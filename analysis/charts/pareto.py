@@ -1,0 +1,200 @@
+"""The paper's chart: what a model costs against how good it is, a panel a scale (and a row a device)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import style
+from analysis.axes import Axis
+from analysis.charts.annotate import Tag, annotate
+from analysis.charts.legend import caption, family_legend
+from analysis.frontier import frontier
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The points of one scale on one device; arrays of equal length N, NaN where a figure is missing."""
+
+    title: str
+    configs: Sequence[str]
+    families: Sequence[str]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    planned: int
+    """How many configs there would be if everything were finished and measured."""
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Which points have both figures."""
+        return np.asarray(~(np.isnan(self.x) | np.isnan(self.y)))
+
+    @property
+    def shown(self) -> int:
+        """Configs with a point."""
+        return len({c for c, ok in zip(self.configs, self.complete, strict=True) if ok})
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the chart shows, for captions and tests."""
+
+    shown: int
+    planned: int
+    frontiers: tuple[tuple[str, ...], ...]
+    """Ids on the frontier of each panel, best x first."""
+
+
+def draw(rows: Sequence[Sequence[Panel]], x: Axis, y: Axis, title: str, note: str = "") -> tuple[Figure, Drawn]:
+    """The chart: one row of panels a device. Works with any number of points, none included."""
+    from matplotlib.figure import Figure
+
+    columns = max(len(row) for row in rows)
+    with style.applied():
+        figure = Figure(figsize=(max(3.6, 2.55 * columns + 0.5), 1.05 + 2.65 * len(rows)), layout="constrained")
+        grid = figure.subplots(len(rows), columns, squeeze=False)
+        frontiers, tags = [], []
+        for i, row in enumerate(rows):
+            for j in range(columns):
+                axes = grid[i, j]
+                if j >= len(row):
+                    axes.set_axis_off()
+                    continue
+                members, tag = _panel(axes, row[j], x, y)
+                frontiers.append(members)
+                tags.append(tag)
+                if j == 0:
+                    axes.set_ylabel(y.title)
+                if i == len(rows) - 1:
+                    axes.set_xlabel(x.title)
+        panels = [panel for row in rows for panel in row]
+        shown, planned = sum(p.shown for p in panels), sum(p.planned for p in panels)
+        caption(figure, title, _missing(shown, planned, note))
+        family_legend(figure, {f for p in panels for f, ok in zip(p.families, p.complete, strict=True) if ok})
+        for tag in tags:
+            annotate(figure, tag)
+    return figure, Drawn(shown, planned, tuple(frontiers))
+
+
+def _missing(shown: int, planned: int, note: str) -> str:
+    if shown < planned:
+        gone = planned - shown
+        told = f"{shown} of {planned} points; {gone} ({gone / planned:.0%}) still without a result or a measurement"
+    else:
+        told = f"all {shown} points" if shown else "no points yet"
+    return f"{told} · {note}" if note else told
+
+
+def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...], Tag]:
+    known = panel.complete & (np.isfinite(panel.x) & np.isfinite(panel.y))
+    if x.log:
+        known &= panel.x > 0
+        axes.set_xscale("log")
+        _plain_log(axes, panel.x[known])
+    axes.grid(True)
+    axes.set_title(panel.title, loc="left", color=style.INK)
+    if not known.any():
+        axes.text(0.5, 0.5, "no results yet", transform=axes.transAxes, ha="center", color=style.GREY)
+        axes.set_yticks([])
+        return (), Tag(axes, np.empty((0, 2)), (), np.empty((0, 2)), np.empty((0, 2)))
+    xs, ys = panel.x[known], panel.y[known]
+    configs = np.asarray(panel.configs, dtype=object)[known]
+    families = np.asarray(panel.families, dtype=object)[known]
+    found = list(frontier(np.column_stack([xs, ys]), (x.more_is_better, y.more_is_better)).members)
+    path = _staircase(xs[found], ys[found])
+    level = _reference(axes, families, ys, y)
+    axes.plot(path[:, 0], path[:, 1], color=style.INK, linewidth=1.1, zorder=3, solid_joinstyle="miter")
+    on = np.zeros(len(xs), dtype=bool)
+    on[found] = True
+    size = 11 if len(xs) > 120 else 18
+    for family in style.in_order(families):
+        look = style.look(family)
+        mine = families == family
+        kind: dict[str, Any] = {"marker": look.marker, "linewidths": 0.5}
+        rest = mine & ~on
+        axes.scatter(
+            xs[rest],
+            ys[rest],
+            s=size * look.size**2,
+            color=look.colour,
+            alpha=0.35,
+            zorder=2,
+            **kind | {"linewidths": 0},
+        )
+        top = mine & on
+        axes.scatter(
+            xs[top], ys[top], s=1.7 * size * look.size**2, color=look.colour, edgecolors="white", zorder=4, **kind
+        )
+    _margins(axes, xs, ys, x)
+    best = [_best(families == family, ys, y) for family in style.in_order(families)]
+    anchors = np.column_stack([xs[best], ys[best]])
+    names = tuple(style.short(str(configs[i])) for i in best)
+    if level is not None:
+        path = np.vstack([path, [(np.nan, np.nan)], [(edge, level) for edge in axes.get_xlim()]])
+    return tuple(dict.fromkeys(str(configs[i]) for i in found)), Tag(
+        axes, anchors, names, np.column_stack([xs, ys]), path
+    )
+
+
+def _best(mine: NDArray[np.bool_], ys: NDArray[np.float64], y: Axis) -> int:
+    places = np.flatnonzero(mine)
+    return int(places[np.argmax(ys[places] if y.more_is_better else -ys[places])])
+
+
+def _staircase(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The corners of what can be had: at least this cheap, at best this good. Members come best x first."""
+    corners = [(xs[0], ys[0])]
+    for i in range(1, len(xs)):
+        corners += [(xs[i], ys[i - 1]), (xs[i], ys[i])]
+    return np.asarray(corners)
+
+
+def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: Axis) -> float | None:
+    """Bicubic's quality as a line through the panel: what a network must beat."""
+    mine = families == "Bicubic"
+    if not mine.any():
+        return None
+    value = float(ys[mine].max() if y.more_is_better else ys[mine].min())
+    axes.axhline(value, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7, zorder=1)
+    return value
+
+
+def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Axis) -> None:
+    """Room for labels."""
+    low, high = float(ys.min()), float(ys.max())
+    span = (high - low) or max(abs(high), 1.0) * 0.02
+    axes.set_ylim(low - 0.08 * span, high + 0.30 * span)
+    if x.log:
+        first, last = np.log10(xs.min()), np.log10(xs.max())
+        room = 0.06 * ((last - first) or 0.5)
+        axes.set_xlim(10 ** (first - room), 10 ** (last + room))
+
+
+def _plain_log(axes: Axes, xs: NDArray[np.float64]) -> None:
+    """Ticks at 1, 2, 5 times powers of ten in plain numbers, as many as fit."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    decades = float(np.log10(xs.max() / xs.min())) if len(xs) and xs.min() > 0 else 1.0
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if decades > 2.2 else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def plain(value: float) -> str:
+    """A tick as people write it.
+
+    >>> plain(2000.0), plain(0.05), plain(3e9)
+    ('2000', '0.05', '3G')
+    """
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= size:
+            return f"{value / (1e3 if letter == 'k' else size):g}{letter}"
+    return f"{value:g}"

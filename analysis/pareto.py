@@ -1,0 +1,82 @@
+"""``python -m analysis.pareto``: speed (or another cost) against quality, a panel a scale, a row a device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.ask import Ask
+from analysis.charts import pareto as chart
+from analysis.results import Results, gather
+from search_space.errors import SweepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from results_db.store import Store
+
+MOST_DEVICES = 6
+
+
+def figure(store: Store, ask: Ask) -> Figure:
+    """The chart ``ask`` wants of a store. Raises SweepError when it holds nothing of the kind."""
+    return draw(gather(store, ask), ask)[0]
+
+
+def draw(results: Results, ask: Ask) -> tuple[Figure, chart.Drawn]:
+    """The chart of gathered results, and what it shows."""
+    y = results.metric(ask.metric)
+    x = results.cost(ask.x)
+    about: list[str | None] = [ask.device] if ask.device else [*results.devices]
+    if x.name in ("parameters", "macs") and not ask.device:
+        about = [None]
+    if len(about) > MOST_DEVICES:
+        raise SweepError(
+            f"{len(about)} devices are too many for one chart: choose with --device ({', '.join(results.devices)})"
+        )
+    rows = [
+        [_panel(results, device, scale, x.column, y.column, len(about) > 1) for scale in results.scales]
+        for device in about
+    ]
+    what = "Speed" if x.name == "fps" else x.label
+    where = f"{about[0]}: " if len(about) == 1 and about[0] else ""
+    title = f"{where}{what.lower() if where else what} against {y.label}"
+    return chart.draw(rows, x, y, title, _note(results, about, x.name))
+
+
+def _panel(results: Results, device: str | None, scale: int, x: str, y: str, name_device: bool) -> chart.Panel:
+    table = results.table[results.table["scale"] == scale]
+    table = table.drop_duplicates(subset="config") if device is None else table[table["device"] == device]
+    planned = results.planned.get(scale, frozenset()) | set(table["config"])
+    return chart.Panel(
+        title=f"{device}, x{scale}" if name_device else f"x{scale}",
+        configs=list(table["config"]),
+        families=list(table["family"]),
+        x=table[x].to_numpy(dtype=np.float64),
+        y=table[y].to_numpy(dtype=np.float64),
+        planned=len(planned),
+    )
+
+
+def _note(results: Results, devices: list[str | None], x: str) -> str:
+    parts = [f"figures: {results.source}"]
+    if devices != [None]:
+        parts.append(_timing(results.table[results.table["device"].isin(devices)]))
+    if x == "energy" and results.derived_energy:
+        parts.append("energy = power / speed, idle included")
+    if results.repeats > 1:
+        parts.append(f"mean of {results.repeats} seeds")
+    return " · ".join(part for part in parts if part)
+
+
+def _timing(table: pd.DataFrame) -> str:
+    kinds = table[["backend", "precision"]].dropna().drop_duplicates().itertuples(index=False)
+    return ", ".join(sorted({f"{backend} {precision}" for backend, precision in kinds}))
+
+
+if __name__ == "__main__":
+    from analysis.script import main
+
+    main("pareto")
