@@ -44,7 +44,7 @@ class Results:
         kinds = list(METRICS)
         named = [c for c in self.table.columns if c.split(":")[0] in METRICS and ":" in c]
         found = [c for c in named if self.table[c].notna().any()]
-        return sorted(found, key=lambda c: (kinds.index(c.split(":")[0]), -int(self.table[c].notna().sum())))
+        return sorted(found, key=lambda c: (kinds.index(c.split(":")[0]), -self.table[c].count()))
 
     @property
     def devices(self) -> list[str]:

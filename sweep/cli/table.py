@@ -1,9 +1,57 @@
-"""``sweep table``."""
+"""``sweep table``: the best models, for a README, a paper or a spreadsheet."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from sweep.cli.options import DEFAULT_DB, Db
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("table")(table)
+
+
+def table(
+    form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default the terminal.")] = None,
+    db: Db = DEFAULT_DB,
+    device: Annotated[str | None, typer.Option("--device", help="One device; default all.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="What best means, for example psnr:Set5.")] = None,
+    scale: Annotated[list[int] | None, typer.Option("--scale", help="Repeatable; default all.")] = None,
+    family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
+    dataset: Annotated[list[str] | None, typer.Option("--set", help="Test sets to show; default all.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
+    ] = None,
+    backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
+    precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+) -> None:
+    """Per family and scale the fastest, the best and the knee, with parameters, frames/s, W, PSNR and SSIM.
+
+    The knee is the model of the family's own frontier furthest above the line between its ends.
+
+    Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
+    """
+    from analysis import output
+    from analysis.ask import Ask
+    from analysis.results import gather
+    from analysis.table import best_models, render
+    from results_db.store import Store
+
+    ask = Ask(
+        sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=tuple(scale or ()),
+        families=tuple(family or ()),
+    )  # fmt: skip
+    with Store.open(db, readonly=True) as store:
+        results = gather(store, ask)
+    text = render(best_models(results, results.metric(metric), tuple(dataset or ())), form)
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write(out, lambda file: file.write(text.encode()))
+        typer.echo(f"{out}", err=True)
