@@ -39,9 +39,7 @@ def best_models(results: Results, metric: Axis, sets: Sequence[str] = ()) -> Tab
 
     Without a speed there is only the best. ``sets`` limits the test sets shown (default all).
     """
-    figures = [m for m in results.metrics if m.split(":")[0] in ("psnr", "ssim")]
-    figures = [m for m in figures if not sets or m.split(":", 1)[1] in sets]
-    figures.sort(key=lambda m: list(dict.fromkeys(f.split(":", 1)[1] for f in figures)).index(m.split(":", 1)[1]))
+    figures = _figures(results, sets)
     rows = []
     devices: list[str | None] = [*results.devices] or [None]
     for device in devices:
@@ -56,6 +54,16 @@ def best_models(results: Results, metric: Axis, sets: Sequence[str] = ()) -> Tab
     columns = ("device", "scale", "family", "what", "config", "parameters", "frames/s", "W", *names)
     digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(2 if n.startswith("PSNR") else 4 for n in names))
     return Table(columns, digits, tuple(rows))
+
+
+def _figures(results: Results, sets: Sequence[str]) -> list[str]:
+    """PSNR and SSIM columns, those of one test set together."""
+    found = [m for m in results.metrics if m.split(":")[0] in ("psnr", "ssim")]
+    there = list(dict.fromkeys(m.split(":", 1)[1] for m in found))
+    for name in sets:
+        if name not in there:
+            raise SweepError(f"there is no test set {name!r} here (choose from {', '.join(there)})")
+    return [m for name in there if not sets or name in sets for m in found if m.split(":", 1)[1] == name]
 
 
 def _chosen(table: pd.DataFrame, metric: Axis) -> list[tuple[str, dict[str, Any]]]:
@@ -118,7 +126,7 @@ def _shown(table: Table) -> Table:
 
 def _markdown(table: Table) -> str:
     table = _shown(table)
-    body = [_cells(table, row, "–") for row in table.rows]
+    body = [_cells(table, row, "-") for row in table.rows]
     head = [name.replace("|", "\\|") for name in table.columns]
     widths = [max(len(cells[i]) for cells in [head, *body]) for i in range(len(head))]
     right = [isinstance(digits, int) or name == "parameters" for name, digits in zip(head, table.digits, strict=True)]
