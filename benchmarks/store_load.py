@@ -2,8 +2,9 @@
 
 Each trial has ten quality figures (two metrics on five test sets) beside the speeds of its config on three
 devices; one trial in twenty is still to do. Every figure is taken in a fresh process, imports of the store
-and of pandas included (the Python interpreter's own start is not); ``peak_mib`` is the largest resident
-set of them; ``plot_s`` reads what a chart of one metric on one device needs, ``frame_s`` every figure. PostgreSQL is a throw-away server on this machine (pgserver).
+and of pandas included (the Python interpreter's own start is not). ``plot_s`` reads what a chart of one metric
+on one device needs, ``frame_s`` every figure; ``peak_mib`` is the largest resident set of the four.
+PostgreSQL is a throw-away server on this machine (pgserver).
 
     python benchmarks/store_load.py            # writes benchmarks/results/store_load.json
     python benchmarks/store_load.py --quick    # 1k only, prints

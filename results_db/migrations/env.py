@@ -6,7 +6,15 @@ from alembic import context
 
 from results_db.schema import VERSION_TABLE, metadata
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
-with context.begin_transaction():
-    context.run_migrations()
+
+def run() -> None:
+    """Run the migrations Alembic was asked for."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, version_table=VERSION_TABLE)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+# Alembic executes this file with a config at hand; anyone who merely imports it has none.
+if getattr(context, "config", None) is not None:
+    run()
