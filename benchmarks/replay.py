@@ -15,6 +15,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import _record
+
 from search_space.spaces import load_space
 from sweep.search.comparison import compare
 from sweep.search.samplers import SamplerName

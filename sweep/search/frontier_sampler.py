@@ -16,7 +16,7 @@ from search_space import Config
 from search_space.errors import BadSpace
 from sweep.search.encoding import Encoding, config_of
 from sweep.search.features import Array, features
-from sweep.search.improvement import by_scalarisation, with_one_known
+from sweep.search.improvement import by_outcomes, by_scalarisation, with_one_known
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.surrogate import Surrogate
 
@@ -148,7 +148,8 @@ class FrontierSampler(BaseSampler):
             for k, belief in beliefs.items():
                 drawn = belief.sample(rng, OUTCOMES)
                 outcomes[:, :, k] = np.where(np.isfinite(self.known[:, k]), outcomes[:, :, k], drawn)
-            gain = by_scalarisation(outcomes, front, reference, rng)
+            two = len(self.objectives) == 2
+            gain = by_outcomes(outcomes, front, reference) if two else by_scalarisation(outcomes, front, reference, rng)
         for bound in self.constraints:
             if bound.objective in self.objectives:
                 k = self.objectives.index(bound.objective)

@@ -28,12 +28,7 @@ def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Ar
     ``front`` (k, 2) are the trials so far, axis 0 the known one. Below each stretch of axis 0 the frontier is
     flat, so the growth is the sum over stretches of their width times the expected excess over their level.
     """
-    edges, levels = [np.inf], [float(reference[1])]
-    for x, y in front[np.argsort(-front[:, 0], kind="stable")]:
-        if x > reference[0] and y > levels[-1]:
-            edges.append(float(x))
-            levels.append(float(y))
-    edges.append(float(reference[0]))
+    edges, levels = _stairs(front, reference)
     growth = np.zeros(len(known))
     for upper, lower, level in zip(edges, edges[1:], levels, strict=False):
         width = np.clip(np.minimum(known, upper) - lower, 0.0, None)
@@ -42,7 +37,28 @@ def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Ar
     return growth
 
 
-def by_scalarisation(draws: Array, front: Array, reference: Array, rng: np.random.Generator, n: int = 128) -> Array:
+def by_outcomes(draws: Array, front: Array, reference: Array) -> Array:
+    """(candidates,): mean growth of a two-axis hypervolume over possible outcomes (s, candidates, 2). Exact for them."""
+    edges, levels = _stairs(front, reference)
+    x, y = draws[:, :, 0], draws[:, :, 1]
+    growth = np.zeros(x.shape)
+    for upper, lower, level in zip(edges, edges[1:], levels, strict=False):
+        growth += np.clip(np.minimum(x, upper) - lower, 0.0, None) * np.clip(y - level, 0.0, None)
+    return np.asarray(growth.mean(axis=0))
+
+
+def _stairs(front: Array, reference: Array) -> tuple[list[float], list[float]]:
+    """The frontier as a staircase: edges of axis 0 from infinity down to the reference, and the level between them."""
+    edges, levels = [np.inf], [float(reference[1])]
+    for x, y in front[np.argsort(-front[:, 0], kind="stable")]:
+        if x > reference[0] and y > levels[-1]:
+            edges.append(float(x))
+            levels.append(float(y))
+    edges.append(float(reference[0]))
+    return edges, levels
+
+
+def by_scalarisation(draws: Array, front: Array, reference: Array, rng: np.random.Generator, n: int = 64) -> Array:
     """(candidates,): expected growth of the hypervolume for any number of axes, up to a factor.
 
     ``draws`` (s, candidates, m) are possible outcomes, ``front`` (k, m). Hypervolume is the mean over directions

@@ -22,7 +22,7 @@ class Warp:
     unit: float
 
     @staticmethod
-    def of(values: Array, slack: float = 0.5) -> Warp:
+    def of(values: Array, slack: float = 0.25) -> Warp:
         """The ceiling lies ``slack`` times the spread of the better values above the best."""
         unit = slack * float(np.percentile(values, 90) - np.percentile(values, 25)) + 1e-6
         return Warp(float(values.max()) + unit, unit)
