@@ -7,6 +7,7 @@ for the whole sweep at one start each.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -53,6 +54,8 @@ class TuneExecutor:
     """``tune.Tuner`` in a thread, one trial a slot. A lost trial is restarted by Tune; its pack times out here."""
 
     def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0) -> None:
+        # Tune's newer reporter prints a banner on stdout whatever `verbose` says; stdout belongs to --json.
+        os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         from ray import tune
 
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
