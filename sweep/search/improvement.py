@@ -38,7 +38,7 @@ def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Ar
 
 
 def by_outcomes(draws: Array, front: Array, reference: Array) -> Array:
-    """(candidates,): mean growth of a two-axis hypervolume over possible outcomes (s, candidates, 2). Exact for them."""
+    """(candidates,): mean growth of a two-axis hypervolume over outcomes (s, candidates, 2)."""
     edges, levels = _stairs(front, reference)
     x, y = draws[:, :, 0], draws[:, :, 1]
     growth = np.zeros(x.shape)
