@@ -3,8 +3,9 @@
 ``benchmark(configs, device_name=...)`` returns ``Speed`` facts. Each file: protocols, one subject, rounds, lock.
 """
 
+from workers.benchmark.figures import with_ties
 from workers.benchmark.protocols import FULLHD14, PROTOCOLS, QHD5, UHD14, SpeedProtocol, protocol, varied
-from workers.benchmark.session import REFERENCE, Session, benchmark, with_ties
+from workers.benchmark.session import REFERENCE, Session, benchmark
 
 __all__ = [
     "FULLHD14",

@@ -1,17 +1,22 @@
-"""One config, built and warm: what a round visits."""
+"""One config, built, checked and warm: what a round visits."""
 
 from __future__ import annotations
 
+import copy
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 import torch
 from torch import Tensor, nn
 
 from search_space.config import Config
 from workers.backends.core import Backend, Frame, Job
+from workers.benchmark.agreement import require_agreement
 from workers.benchmark.clock import Stopwatch
+from workers.benchmark.energy import Energy
 from workers.benchmark.protocols import SpeedProtocol
 from workers.deploy import deployed
 from workers.timing import is_steady
@@ -19,17 +24,29 @@ from workers.timing import is_steady
 
 @dataclass
 class Subject:
-    """A network that is ready to run, and the times taken so far."""
+    """A network that is ready to run."""
 
     config: Config
     frame: Frame
-    warm: list[float]
+    warm: Sequence[float]
     """Seconds of each warm-up frame."""
     steady: bool
-    times: list[list[float]] = field(default_factory=list)
-    """Seconds, one list a kept round."""
-    ratios: list[float] = field(default_factory=list)
-    """Median of a round over the reference's in the same round."""
+    memory_mib: float | None = None
+    energy: Energy | None = None
+    cpu: list[float] = field(default_factory=list)
+    """CPU seconds of this process over wall seconds, a visit."""
+
+    def visit(self, watch: Stopwatch, frames: int) -> tuple[float, ...]:
+        """One frame to fill the caches, then ``frames`` timed ones, in seconds."""
+        watch(self.frame)
+        cpu, wall = time.process_time(), time.perf_counter()
+        times = tuple(watch(self.frame) for _ in range(frames))
+        self.cpu.append((time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9))
+        return times
+
+    def cpu_percent(self, cores: int) -> float | None:
+        """0 to 100 of the machine while this network ran."""
+        return min(100.0, 100 * median(self.cpu) / cores) if self.cpu else None
 
 
 def build(config: Config, plain: bool = False) -> nn.Module:
@@ -50,18 +67,21 @@ def frames_in(protocol: SpeedProtocol, scale: int) -> Tensor:
 def prepare(
     config: Config, protocol: SpeedProtocol, backend: Backend, precision: str, compute: str, threads: int
 ) -> Frame:
-    """The call that runs one frame of ``config``."""
+    """The call that runs one frame of ``config``; checked against torch where it is not torch."""
     module, x = build(config, protocol.plain), frames_in(protocol, config.scale)
     job = Job(config.id, module, config.scale, x, precision, compute, threads, protocol.channels_last)
-    return backend.prepare(job)
+    kept = copy.deepcopy(module) if backend.name != "eager" else None
+    frame = backend.prepare(job)
+    if kept is not None:
+        require_agreement(Job(config.id, kept, config.scale, x, precision), frame)
+    return frame
 
 
-def warm_up(config: Config, frame: Frame, watch: Stopwatch, protocol: SpeedProtocol) -> Subject:
-    """Run until the times are steady, or the protocol's limit of frames or seconds is reached."""
-    times: list[float] = []
-    end = time.perf_counter() + protocol.warm_seconds
+def warm_up(frame: Frame, watch: Stopwatch, protocol: SpeedProtocol) -> tuple[list[float], bool]:
+    """Run until the times are steady, or the protocol's limit of frames or seconds: (seconds of each, steady)."""
     # The first call allocates, chooses algorithms and may compile: it says nothing about the rest.
-    first = watch(frame)
+    first, times = watch(frame), list[float]()
+    end = time.perf_counter() + protocol.warm_seconds
     while not is_steady(times) and len(times) < protocol.warm_frames and time.perf_counter() < end:
         times.append(watch(frame))
-    return Subject(config, frame, [first, *times], is_steady(times))
+    return [first, *times], is_steady(times)

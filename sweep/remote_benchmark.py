@@ -1,0 +1,90 @@
+"""A benchmark on a Ray node, with every CPU and GPU of that node reserved for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from search_space import parse_id
+from search_space.errors import BadData
+from search_space.facts import Speed
+from search_space.user_code import UserCode, install, loaded
+
+WAIT_NOTICE_S = 10.0
+
+
+def measure_on_node(job: Any, address: str, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
+    """Groups of figures as they come; ``job`` has ids, device, backend, precision, protocol, compute, wait, failed.
+
+    The task asks for all the node has, so Ray starts it only when nothing else runs there and starts nothing
+    beside it. Raises BadData when no (or more than one) live node answers to ``node``.
+    """
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        where = None if address == "local" else address
+        ray.init(address=where, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    try:
+        yield from _run(job, node, notice)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def find_node(nodes: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
+    """The live node that answers to a name, host name, address or id (or its beginning)."""
+    alive = [one for one in nodes if one.get("Alive")]
+    keys = ("NodeName", "NodeManagerHostname", "NodeManagerAddress")
+    found = [
+        one
+        for one in alive
+        if wanted is None or wanted in [one.get(k) for k in keys] or str(one.get("NodeID", "")).startswith(wanted)
+    ]
+    names = ", ".join(str(one.get("NodeManagerHostname")) + " " + str(one.get("NodeManagerAddress")) for one in alive)
+    if not found:
+        raise BadData(f"no live node answers to {wanted!r} (there is: {names or 'none'})")
+    if len(found) > 1:
+        raise BadData(f"say which node with --node (there is: {names})")
+    return found[0]
+
+
+def _run(job: Any, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    cluster: Any = ray
+    chosen = find_node(cluster.nodes(), node)
+    has = chosen["Resources"]
+    task: Any = ray.remote(_measure).options(
+        num_cpus=has.get("CPU", 0),
+        num_gpus=has.get("GPU", 0),
+        max_retries=0,
+        num_returns="streaming",
+        scheduling_strategy=NodeAffinitySchedulingStrategy(chosen["NodeID"], soft=False),
+    )
+    values = (job.ids, job.device, job.backend, job.precision, job.protocol, job.compute, job.wait)
+    answers: Any = task.remote(values, loaded())
+    waiting = ray.wait([answers.completed()], timeout=WAIT_NOTICE_S)
+    if not waiting[0] and cluster.available_resources().get(f"node:{chosen['NodeManagerAddress']}", 1) < 1:
+        notice(f"waiting until {chosen['NodeManagerHostname']} has nothing else to do")
+    for reference in answers:
+        group, failed = ray.get(reference)
+        job.failed.update(failed)
+        yield group
+
+
+def _measure(values: tuple[Any, ...], code: tuple[UserCode, ...]) -> Iterator[tuple[list[Speed], dict[str, str]]]:
+    """Runs on the node."""
+    from workers.benchmark import Session
+    from workers.benchmark.lock import whole_machine
+
+    for one in code:
+        install(one)
+    ids, device, backend, precision, protocol, compute, wait = values
+    session = Session(device, backend, precision, protocol, compute)
+    with whole_machine(wait):
+        for group in session.measure([parse_id(one) for one in ids]):
+            yield group, dict(session.failed)
+    yield [], dict(session.failed)

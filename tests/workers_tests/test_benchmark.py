@@ -1,0 +1,160 @@
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from search_space import parse_id
+from search_space.errors import BadData
+from search_space.facts import Speed
+from workers.backends import Job, backend
+from workers.backends.core import _registry
+from workers.benchmark import FULLHD14, QHD5, Session, benchmark, protocol, varied
+from workers.benchmark.lock import whole_machine
+from workers.sensors import Reading, Sensors
+
+TINY = replace(QHD5, name="tiny", width=96, height=96, rounds=2, warm_seconds=0.2)
+TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
+
+
+@pytest.fixture(autouse=True)
+def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
+
+
+def test_a_benchmark_gives_one_figure_a_config_with_its_spread() -> None:
+    seen: list[Speed] = []
+    speeds = benchmark(TWO, device_name="here", protocol=TINY, progress=seen.append)
+    assert [s.config for s in speeds] == [c.id for c in TWO] == [s.config for s in seen]
+    for speed in speeds:
+        assert speed.runs == TINY.timed
+        assert speed.fps == pytest.approx(1 / (speed.seconds_median or 0))
+        assert (speed.seconds_min or 0) <= (speed.seconds_median or 0)
+        assert (speed.device, speed.backend, speed.precision, speed.protocol) == ("here", "eager", "fp32", "tiny")
+
+
+def test_what_cannot_be_read_is_none_with_a_reason() -> None:
+    session = Session("here", protocol=TINY, sensors=Sensors((), (("rapl", "no package zone"),)))
+    ((speed,),) = session.measure(TWO[:1])
+    assert speed.power_w is None
+    assert speed.energy_j is None
+    assert "no package zone" in speed.detail["missing"]["power_w"]
+
+
+class FourWatts:
+    """A board whose power rises while it works; its counter adds up."""
+
+    name = "recorded"
+
+    def __init__(self) -> None:
+        self.last = Reading(energy_j=0.0)
+
+    def read(self) -> Reading:
+        now = Reading()
+        energy = (self.last.energy_j or 0.0) + 4.0 * (now.at - self.last.at)
+        self.last = replace(now, energy_j=energy, temperature_c=50.0)
+        return self.last
+
+
+def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.benchmark.energy.idle_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.benchmark.energy.run_power.__defaults__", (0.05,))
+    ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
+    assert speed.power_w == pytest.approx(4.0, rel=0.05)
+    assert speed.energy_j == pytest.approx(0.0, abs=0.01)
+    assert speed.temperature_c == 50.0
+
+
+def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others() -> None:
+    @backend("picky", precisions=("fp32",))
+    def picky(job: Job) -> object:
+        if job.name == TWO[0].id:
+            raise RuntimeError("operator not supported\nmore")
+        return lambda: job.module(job.input)
+
+    try:
+        session = Session("here", "picky", protocol=TINY)
+        (group,) = session.measure(TWO)
+    finally:
+        _registry.pop("picky")
+    assert [s.config for s in group] == [TWO[1].id]
+    assert session.failed == {TWO[0].id: "operator not supported"}
+
+
+def test_a_backend_that_computes_something_else_is_not_measured() -> None:
+    @backend("liar", precisions=("fp32",))
+    def liar(job: Job) -> object:
+        if job.name != TWO[0].id:
+            return lambda: job.module(job.input)
+        return lambda: torch.zeros(1, 1, 96, 96)
+
+    try:
+        session = Session("here", "liar", protocol=TINY)
+        assert list(session.measure(TWO[:1])) == [[]]
+    finally:
+        _registry.pop("liar")
+    assert "differs from torch" in session.failed[TWO[0].id]
+
+
+def test_an_unknown_backend_precision_device_or_protocol_is_refused_by_name() -> None:
+    with pytest.raises(BadData, match="no backend 'tpu'"):
+        Session("here", "tpu")
+    with pytest.raises(BadData, match="eager has no int8"):
+        Session("here", precision="int8")
+    with pytest.raises(BadData, match="no xpu device"):
+        Session("here", compute="xpu")
+    with pytest.raises(BadData, match="no speed protocol"):
+        protocol("hd")
+
+
+def test_a_variant_of_a_protocol_has_another_name() -> None:
+    assert varied(FULLHD14, size=(3840, 2160), batch=2).name == "3840x2160x14-b2"
+    assert varied(FULLHD14, plain=True).name == "fullhd14-plain"
+    assert varied(FULLHD14, size=(1920, 1080), batch=1) == FULLHD14
+    with pytest.raises(BadData, match="batch of 0"):
+        varied(FULLHD14, batch=0)
+
+
+def test_the_output_of_the_papers_protocol_is_full_hd_at_every_scale() -> None:
+    for scale in (2, 3, 4):
+        rows, columns = FULLHD14.low_resolution(scale)
+        assert (rows * scale, columns * scale) == (1080, 1920)
+    assert FULLHD14.timed == 14
+
+
+def test_threads_of_torch_are_put_back() -> None:
+    before = torch.get_num_threads()
+    list(Session("here", protocol=replace(TINY, threads=1)).measure(TWO[:1]))
+    assert torch.get_num_threads() == before
+
+
+def _try_lock(answer: "multiprocessing.Queue[str]") -> None:
+    try:
+        with whole_machine(wait=False):
+            answer.put("held")
+    except BadData as error:
+        answer.put(str(error))
+
+
+def test_a_second_benchmark_on_the_machine_is_kept_out() -> None:
+    context = multiprocessing.get_context("fork")
+    answer: multiprocessing.Queue[str] = context.Queue()
+    for inside in (True, False):
+        if inside:
+            with whole_machine():
+                process = context.Process(target=_try_lock, args=(answer,))
+                process.start()
+                assert "another benchmark" in answer.get(timeout=30)
+        else:
+            process = context.Process(target=_try_lock, args=(answer,))
+            process.start()
+            assert answer.get(timeout=30) == "held"
+        process.join()
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(BadData, match="lock"), whole_machine():
+        pass
+    assert not (tmp_path / "victim").exists()

@@ -1,0 +1,81 @@
+import pytest
+
+from search_space.facts import Speed
+from workers.benchmark.disturbance import Window
+from workers.benchmark.energy import mean_power, per_frame
+from workers.benchmark.figures import with_ties
+from workers.benchmark.rounds import Round, choose, reasons
+from workers.sensors import Reading
+
+QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
+LOADED = Window(wall=10.0, own=10.0, others=8.0, steal=0.0, cores=2)
+STOLEN = Window(wall=10.0, own=10.0, others=0.1, steal=6.0, cores=2)
+
+
+def one(reference: float = 1.0, window: Window = QUIET, reading: Reading | None = None) -> Round:
+    return Round(reference, window, reading or Reading(clock_mhz=2000.0), ((0.5, 0.5),))
+
+
+def test_quiet_rounds_are_kept_in_order() -> None:
+    rounds = [one(), one(), one()]
+    choice = choose(rounds, 2)
+    assert choice.kept == tuple(rounds[:2])
+    assert choice.enough
+    assert choice.disturbed == ()
+
+
+def test_a_round_with_other_processes_is_left_out_and_says_why() -> None:
+    rounds = [one(), one(window=LOADED), one()]
+    choice = choose(rounds, 2)
+    assert choice.kept == (rounds[0], rounds[2])
+    assert choice.disturbed == ("other processes took 40 % of the CPU",)
+
+
+def test_time_stolen_by_the_hypervisor_counts_as_disturbance() -> None:
+    assert "stolen" in (reasons([one(), one(window=STOLEN)])[1] or "")
+
+
+def test_a_round_in_which_the_reference_was_slow_is_disturbed_whatever_the_cause() -> None:
+    found = reasons([one(1.0), one(1.01), one(1.3), one(0.99)])
+    assert found[2] is not None
+    assert "reference" in found[2]
+    assert found.count(None) == 3
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [Reading(throttled=("under-voltage",)), Reading(clock_mhz=1500.0), Reading(strangers=1)],
+)
+def test_a_throttled_or_shared_device_disturbs(reading: Reading) -> None:
+    assert reasons([one(), one(reading=reading), one()])[1] is not None
+
+
+def test_without_enough_quiet_rounds_the_least_disturbed_are_used_and_it_is_said() -> None:
+    rounds = [one(2.0, LOADED), one(1.0), one(1.5, LOADED)]
+    choice = choose(rounds, 2)
+    assert choice.kept == (rounds[1], rounds[2])
+    assert not choice.enough
+
+
+def test_a_very_short_window_forgives_what_the_kernel_cannot_count() -> None:
+    assert Window(wall=0.1, own=0.1, others=0.03, steal=0.0, cores=2).verdict() is None
+
+
+def test_energy_of_a_frame_is_above_idle_and_never_negative() -> None:
+    assert per_frame(10.0, 4.0, 3.0, 6).energy_j == pytest.approx(3.0)
+    assert per_frame(3.0, 4.0, 3.0, 6).energy_j == 0.0
+
+
+def test_power_comes_from_the_counter_where_there_is_one() -> None:
+    first, last = Reading(energy_j=100.0, power_w=1.0, at=0.0), Reading(energy_j=130.0, at=2.0)
+    assert mean_power(first, last, [99.0]) == pytest.approx(15.0)
+    assert mean_power(Reading(at=0.0), Reading(at=1.0), [2.0, 4.0]) == 3.0
+    assert mean_power(Reading(at=0.0), Reading(at=1.0), []) is None
+
+
+def test_overlapping_intervals_are_ties_and_distant_ones_are_not() -> None:
+    def speed(name: str, seconds: float) -> Speed:
+        return Speed(name, "d", "eager", "fp32", "fullhd14", 1 / seconds, seconds, 0.1 * seconds, seconds, 14)
+
+    tied = {s.config: s.detail["tied_with"] for s in with_ties([speed("a", 1.0), speed("b", 1.03), speed("c", 2.0)])}
+    assert tied == {"a": ["b"], "b": ["a"], "c": []}

@@ -1,0 +1,35 @@
+"""A backend that is fast because it computes something else is not measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from search_space.errors import BadData
+from workers.backends.core import Frame, Job
+
+LIMITS = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.2}
+"""Largest mean difference from torch in float32, on random starting weights; int8 is judged by its shape alone."""
+
+
+def require_agreement(job: Job, frame: Frame) -> None:
+    """Run one frame and compare with torch; raises BadData when it is another image."""
+    with torch.inference_mode():
+        want = job.module.cpu().float()(job.input).numpy()
+    got = as_array(frame())
+    if got.size != want.size:
+        raise BadData(f"{job.name} gives {got.shape} instead of {want.shape}")
+    limit = LIMITS.get(job.precision)
+    difference = float(np.abs(got.reshape(want.shape) - want).mean())
+    if limit is not None and not difference <= limit:
+        raise BadData(f"{job.name} differs from torch by {difference:.2g} on average (limit {limit:g})")
+
+
+def as_array(output: Any) -> NDArray[np.float32]:
+    """A backend's output (tensor, OrtValue, array) as float32."""
+    if isinstance(output, torch.Tensor):
+        return output.detach().float().cpu().numpy()
+    return np.asarray(output.numpy() if hasattr(output, "numpy") else output, dtype=np.float32)

@@ -1,0 +1,76 @@
+"""Which rounds count. Pure: a round has its reference time, the CPU use of others and what the sensors said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from workers.benchmark.disturbance import Window
+from workers.sensors import Reading
+
+SLOW_REFERENCE = 1.10
+"""A round whose reference took this much longer than the quickest third's median was disturbed, by whatever."""
+SLOW_CLOCK = 0.90
+"""Fraction of the highest clock seen below which a round was throttled."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One pass over a group of configs."""
+
+    reference: float
+    """Median seconds of the reference's frames in this round."""
+    window: Window
+    reading: Reading
+    times: tuple[tuple[float, ...], ...]
+    """Seconds of each frame, by config."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The rounds that make the figures, and why the others do not."""
+
+    kept: tuple[Round, ...]
+    disturbed: tuple[str, ...]
+    """The reason of each disturbed round."""
+    enough: bool
+    """False when disturbed rounds had to be used to reach the wanted number."""
+
+
+def reasons(rounds: Sequence[Round]) -> list[str | None]:
+    """Why each round is disturbed, or None; judged together, as slow is slow beside the others."""
+    if not rounds:
+        return []
+    quick = sorted(one.reference for one in rounds)[: max(1, -(-len(rounds) // 3))]
+    usual = median(quick)
+    clocks = [one.reading.clock_mhz for one in rounds if one.reading.clock_mhz is not None]
+    highest = max(clocks, default=None)
+    return [_reason(one, usual, highest) for one in rounds]
+
+
+def choose(rounds: Sequence[Round], wanted: int) -> Choice:
+    """The first ``wanted`` quiet rounds; when there are not so many, the least disturbed fill up."""
+    why = reasons(rounds)
+    quiet = [one for one, reason in zip(rounds, why, strict=True) if reason is None]
+    spoilt = [one for one, reason in zip(rounds, why, strict=True) if reason is not None]
+    spoilt.sort(key=lambda one: one.reference)
+    kept = (*quiet[:wanted], *spoilt[: max(0, wanted - len(quiet))])
+    return Choice(kept, tuple(reason for reason in why if reason is not None), len(quiet) >= wanted)
+
+
+def _reason(one: Round, usual: float, highest_clock: float | None) -> str | None:
+    load = one.window.verdict()
+    if load is not None:
+        return load
+    if one.reading.throttled:
+        return f"throttled: {', '.join(one.reading.throttled)}"
+    if one.reading.strangers:
+        return f"{one.reading.strangers} other processes on the GPU"
+    if highest_clock is not None and one.reading.clock_mhz is not None:
+        fraction = one.reading.clock_mhz / highest_clock
+        if fraction < SLOW_CLOCK:
+            return f"clock at {100 * fraction:.0f} % of the highest seen"
+    if one.reference > SLOW_REFERENCE * usual:
+        return f"the reference took {one.reference / usual:.2f} times its usual time"
+    return None
