@@ -244,6 +244,7 @@ def _report(made: Search, scale: int, size: int) -> dict[str, Any]:
         "study": made.study.study_name,
         "candidates": size,
         "trained": made.spent(),
+        "tried": made.tried(),
         "frontier": [
             {"config": config, **dict(zip(names, values, strict=True))} for config, values in frontier_of(made.study)
         ],

@@ -67,10 +67,14 @@ class Search:
         self._allowed = frozenset(self.candidates)
 
     def spent(self) -> int:
-        """Configs this study trained or gave up: what the budget counts. Earlier results are free."""
+        """How many configs this study trained or gave up: what the budget counts. Earlier results are free."""
+        return len(self.tried())
+
+    def tried(self) -> list[str]:
+        """Their ids, in the order they were asked for."""
         ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         trials = self.study.get_trials(deepcopy=False, states=ended)
-        return len({t.user_attrs["config"] for t in trials if t.user_attrs.get("source") == "search"})
+        return list(dict.fromkeys(t.user_attrs["config"] for t in trials if t.user_attrs.get("source") == "search"))
 
     def run(self, budget: int) -> None:
         """Until ``budget`` configs were tried in all or none is left."""
