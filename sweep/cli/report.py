@@ -1,9 +1,51 @@
-"""``sweep report``."""
+"""``sweep report``: one HTML file to send to a colleague."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from search_space.errors import SweepError
+from sweep.cli.options import DEFAULT_DB, Db
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("report")(report)
+
+
+def report(
+    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
+    db: Db = DEFAULT_DB,
+    sweep: Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published; default all.")] = None,
+    title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
+    image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
+    crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="The part of it to show.")] = None,
+    crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop; 0 for none.")] = 150,
+    weights: Annotated[
+        list[Path] | None, typer.Option("--weights", help="Weights for the crops: files named after an id, or a folder.")
+    ] = None,
+) -> None:
+    """Write a self-contained page: frontier, budget, tables, health, recipe. It works offline.
+
+    Example: sweep report --db sweep.db --out report.html
+    """
+    from analysis import output
+    from analysis.ask import Ask
+    from analysis.report.content import content
+    from analysis.report.page import render
+    from analysis.report.samples import Samples
+    from analysis.script import parse_crop
+    from results_db.store import Store
+
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise SweepError(f"{out}: a report is one .html file")
+    ask = Ask(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
+              weights=tuple(weights or ()))  # fmt: skip
+    with Store.open(db, readonly=True) as store:
+        page = render(content(store, ask, title, Samples(crops)))
+    output.write(out, lambda file: file.write(page.encode()))
+    typer.echo(f"{out}", err=True)

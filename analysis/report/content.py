@@ -1,0 +1,152 @@
+"""Everything the page shows, as plain values that become JSON: models, measurements, health, recipe, hardware."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from analysis import style
+from analysis.ask import Ask
+from analysis.axes import COSTS, METRICS
+from analysis.report.health import health
+from analysis.report.samples import Samples
+from analysis.results import SOURCES, Results, gather
+from search_space.errors import SweepError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from results_db.store import Store
+
+MODEL = ("config", "family", "scale", "parameters", "macs_full_hd", "trial", "seed", "steps", "seconds", "node", "flags")
+POINT = ("device", "backend", "precision", "speed_protocol", "fps", "seconds_median", "seconds_iqr", "runs", "power_w",
+         "energy_j", "memory_mib", "temperature_c", "cpu_percent")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Content:
+    """The page's data; every part is JSON-ready."""
+
+    title: str
+    made: str
+    store: str
+    axes: list[dict[str, Any]]
+    metrics: list[str]
+    families: dict[str, dict[str, Any]]
+    sources: list[dict[str, Any]]
+    models: dict[str, list[Any]]
+    """Columns; ``source`` is the place in ``sources``."""
+    points: dict[str, list[Any]]
+    """Columns; ``model`` is the row in ``models``. A model without a speed has no row."""
+    health: dict[str, Any]
+    sweeps: list[dict[str, Any]]
+    versions: dict[str, str]
+    samples: dict[str, Any]
+
+    def to_json(self) -> str:
+        """Compact JSON that may stand inside a ``<script>`` element whatever the names in it are."""
+        text = json.dumps(asdict(self), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+        return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def content(store: Store, ask: Ask | None = None, title: str = "", samples: Samples | None = None) -> Content:
+    """What the page shows of a store. A sweep without any result yet gives a page that says so."""
+    ask = ask or Ask()
+    found = _gathered(store, ask)
+    metrics = list(dict.fromkeys(m for results in found for m in results.metrics))
+    models, points = _columns(found, metrics)
+    families = style.in_order(models["family"])
+    sweeps = [store.sweep(ask.sweep)] if ask.sweep is not None else store.sweeps()
+    return Content(
+        title=title or (sweeps[0].name if len(sweeps) == 1 else "Sweep results"),
+        made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        store=store.url,
+        axes=[{**asdict(axis), "title": axis.title} for axis in COSTS.values()],
+        metrics=metrics,
+        families={name: asdict(style.look(name)) for name in families},
+        sources=[
+            {"name": r.source, "protocol": r.protocol, "repeats": r.repeats, "derived_energy": r.derived_energy,
+             "planned": {str(scale): len(ids) for scale, ids in r.planned.items()}}
+            for r in found
+        ],
+        models=models,
+        points=points,
+        health=health(store, ask.sweep),
+        sweeps=[
+            {"name": s.name, "space": s.space, "source": str(s.source), "git": s.git,
+             "created": s.created_at.isoformat(timespec="seconds"), "recipe": _parsed(s.recipe_json),
+             "settings": json.loads(json.dumps(dict(s.settings), default=str))}
+            for s in sweeps
+        ],
+        versions=_versions(),
+        samples=(samples or Samples()).made(store, found, ask, metrics),
+    )  # fmt: skip
+
+
+def _gathered(store: Store, ask: Ask) -> list[Results]:
+    """The results of each source there is; none of a store that has no result yet."""
+    found = []
+    for source in [ask.source] if ask.source else SOURCES:
+        try:
+            found.append(gather(store, replace(ask, source=source)))
+        except SweepError:
+            if ask.source is not None or ask.device is not None and source == SOURCES[-1] and not found:
+                raise
+    return found
+
+
+def _columns(found: Sequence[Results], metrics: Sequence[str]) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    models: dict[str, list[Any]] = {name: [] for name in ("source", *MODEL, *metrics)}
+    points: dict[str, list[Any]] = {name: [] for name in ("model", *POINT)}
+    for place, results in enumerate(found):
+        table = results.table
+        unique = table.drop_duplicates(subset="config")
+        first = len(models["config"])
+        models["source"] += [place] * len(unique)
+        for name in (*MODEL, *metrics):
+            models[name] += _values(unique[name]) if name in unique else [None] * len(unique)
+        rows = dict(zip(unique["config"], range(first, first + len(unique)), strict=True))
+        timed = table[table["fps"].notna()]
+        points["model"] += [rows[config] for config in timed["config"]]
+        for name in POINT:
+            points[name] += _values(timed[name])
+    return models, points
+
+
+def _values(column: pd.Series[Any]) -> list[Any]:
+    """Six significant digits are more than any chart or table shows; None for unknown."""
+    return [_plain(value) for value in column.tolist()]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.6g}")
+    return value
+
+
+def _parsed(recipe: str) -> Any:
+    try:
+        return json.loads(recipe)
+    except ValueError:
+        return recipe
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    out = {}
+    for name in ("edge-sweep", "torch", "ray", "numpy", "plotly"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return out
+
+
+METRIC_NAMES = {name: label for name, (label, _, _) in METRICS.items()}
