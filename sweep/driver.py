@@ -5,19 +5,25 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
 from results_db.rows import Claim, TrialRow
 from results_db.states import State
 from results_db.store import Store
-from search_space.errors import SweepError
+from search_space.errors import StoreError, SweepError
 from search_space.facts import Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished
+from sweep.heart import Heart
 from sweep.owner import is_dead, this_owner
 from sweep.plan import Item, Pack, packs
 from sweep.retry import decide
 from workers.task import Member, PackTask
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Settings:
     first_timeout_s: float = 6 * 3600
     start_timeout_s: float = 180.0
     """How long to wait for the first worker."""
+    store_patience_s: float = 600.0
+    """How long results are kept in memory while the store cannot be written (disk full, locked, unreachable)."""
 
 
 class Kind(StrEnum):
@@ -44,6 +52,7 @@ class Kind(StrEnum):
     AGAIN = "again"
     FENCED = "fenced"
     LOST = "lost"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,10 @@ class Driver:
         self._scales: dict[int, float] = {}
         self._alone: set[int] = set()
         self._rate: list[float] = []
-        self._beat = 0.0
         self._names: dict[int, str] = {}
+        self._heart = Heart(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
+        self.executor.watch(lambda: self.stopping)
 
     # The loop
 
@@ -107,15 +117,16 @@ class Driver:
         """Until every trial has a result or may not be tried again, or ``stopping`` is set."""
         began = time.monotonic()
         try:
-            self._await_workers()
-            self._fill()
-            while not self.stopping:
-                self._launch()
-                if not self._flying and not self._queue and not self._wait_for_others():
-                    break
-                for finished in self.executor.poll(0.5):
-                    self._land(finished)
-                self._heartbeat()
+            with self._heart:
+                self._await_workers()
+                self._fill()
+                while not self.stopping:
+                    self._launch()
+                    if not self._flying and not self._queue and not self._wait_for_others():
+                        break
+                    landed = self.executor.poll(0.5)
+                    if landed:
+                        self._land(landed)
         finally:
             self._give_back()
             self.report.seconds = time.monotonic() - began
@@ -161,14 +172,16 @@ class Driver:
 
     def _decide(self, row: TrialRow) -> bool:
         """Whether a failed trial is tried again; remembers how its next attempt differs."""
-        last = self.store.attempts(row.id)[-1]
-        scale = float(last.detail.get("lr_scale", 1.0))
-        decision = decide(row.failure or Failure.BUG, row.attempts, self.settings.max_attempts, scale)
+        ended = [attempt for attempt in self.store.attempts(row.id) if attempt.outcome == "failed"]
+        failure = row.failure or Failure.BUG
+        scale = float(ended[-1].detail.get("lr_scale", 1.0)) if ended else 1.0
+        alike = sum(1 for attempt in ended if attempt.failure is failure)
+        decision = decide(failure, len(ended), self.settings.max_attempts, scale, alike)
         if decision.again:
             self._scales[row.id] = decision.lr_scale
             if decision.alone:
                 self._alone.add(row.id)
-            self._tell(Kind.AGAIN, row.id, f"{row.failure}: {decision.why}")
+            self._tell(Kind.AGAIN, row.id, f"{failure}: {decision.why}")
             self.report.again += 1
         return decision.again
 
@@ -176,16 +189,18 @@ class Driver:
         while self._queue and self.executor.free() and not self.stopping:
             pack = self._queue.popleft()
             detail = {i.trial: {"lr_scale": i.lr_scale, "pack": len(pack.items)} for i in pack.items}
-            claims = self.store.claim([i.trial for i in pack.items], self.owner, self.settings.lease_s, detail)
+            ids = [item.trial for item in pack.items]
+            claims = self._patiently(partial(self.store.claim, ids, self.owner, self.settings.lease_s, detail))
             if not claims:
                 continue
+            self._heart.hold(claims)
             held = {claim.trial: claim for claim in claims}
             items = tuple(item for item in pack.items if item.trial in held)
             pack = replace(pack, items=items)
             members = tuple(Member(i.trial, held[i.trial].attempt, i.key.config, i.key.seed, i.lr_scale) for i in items)
             task = PackTask(members, self.recipe_json, self.settings.device)
             ticket = self.executor.submit(task, self._timeout(pack))
-            self._flying[ticket] = _Flight(pack, claims, time.monotonic())
+            self._flying[ticket] = _Flight(pack, list(claims), time.monotonic())
             for member in members:
                 self._tell(Kind.STARTED, member.trial)
 
@@ -196,20 +211,18 @@ class Driver:
             return self.settings.first_timeout_s
         return max(600.0, 10 * max(self._rate) * pack.cost)
 
-    def _land(self, finished: Finished) -> None:
-        flight = self._flying.pop(finished.ticket)
-        if finished.lost is None:
-            outcomes: list[Outcome] = list(finished.outcomes)
-            if flight.pack.cost:
-                self._rate.append((time.monotonic() - flight.started) / flight.pack.cost)
-        else:
-            self.report.lost_packs += 1
-            self._tell(Kind.LOST, flight.claims[0].trial, f"{len(flight.claims)} trials: {finished.reason}")
-            outcomes = [
-                Failed(c.trial, c.attempt, finished.lost, finished.reason, finished.reason, "unknown")
-                for c in flight.claims
-            ]
-        recorded = self.store.record(outcomes)
+    def _land(self, landed: Sequence[Finished]) -> None:
+        """Write the outcomes of packs that ended, in one transaction, and decide what becomes of failures."""
+        outcomes: list[Outcome] = []
+        claims: list[Claim] = []
+        for finished in landed:
+            flight = self._flying[finished.ticket]
+            claims += flight.claims
+            outcomes += self._outcomes(finished, flight)
+        recorded = self._patiently(lambda: self.store.record(outcomes))
+        for finished in landed:
+            del self._flying[finished.ticket]
+        self._heart.let_go(claims)
         accepted = set(recorded.accepted)
         self.report.fenced += len(recorded.fenced)
         failed: list[int] = []
@@ -225,6 +238,18 @@ class Driver:
         if failed:
             self._after_failures(set(failed))
 
+    def _outcomes(self, finished: Finished, flight: _Flight) -> list[Outcome]:
+        if finished.lost is None:
+            if flight.pack.cost:
+                self._rate.append((time.monotonic() - flight.started) / flight.pack.cost)
+            return list(finished.outcomes)
+        self.report.lost_packs += 1
+        self._tell(Kind.LOST, flight.claims[0].trial, f"{len(flight.claims)} trials: {finished.reason}")
+        return [
+            Failed(c.trial, c.attempt, finished.lost, finished.reason, finished.reason, finished.node)
+            for c in flight.claims
+        ]
+
     def _after_failures(self, failed: set[int]) -> None:
         rows = [r for r in self.store.missing(self.sweep_id) if r.id in failed and r.state is State.FAILED]
         again = [row for row in rows if self._decide(row)]
@@ -233,13 +258,19 @@ class Driver:
             self.store.retry([row.id for row in again])
             self._enqueue(again)
 
-    def _heartbeat(self) -> None:
-        if time.monotonic() - self._beat < self.settings.lease_s / 4:
-            return
-        self._beat = time.monotonic()
-        claims = [claim for flight in self._flying.values() for claim in flight.claims]
-        if claims:
-            self.store.extend_lease(claims, self.owner, self.settings.lease_s)
+    def _patiently(self, work: Callable[[], T]) -> T:
+        """Do ``work`` on the store; wait while it cannot be written, since what workers brought is worth keeping."""
+        until = time.monotonic() + self.settings.store_patience_s
+        pause = 0.5
+        while True:
+            try:
+                return work()
+            except StoreError as error:
+                if self.stopping or "damaged" in str(error) or time.monotonic() + pause > until:
+                    raise
+                self.listener(Notice(Kind.WAITING, "store", str(error)))
+            time.sleep(pause)
+            pause = min(5.0, pause * 2)
 
     def _wait_for_others(self) -> bool:
         """With nothing of our own left: whether another driver still holds trials that might come back to us."""
@@ -259,7 +290,10 @@ class Driver:
         self.executor.close(now=self.stopping)
         claims = [claim for flight in self._flying.values() for claim in flight.claims]
         if claims:
-            self.store.release(claims, self.owner, "the driver stopped")
+            self._heart.let_go(claims)
+            # Without a store the leases end by themselves, and this process is seen to be dead on its own host.
+            with suppress(StoreError):
+                self.store.release(claims, self.owner, "the driver stopped")
         self._flying.clear()
 
     def _tell(self, kind: Kind, trial: int, text: str = "") -> None:

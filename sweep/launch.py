@@ -32,6 +32,9 @@ class Launch:
     timeout: float = 0.0
     benchmark: bool = True
     device: str | None = None
+    data_via: str = "store"
+    """How images reach the workers: ``store`` (Ray's), ``path`` or a URL."""
+    data_root: str | None = None
 
 
 def launch(
@@ -47,27 +50,38 @@ def launch(
     counts = store.counts(sweep_id)
     report = Report()
     console = Console(stderr=True)
-    if counts.done < counts.planned:
-        settings = Settings(
-            wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
-        )
-        executor = session.make_executor(
-            wanted.executor,
-            session.worker_data(data, max(1, int(wanted.cpus))),
-            wanted.address,
-            wanted.cpus,
-            wanted.gpus,
-        )
+    try:
+        if counts.done < counts.planned:
+            report = _train(store, sweep_id, data, wanted, console, quiet, only)
+        if wanted.benchmark and not report.interrupted:
+            from sweep.speed_phase import measure_speed
+
+            measure_speed(store, sweep_id, wanted.device, quiet=quiet)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    return report
+
+
+def _train(
+    store: Store,
+    sweep_id: int,
+    data: session.Data,
+    wanted: Launch,
+    console: Console,
+    quiet: bool,
+    only: frozenset[int] | None,
+) -> Report:
+    counts = store.counts(sweep_id)
+    settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu")
+    carried = session.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
+    try:
+        executor = session.make_executor(wanted.executor, carried, wanted.address, wanted.cpus, wanted.gpus)
         with Display(counts.planned - counts.done, console, quiet) as display:
             driver = session.make_driver(store, sweep_id, executor, settings, display, only)
             with _signals(driver, console):
-                report = driver.run()
+                return driver.run()
+    finally:
         _leave()
-    if wanted.benchmark and not report.interrupted:
-        from sweep.speed_phase import measure_speed
-
-        measure_speed(store, sweep_id, wanted.device, quiet=quiet)
-    return report
 
 
 def _leave() -> None:

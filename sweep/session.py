@@ -16,6 +16,7 @@ from search_space.errors import SweepError
 from search_space.facts import TrialKey
 from search_space.user_code import UserCode, install, loaded
 from sweep.driver import Driver, Notice, Settings
+from sweep.executors.carry import Images, carried
 from sweep.executors.core import Executor, WorkerData
 from sweep.plan import trial_keys
 from workers import datasets
@@ -123,9 +124,9 @@ def recall_code(row: SweepRow) -> None:
         install(UserCode(**fields))
 
 
-def worker_data(data: Data, threads: int = 1) -> WorkerData:
-    """What travels to every worker."""
-    return WorkerData(data.train, data.tests, tuple(loaded()), threads)
+def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
+    """What travels to every worker; ``via`` is how the images do (see ``sweep.executors.carry``)."""
+    return WorkerData(carried(Images(data.train, data.tests), via, root), tuple(loaded()), threads)
 
 
 def make_executor(kind: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:

@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
+from search_space.errors import SweepError
 from search_space.facts import Failure, Outcome
-from sweep.executors.core import Finished, WorkerData
+from sweep.cluster import size
+from sweep.executors.core import Finished, Versions, WorkerData
 from workers.task import PackTask
 
 START_TIMEOUT_S = 120.0
 """A worker that is not ready by then is given up: its node is gone or cannot import edge-sweep."""
+LOOK_EVERY_S = 0.5
+"""Between two looks at the cluster's nodes."""
+PAUSE_S = 3.0
+"""Before new workers are started after one that could not."""
+REFUSALS = 6
+"""Workers in a row that could not start before the sweep gives up and says why."""
 
 
 class PackWorker:
@@ -35,21 +43,19 @@ class PackWorker:
         for code in data.user_code:
             user_code.install(code)
         torch.set_num_threads(data.threads)
-        self._data = data
+        self._images = data.fetch()
         self._steps = 0
 
-    def ready(self) -> tuple[str, int]:
-        """(node id, process id)."""
-        import os
-
-        return ray.get_runtime_context().get_node_id(), os.getpid()
+    def ready(self) -> tuple[str, Versions]:
+        """The node it runs on, and what it would train with."""
+        return ray.get_runtime_context().get_node_id(), Versions.here()
 
     def run(self, task: PackTask) -> list[Outcome]:
         """Train and measure a pack."""
         from workers.task import run_pack
 
         self._steps = 0
-        return run_pack(task, self._data.train, self._data.tests, self._note)
+        return run_pack(task, self._images.train, self._images.tests, self._note)
 
     def _note(self, steps: int) -> None:
         self._steps = steps
@@ -62,7 +68,6 @@ class PackWorker:
 @dataclass
 class _Worker:
     actor: Any
-    gpu: bool
     started: float
     hello: Any
     """Reference to the answer of ``ready`` until it came."""
@@ -88,10 +93,15 @@ class ActorExecutor:
     _tickets: int = 0
     _looked: float = 0.0
     _alive: frozenset[str] = frozenset()
+    _room: int = 0
+    _refused: int = 0
+    _pause: float = 0.0
+    """No new workers before then."""
 
     def __post_init__(self) -> None:
+        self._versions = Versions.here()
         self._reference = ray.put(self.data)
-        self._grow()
+        self._look()
 
     def slots(self) -> int:
         """Workers, ready or starting."""
@@ -101,10 +111,6 @@ class ActorExecutor:
         """Ready workers without a pack."""
         self._look()
         return sum(1 for w in self._workers if w.node and not w.ticket)
-
-    def on_gpu(self) -> bool:
-        """Whether packs train on GPUs."""
-        return self.gpus > 0
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         """Start a pack on a ready worker."""
@@ -135,10 +141,11 @@ class ActorExecutor:
                 outcomes = tuple(ray.get(worker.result, timeout=10))
             except RayTaskError as error:
                 worker.ticket, worker.result = 0, None
-                return Finished(ticket, lost=Failure.BUG, reason=_first_line(error))
-            except (RayActorError, GetTimeoutError, RayError) as error:
-                oom = "memory" in str(error).lower()
-                return self._lost(worker, Failure.OOM if oom else Failure.WORKER_LOST, _first_line(error))
+                return Finished(ticket, lost=Failure.BUG, reason=_last_line(error), node=worker.node)
+            except RayError as error:
+                # The kernel's or Ray's own guard killed the process for its memory: Ray says so in words only.
+                oom = isinstance(error, OutOfMemoryError) or "out of memory" in str(error).lower()
+                return self._lost(worker, Failure.OOM if oom else Failure.WORKER_LOST, _last_line(error))
             worker.ticket, worker.result = 0, None
             return Finished(ticket, outcomes)
         if worker.node not in self._alive:
@@ -149,8 +156,7 @@ class ActorExecutor:
 
     def _lost(self, worker: _Worker, failure: Failure, reason: str) -> Finished:
         self._drop(worker)
-        self._grow()
-        return Finished(worker.ticket, lost=failure, reason=reason)
+        return Finished(worker.ticket, lost=failure, reason=reason, node=worker.node)
 
     def _drop(self, worker: _Worker) -> None:
         self._workers.remove(worker)
@@ -162,39 +168,47 @@ class ActorExecutor:
         now = time.monotonic()
         for worker in [w for w in self._workers if not w.node]:
             if ray.wait([worker.hello], timeout=0)[0]:
-                try:
-                    worker.node, _ = ray.get(worker.hello, timeout=5)
-                    self._alive |= {worker.node}
-                except RayError:
-                    self._drop(worker)
+                self._greet(worker)
             elif now - worker.started > START_TIMEOUT_S:
                 self._drop(worker)
-        if now - self._looked < 1.0:
+        if self._looked and now - self._looked < LOOK_EVERY_S:
             return
         self._looked = now
-        self._alive = frozenset(node["NodeID"] for node in ray.nodes() if node["Alive"])
+        cluster = size()
+        self._alive = frozenset(node.name for node in cluster.nodes)
+        room = cluster.slots(self.cpus, self.gpus)
+        self._room = min(room, self.most) if self.most else room
         for worker in [w for w in self._workers if w.node and not w.ticket and w.node not in self._alive]:
             self._drop(worker)
-        self._grow()
+        while len(self._workers) < self._room and now >= self._pause:
+            self._start()
 
-    def _room(self) -> int:
-        total = ray.cluster_resources()
-        room = int(total.get("GPU", 0) / self.gpus) if self.gpus else int(total.get("CPU", 0) / self.cpus)
-        return min(room, self.most) if self.most else room
+    def _greet(self, worker: _Worker) -> None:
+        """A worker answered, or could not start. Raises SweepError when it would train something else."""
+        try:
+            node, versions = ray.get(worker.hello, timeout=5)
+        except (RayTaskError, ActorDiedError) as error:
+            self._drop(worker)
+            if "creation task" in str(error) or isinstance(error, RayTaskError):
+                self._refused += 1
+                self._pause = time.monotonic() + PAUSE_S
+            if self._refused >= REFUSALS:
+                raise SweepError(f"workers cannot start: {_last_line(error)}") from None
+            return
+        except RayError:
+            self._drop(worker)
+            return
+        if versions != self._versions:
+            raise SweepError(f"a worker on node {node[:8]} differs from the driver: {versions.unlike(self._versions)}")
+        self._refused = 0
+        worker.node = node
+        self._alive |= {node}
 
-    def _grow(self) -> None:
-        while len(self._workers) < self._room():
-            actor = (
-                ray.remote(PackWorker)
-                .options(
-                    num_cpus=self.cpus,
-                    num_gpus=self.gpus,
-                    max_restarts=0,
-                    max_concurrency=2,
-                )
-                .remote(self._reference)
-            )
-            self._workers.append(_Worker(actor, bool(self.gpus), time.monotonic(), actor.ready.remote()))
+    def _start(self) -> None:
+        kind: Any = ray.remote(PackWorker)
+        options = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_restarts": 0, "max_concurrency": 2}
+        actor = kind.options(**options).remote(self._reference)
+        self._workers.append(_Worker(actor, time.monotonic(), actor.ready.remote()))
 
     def _ask_steps(self) -> None:
         for worker in self._workers:
@@ -211,12 +225,15 @@ class ActorExecutor:
         """As far as the workers last said."""
         return sum(w.steps for w in self._workers if w.ticket)
 
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Not needed: ``poll`` never takes long."""
+
     def close(self, now: bool = False) -> None:
         """Kill the workers; their packs are released by the driver."""
         for worker in list(self._workers):
             self._drop(worker)
 
 
-def _first_line(error: BaseException) -> str:
+def _last_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[-1][:300] if text else ''}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 from search_space.facts import Failure, Outcome
 from search_space.user_code import UserCode
-from workers.images import ImageSet
+from sweep.executors.carry import ByPath, ByUrl, Images
 from workers.task import PackTask
 
 
@@ -16,10 +16,39 @@ from workers.task import PackTask
 class WorkerData:
     """What every worker needs before its first pack."""
 
-    train: ImageSet
-    tests: tuple[ImageSet, ...]
+    images: Images | ByPath | ByUrl
     user_code: tuple[UserCode, ...] = ()
     threads: int = 1
+
+    def fetch(self) -> Images:
+        """The images, from wherever they are. Raises BadData."""
+        return self.images if isinstance(self.images, Images) else self.images.fetch()
+
+
+@dataclass(frozen=True)
+class Versions:
+    """What must be the same on the driver and on every worker for their numbers to be the same."""
+
+    code: str
+    """Digest of the training code."""
+    torch: str
+    python: str
+
+    @classmethod
+    def here(cls) -> Versions:
+        """Of this process; torch without its build (``+cpu``, ``+cu128``), Python to the minor version."""
+        import platform
+
+        import torch
+
+        from workers.recipe import code_digest
+
+        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+
+    def unlike(self, other: Versions) -> str:
+        """The differences in words, ``other`` being what is wanted."""
+        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
+        return ", ".join(f"{name} {mine} instead of {wanted}" for name, mine, wanted in pairs if mine != wanted)
 
 
 @dataclass(frozen=True)
@@ -30,6 +59,7 @@ class Finished:
     outcomes: tuple[Outcome, ...] = ()
     lost: Failure | None = None
     reason: str = ""
+    node: str = "unknown"
 
 
 class Executor(Protocol):
@@ -49,6 +79,9 @@ class Executor(Protocol):
 
     def steps_done(self) -> int:
         """Training steps that running packs report, for the progress bar."""
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Be told how to ask whether the driver wants to stop; for executors that cannot be left while they work."""
 
     def close(self, now: bool = False) -> None:
         """Give the workers back; ``now`` does not wait for what runs."""

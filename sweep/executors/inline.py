@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sweep.executors.core import Finished, WorkerData
 from workers.task import PackTask, failed, run_pack
 
 
+class Left(BaseException):
+    """Raised between two training steps when the driver wants to stop; no failure of the pack."""
+
+
 class InlineExecutor:
-    """One slot; a pack runs inside ``poll`` and cannot be interrupted but by a signal."""
+    """One slot; a pack runs inside ``poll``, which leaves it at the next step when the driver wants to stop."""
 
     def __init__(self, data: WorkerData) -> None:
-        self._data = data
+        self._images = data.fetch()
+        self._stopping: Callable[[], bool] = lambda: False
         self._waiting: list[tuple[int, PackTask]] = []
         self._tickets = 0
         self._steps = 0
@@ -37,7 +42,9 @@ class InlineExecutor:
             return ()
         ticket, task = self._waiting.pop(0)
         try:
-            outcomes = tuple(run_pack(task, self._data.train, self._data.tests, self._note))
+            outcomes = tuple(run_pack(task, self._images.train, self._images.tests, self._note))
+        except Left:
+            return ()
         except Exception as error:
             outcomes = tuple(failed(member, error, "inline") for member in task.members)
         self._steps = 0
@@ -45,6 +52,12 @@ class InlineExecutor:
 
     def _note(self, steps: int) -> None:
         self._steps = steps
+        if self._stopping():
+            raise Left
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Look at this between steps."""
+        self._stopping = stopping
 
     def steps_done(self) -> int:
         """Steps of the pack that runs."""

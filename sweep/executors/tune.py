@@ -1,24 +1,32 @@
-"""Packs as Ray Tune trials, actors reused between them. Tune schedules; retries and resume stay with the driver.
+"""Packs through Ray Tune, its actors reused: a Tune trial is a slot that serves pack after pack.
 
-Tune wants all its trials at the start, the driver hands packs out as it claims them: a Tune trial here is a slot
-that takes pack after pack from a queue until told to stop, so `reuse_actors` and Tune's resource handling serve
-for the whole sweep at one start each.
+Tune wants all its trials at the start, while the driver hands packs out as it claims them, so a Tune trial takes
+packs from a queue until told to stop. Tune places the slots and restarts a lost one (``FailureConfig``); which pack
+was lost with it, time-outs and fencing stay with us. docs/decisions/060 says why this is not the default.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
+from search_space.errors import SweepError
 from search_space.facts import Failure
 from sweep.executors.core import Finished, WorkerData
 from workers.task import PackTask
+
+RESTARTS = 1000
+"""Slots that Tune may start again; whether a trial may, our own retry policy decides."""
 
 
 def _slot(config: dict[str, Any]) -> None:
@@ -33,51 +41,71 @@ def _slot(config: dict[str, Any]) -> None:
     for code in data.user_code:
         user_code.install(code)
     torch.set_num_threads(data.threads)
-    tasks, results = config["tasks"], config["results"]
-    results.put((0, None))
+    images = data.fetch()
+    slot, tasks, results = config["slot"], config["tasks"], config["results"]
+    results.put(("hello", slot, 0, ()))
     served = 0
     while True:
         ticket, task = tasks.get()
         if task is None:
             return
-        results.put((ticket, "started"))
+        results.put(("started", slot, ticket, ()))
         try:
-            outcomes: Any = tuple(run_pack(task, data.train, data.tests))
+            outcomes: Any = tuple(run_pack(task, images.train, images.tests))
         except Exception as error:
             outcomes = tuple(failed(member, error, "tune") for member in task.members)
-        results.put((ticket, outcomes))
+        results.put(("ended", slot, ticket, outcomes))
         served += 1
         tune.report({"packs": served})
 
 
+@dataclass
+class _Running:
+    deadline: float
+    slot: int | None = None
+
+
 class TuneExecutor:
-    """``tune.Tuner`` in a thread, one trial a slot. A lost trial is restarted by Tune; its pack times out here."""
+    """``tune.Tuner`` in a thread, one trial a slot. Needs ``ray.init`` first."""
 
     def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0) -> None:
         # Tune's newer reporter prints a banner on stdout whatever `verbose` says; stdout belongs to --json.
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+        os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
         from ray import tune
 
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._slots = int(total.get("GPU", 0) / gpus) if gpus else int(total.get("CPU", 0) / cpus)
         self._tasks, self._results = Queue(actor_options={"num_cpus": 0}), Queue(actor_options={"num_cpus": 0})
-        self._running: dict[int, tuple[PackTask, float]] = {}
+        self._running: dict[int, _Running] = {}
         self._tickets = 0
-        self._ready = 0
+        self._ready: set[int] = set()
+        self._folder = tempfile.mkdtemp(prefix="edge-sweep-tune-")
         config = {
             "data": ray.put(data),
             "tasks": self._tasks,
             "results": self._results,
             "slot": tune.grid_search(list(range(self._slots))),
         }
-        tuner = tune.Tuner(
+        self._tuner = tune.Tuner(
             tune.with_resources(_slot, {"cpu": cpus, "gpu": gpus}),
             param_space=config,
             tune_config=tune.TuneConfig(reuse_actors=True),
-            run_config=tune.RunConfig(verbose=0, failure_config=tune.FailureConfig(max_failures=3)),
+            run_config=tune.RunConfig(
+                verbose=0,
+                storage_path=self._folder,
+                failure_config=tune.FailureConfig(max_failures=RESTARTS),
+            ),
         )
-        self._thread = threading.Thread(target=tuner.fit, name="tune", daemon=True)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._fit, name="tune", daemon=True)
         self._thread.start()
+
+    def _fit(self) -> None:
+        try:
+            self._tuner.fit()
+        except BaseException as error:
+            self._error = error
 
     def slots(self) -> int:
         """Tune trials."""
@@ -85,31 +113,48 @@ class TuneExecutor:
 
     def free(self) -> int:
         """Trials that answered and have no pack."""
-        return max(0, self._ready - len(self._running))
+        return max(0, len(self._ready) - len(self._running))
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         """Queue a pack for the next free trial."""
         self._tickets += 1
-        self._running[self._tickets] = (task, time.monotonic() + timeout_s)
+        self._running[self._tickets] = _Running(time.monotonic() + timeout_s)
         self._tasks.put((self._tickets, task))
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
-        """Ended and overdue packs."""
+        """Ended, lost and overdue packs. Raises SweepError when Tune itself ended."""
+        if not self._thread.is_alive():
+            raise SweepError(f"Ray Tune ended: {self._error or 'no slot is left'}")
         ended: list[Finished] = []
         try:
-            ticket, message = self._results.get(timeout=timeout_s)
+            kind, slot, ticket, outcomes = self._results.get(timeout=timeout_s)
         except Empty:
-            ticket, message = -1, None
-        if ticket == 0:
-            self._ready += 1
-        elif ticket > 0 and message != "started" and self._running.pop(ticket, None):
-            ended.append(Finished(ticket, message))
-        for late in [t for t, (_, deadline) in self._running.items() if time.monotonic() > deadline]:
-            del self._running[late]
-            self._ready -= 1
+            kind, slot, ticket, outcomes = "nothing", 0, 0, ()
+        except RayError as error:
+            raise SweepError(f"the Ray cluster is gone: {type(error).__name__}") from None
+        if kind == "hello":
+            ended += self._hello(slot)
+        elif kind == "started" and ticket in self._running:
+            self._running[ticket].slot = slot
+        elif kind == "ended" and self._running.pop(ticket, None):
+            ended.append(Finished(ticket, outcomes))
+        for late in [t for t, one in self._running.items() if time.monotonic() > one.deadline]:
+            # The slot stays busy with it until Tune is stopped: it cannot be killed from here.
+            self._ready.discard(self._running.pop(late).slot or 0)
             ended.append(Finished(late, lost=Failure.TIMEOUT, reason="no answer before the time-out"))
         return ended
+
+    def _hello(self, slot: int) -> list[Finished]:
+        """A slot that says hello again was restarted: what it had is lost."""
+        self._ready.add(slot)
+        gone = [t for t, one in self._running.items() if one.slot == slot]
+        for ticket in gone:
+            del self._running[ticket]
+        return [Finished(t, lost=Failure.WORKER_LOST, reason="Ray Tune restarted the slot") for t in gone]
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Not needed: ``poll`` never takes long."""
 
     def steps_done(self) -> int:
         """Not known: Tune's trials report when a pack ends."""
@@ -117,7 +162,11 @@ class TuneExecutor:
 
     def close(self, now: bool = False) -> None:
         """Ask every trial to stop; with ``now`` do not wait."""
-        for _ in range(self._slots):
-            self._tasks.put((0, None))
-        if not now:
-            self._thread.join(timeout=30)
+        try:
+            for _ in range(self._slots):
+                self._tasks.put((0, None))
+            if not now:
+                self._thread.join(timeout=30)
+        except RayError:
+            pass
+        shutil.rmtree(self._folder, ignore_errors=True)
