@@ -62,7 +62,7 @@ def _sample() -> Path:
 
 
 def pair(name: str, luma: NDArray[np.float32], scale: int) -> Pair:
-    """The image and its antialiased bicubic (a = -0.5) small version, rounded to 8 bits. Raises BadData if too small."""
+    """The image and its antialiased bicubic (a = -0.5) small version, in 8 bits. Raises BadData if too small."""
     import torch
     from torch.nn.functional import interpolate
 

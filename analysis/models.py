@@ -10,7 +10,7 @@ from search_space import parse_id
 from search_space.errors import BadConfig, BadWeights
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from results_db.store import Store
 
@@ -47,7 +47,7 @@ def _read(path: Path) -> bytes:
         raise BadWeights(f"cannot read weights {path}: {error.strerror}") from None
 
 
-def _state(data: bytes, label: str) -> dict[str, object]:
+def _state(data: bytes, label: str) -> dict[str, Tensor]:
     import io
     import pickle
     import warnings
@@ -64,7 +64,7 @@ def _state(data: bytes, label: str) -> dict[str, object]:
             found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
         raise BadWeights(f"{label} is damaged, or holds more than weights and is not opened") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
         raise BadWeights(f"{label} does not hold named tensors")
     return found
 

@@ -76,10 +76,18 @@ class Results:
         return axis
 
 
-def gather(store: Store, ask: Ask | None = None) -> Results:
-    """The results ``ask`` is about. Raises SweepError naming what there is when it asks for something else."""
+def load(store: Store, ask: Ask) -> pd.DataFrame:
+    """All rows of the store that ``ask`` may be about, every source."""
+    return frames.results(store, sweep=ask.sweep, backend=ask.backend, precision=ask.precision)
+
+
+def gather(store: Store, ask: Ask | None = None, whole: pd.DataFrame | None = None) -> Results:
+    """The results ``ask`` is about (out of ``whole``, when that was loaded before).
+
+    Raises SweepError naming what there is when it asks for something else.
+    """
     ask = ask or Ask()
-    whole = frames.results(store, sweep=ask.sweep, backend=ask.backend, precision=ask.precision)
+    whole = load(store, ask) if whole is None else whole
     if whole.empty:
         raise SweepError(f"{store.url} holds no results yet (sweep run makes them, sweep status says how far it is)")
     table, source, protocol = _one_source(whole, ask)

@@ -48,12 +48,18 @@ function stairs(members) {
   return { x, y };
 }
 
-function familyTrace(family, panel, index, showLegend) {
+// The legend's entry is a trace of its own: it must not fade with the points outside the budget.
+function legendTrace(family) {
+  const look = DATA.families[family];
+  return { type: "scatter", mode: "markers", name: family, legendgroup: family, x: [null], y: [null], hoverinfo: "skip", marker: { color: ink(look.colour), symbol: look.symbol, size: 9 * Math.min(look.size, 1.35) } };
+}
+
+function familyTrace(family, panel, index) {
   const look = DATA.families[family];
   const rows = thinned(panel.rows).filter((row) => row.model.family === family && (!state.only || row.member));
   const limited = state.fps !== null || state.watts !== null;
   return {
-    type: "scatter", mode: "markers", name: family, legendgroup: family, showlegend: showLegend,
+    type: "scatter", mode: "markers", name: family, legendgroup: family, showlegend: false,
     x: rows.map((r) => r.x), y: rows.map((r) => r.y), text: rows.map(hoverText), hovertemplate: "%{text}<extra></extra>",
     customdata: rows, xaxis: `x${index || ""}`, yaxis: `y${index || ""}`,
     marker: {
@@ -65,12 +71,21 @@ function familyTrace(family, panel, index, showLegend) {
   };
 }
 
+// 1, 2 and 5 times powers of ten in plain numbers; powers of ten alone where that would be too many.
+function ticks(values) {
+  if (!values.length) return {};
+  const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b)), out = [];
+  const steps = high / low > 300 ? [1] : [1, 2, 5];
+  for (let power = Math.floor(Math.log10(low)) - 1; power <= Math.log10(high) + 1; power++) for (const step of steps) out.push(step * 10 ** power);
+  return { tickmode: "array", tickvals: out, ticktext: out.map((v) => (v >= 1e5 ? number(v).replace(/\.0+ /, " ") : String(Number(v.toPrecision(1))))) };
+}
+
 function axisLayout(name, place, panel, values) {
   const a = axis(name);
   return {
     ...place, type: a.log ? "log" : "linear", gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false,
     tickfont: { size: 11 }, automargin: true, exponentformat: "SI", title: { text: panel, font: { size: 12 }, standoff: 6 },
-    ...(a.log && values.length && Math.max(...values) / Math.min(...values) < 80 ? { dtick: "D1" } : {}),
+    ...(a.log ? ticks(values) : {}),
   };
 }
 
@@ -81,6 +96,7 @@ function figure() {
     margin: { l: 56, r: 12, t: 28, b: 50 }, hovermode: "closest", dragmode: "zoom", shapes: [], annotations: [],
     legend: { orientation: "h", y: wide ? -0.16 : -0.08, x: 0, itemsizing: "constant" },
     hoverlabel: { bgcolor: css("--card"), bordercolor: css("--line"), font: { color: css("--ink"), size: 12 }, align: "left" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--dim"), activecolor: css("--ink") },
     height: wide ? 500 : Math.max(1, shown.length) * 320 + 90,
   };
   const legends = new Set(), count = Math.max(1, shown.length), gap = wide ? 0.055 : 0.09;
@@ -92,7 +108,8 @@ function figure() {
     layout.annotations.push({ text: `<b>x${panel.scale}</b>`, x: across[0], y: down[1], xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false });
     for (const family of Object.keys(DATA.families)) {
       if (!panel.rows.some((row) => row.model.family === family)) continue;
-      traces.push(familyTrace(family, panel, index, !legends.has(family)));
+      if (!legends.has(family)) traces.push(legendTrace(family));
+      traces.push(familyTrace(family, panel, index));
       legends.add(family);
     }
     const line = stairs(panel.members);
@@ -126,7 +143,8 @@ function drawChart() {
   const where = state.device ? ` on ${state.device}` : "";
   document.getElementById("chart-title").textContent = `${axis(state.x).title} against ${axis(state.y).title}${where}`;
   document.getElementById("chart-text").textContent = describeChart(shown);
-  const options = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+  // Plotly's upload button would send the data away; this page keeps it.
+  const options = { responsive: true, displaylogo: false, showSendToCloud: false, modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"] };
   const first = !node.data;
   return Plotly.react(node, traces, layout, options).then(() => {
     if (first) {

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import style
 from analysis.ask import Ask
-from analysis.axes import COSTS, METRICS
+from analysis.axes import COSTS
 from analysis.report.health import health
 from analysis.report.samples import Samples
-from analysis.results import SOURCES, Results, gather
+from analysis.results import SOURCES, Results, gather, load
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
     from results_db.store import Store
 
-MODEL = ("config", "family", "scale", "parameters", "macs_full_hd", "trial", "seed", "steps", "seconds", "node", "flags")
+MODEL = (
+    "config",
+    "family",
+    "scale",
+    "parameters",
+    "macs_full_hd",
+    "trial",
+    "seed",
+    "steps",
+    "seconds",
+    "node",
+    "flags",
+)
 POINT = ("device", "backend", "precision", "speed_protocol", "fps", "seconds_median", "seconds_iqr", "runs", "power_w",
          "energy_j", "memory_mib", "temperature_c", "cpu_percent")  # fmt: skip
 
@@ -89,13 +101,17 @@ def content(store: Store, ask: Ask | None = None, title: str = "", samples: Samp
 
 def _gathered(store: Store, ask: Ask) -> list[Results]:
     """The results of each source there is; none of a store that has no result yet."""
-    found = []
-    for source in [ask.source] if ask.source else SOURCES:
+    whole = load(store, ask)
+    there = [s for s in SOURCES if ask.source in (None, s) and (whole["source"] == s).any()]
+    found, refused = [], None
+    for source in there:
         try:
-            found.append(gather(store, replace(ask, source=source)))
-        except SweepError:
-            if ask.source is not None or ask.device is not None and source == SOURCES[-1] and not found:
-                raise
+            found.append(gather(store, replace(ask, source=source), whole))
+        except SweepError as error:
+            # A device that only another source has is no reason to refuse the page.
+            refused = error
+    if refused is not None and not found:
+        raise refused
     return found
 
 
@@ -123,7 +139,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, float) and not math.isfinite(value):
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.6g}")
@@ -147,6 +163,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return out
-
-
-METRIC_NAMES = {name: label for name, (label, _, _) in METRICS.items()}

@@ -1,6 +1,6 @@
 // What is shown: the data, the choices, and pure functions over them. Nothing here touches the page.
 
-let DATA = null, MODELS = [], POINTS = [];
+let DATA = null, MODELS = [], POINTS = [], METRICS_OF = [];
 const QUALITY = "quality";
 const METRIC = { psnr: ["PSNR", "dB", true, 2], ssim: ["SSIM", "", true, 4], lpips: ["LPIPS", "", false, 4] };
 const state = {
@@ -24,6 +24,7 @@ function load(data) {
   MODELS = rowsOf(data.models);
   POINTS = rowsOf(data.points);
   for (const point of POINTS) point.of = MODELS[point.model];
+  METRICS_OF = data.sources.map((_, i) => data.metrics.filter((m) => MODELS.some((row) => row.source === i && known(row[m]))));
 }
 
 const distinct = (values) => [...new Set(values)];
@@ -35,7 +36,7 @@ function devices() { return distinct(POINTS.filter((p) => p.of.source === state.
 function backends() {
   return distinct(POINTS.filter((p) => p.of.source === state.source && p.device === state.device).map(timing)).sort();
 }
-function metricsOf(source) { return DATA.metrics.filter((m) => MODELS.some((row) => row.source === source && known(row[m]))); }
+function metricsOf(source) { return METRICS_OF[source] ?? []; }
 
 function axis(name) {
   if (name === QUALITY) {
@@ -117,7 +118,7 @@ function number(value, digits) {
   if (!known(value)) return "";
   if (digits !== undefined && digits !== null) return value.toFixed(digits);
   const size = Math.abs(value);
-  if (Number.isInteger(value) && size < 1e7) return value.toLocaleString("en-US");
+  if (Number.isInteger(value) && size < 1e7) return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
   if (size >= 1e9) return `${(value / 1e9).toPrecision(3)} G`;
   if (size >= 1e6) return `${(value / 1e6).toPrecision(3)} M`;
   return size >= 1000 ? value.toFixed(0) : value.toPrecision(3);

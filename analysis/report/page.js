@@ -187,11 +187,12 @@ function wire() {
   addEventListener("afterprint", () => { if (before === null) delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = before; drawChart(); });
 }
 
-function themed() {
+function labelTheme() {
   $("theme").setAttribute("aria-pressed", String(isDark()));
   $("theme").textContent = isDark() ? "Light mode" : "Dark mode";
-  drawChart();
 }
+
+function themed() { labelTheme(); drawChart(); }
 
 function show(data, fresh) {
   const chosen = fresh || state.selected === null ? null : MODELS[state.selected];
@@ -204,7 +205,9 @@ function show(data, fresh) {
 // The dashboard says when the store has changed; the page then asks for the data and redraws where it stands.
 function listen() {
   const events = new EventSource("events");
-  events.addEventListener("change", () => fetch("data.json").then((answer) => answer.json()).then((data) => {
+  let mark = null;
+  events.addEventListener("change", (event) => event.data !== mark && fetch("data.json").then((answer) => answer.json()).then((data) => {
+    mark = event.data;
     show(data, MODELS.length === 0);
     $("live").textContent = `Live, updated ${new Date().toLocaleTimeString()}.`;
   }));
@@ -214,5 +217,5 @@ function listen() {
 
 wire();
 show(JSON.parse($("data").textContent), true);
-themed();
+labelTheme();
 if (LIVE) listen();

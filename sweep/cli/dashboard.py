@@ -1,9 +1,61 @@
-"""``sweep dashboard``."""
+"""``sweep dashboard``: the report, live, while a sweep runs."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from search_space.errors import SweepError
+from sweep.cli.options import DEFAULT_DB, Db
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("dashboard")(dashboard)
+
+
+def dashboard(
+    db: Db = DEFAULT_DB,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0 takes a free one.")
+    ] = 8765,
+    sweep: Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all.")] = None,
+    interval: Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between looks at the store.")] = 2.0,
+    crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop.")] = 30,
+) -> None:
+    """Serve the report on this machine and keep it up to date. It only reads; Ctrl-C ends it.
+
+    From another machine: ssh -L 8765:localhost:8765 HOST
+
+    Example: sweep dashboard --db sweep.db
+    """
+    import socket
+
+    import uvicorn
+
+    from analysis.ask import Ask
+    from analysis.report.content import Content, content
+    from analysis.report.live import application
+    from analysis.report.samples import Samples
+    from results_db.store import Store
+
+    store = Store.open(db, readonly=True)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise SweepError(f"port {port} cannot be used: {error.strerror} (choose another with --port)") from None
+
+        def read() -> Content:
+            return content(store, Ask(sweep=sweep), samples=Samples(crops))
+
+        typer.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/", err=True)
+        # Event streams never end by themselves, so they are cut soon after Ctrl-C.
+        settings = uvicorn.Config(application(read, interval), log_level="warning", timeout_graceful_shutdown=1)
+        uvicorn.Server(settings).run(sockets=[listener])
+    finally:
+        listener.close()
+        store.close()

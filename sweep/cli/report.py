@@ -20,13 +20,16 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
     db: Db = DEFAULT_DB,
     sweep: Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all.")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published; default all.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="ours, re-evaluated or published; default all.")
+    ] = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
     image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="The part of it to show.")] = None,
     crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop; 0 for none.")] = 150,
     weights: Annotated[
-        list[Path] | None, typer.Option("--weights", help="Weights for the crops: files named after an id, or a folder.")
+        list[Path] | None,
+        typer.Option("--weights", help="Weights for the crops: files named after an id, or a folder."),
     ] = None,
 ) -> None:
     """Write a self-contained page: frontier, budget, tables, health, recipe. It works offline.
