@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from types import FrameType
 
@@ -74,14 +75,14 @@ def _train(
     counts = store.counts(sweep_id)
     settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu")
     carried = session.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
-    try:
+    # Ray prints its own news ("a worker died") on stdout, which belongs to --json.
+    with redirect_stdout(sys.stderr), ExitStack() as leaving:
+        leaving.callback(_leave)
         executor = session.make_executor(wanted.executor, carried, wanted.address, wanted.cpus, wanted.gpus)
-        with Display(counts.planned - counts.done, console, quiet) as display:
-            driver = session.make_driver(store, sweep_id, executor, settings, display, only)
-            with _signals(driver, console):
-                return driver.run()
-    finally:
-        _leave()
+        display = leaving.enter_context(Display(counts.planned - counts.done, console, quiet))
+        driver = session.make_driver(store, sweep_id, executor, settings, display, only)
+        leaving.enter_context(_signals(driver, console))
+        return driver.run()
 
 
 def _leave() -> None:

@@ -30,18 +30,19 @@ def rows(db: Path, query: str) -> list[tuple]:
         return connection.execute(query).fetchall()
 
 
-def wait_for(condition, seconds: float = 120.0) -> None:
+def wait_for(condition, seconds: float = 200.0) -> None:
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, "waited too long"
         time.sleep(0.2)
 
 
-def some_done(db: Path) -> bool:
+def some(db: Path, state: str, count: int = 1) -> bool:
+    """Whether at least ``count`` trials are in ``state``; False while the driver is still making the database."""
     if not db.exists():
         return False
     try:
-        return rows(db, "select count(*) from trial where state = 'done'")[0][0] >= 2
+        return rows(db, f"select count(*) from trial where state = '{state}'")[0][0] >= count
     except sqlite3.OperationalError:
         return False
 
@@ -79,7 +80,7 @@ def test_killing_the_driver_loses_nothing_and_resume_does_only_the_rest(small_da
     driver = subprocess.Popen(
         [SWEEP, *asked], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    wait_for(lambda: some_done(db))
+    wait_for(lambda: some(db, "done", 2))
     family = psutil.Process(driver.pid).children(recursive=True)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
@@ -114,7 +115,7 @@ def test_a_killed_worker_is_replaced_and_its_trials_run_again(small_data, tmp_pa
         "--json",
     )
     driver = subprocess.Popen([SWEEP, *asked], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    wait_for(lambda: some_done(db))
+    wait_for(lambda: some(db, "running"))
     workers = [p for p in psutil.Process(driver.pid).children(recursive=True) if "PackWorker" in " ".join(p.cmdline())]
     assert workers
     os.kill(workers[0].pid, signal.SIGKILL)
@@ -139,7 +140,7 @@ def test_ctrl_c_stops_cleanly_within_ten_seconds_and_says_how_to_go_on(small_dat
         "12",
     )
     driver = subprocess.Popen([SWEEP, *asked], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    wait_for(lambda: some_done(db))
+    wait_for(lambda: some(db, "running"))
     asked_at = time.monotonic()
     driver.send_signal(signal.SIGINT)
     _, told = driver.communicate(timeout=60)
