@@ -20,11 +20,14 @@ class Features:
 
     ``shared`` (n, g): logarithms of MACs, parameters, receptive field, and of known objectives, comparable over
     families. ``own`` (n, v): logarithms of the fields, standardised within each family, 0 where a family lacks one.
+    ``fields`` (n, v): the same standardised over all families, for what families with the same fields (ESPCN and
+    eSR-CNN) have in common.
     ``family`` (n,): a number a family.
     """
 
     shared: Array
     own: Array
+    fields: Array
     family: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -41,7 +44,7 @@ def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features
     for index in families.values():
         own[family == index] = _standard(fields[family == index])
     shared = np.column_stack([*np.log(_costs(configs)).T, *known])
-    return Features(_standard(shared), own, family)
+    return Features(_standard(shared), own, _standard(fields), family)
 
 
 def _costs(configs: Sequence[Config]) -> Array:

@@ -6,7 +6,8 @@ likely it makes the trials (Bayesian model averaging). Rasmussen and Williams, G
 Learning, 2006, chapters 2 and 5.
 
 A kernel is the sum of: a smooth function of what all families share (MACs, parameters, receptive field, known
-speed), a line in the same, and within a family a constant, a smooth function and a line of its own fields.
+speed), a line in the same, a smooth function of the fields for families that have the same ones, and within a
+family a constant, a smooth function and a line of its own fields.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ class Prior:
     own_smooth: float = 0.5
     own_line: float = 0.4
     own_constant: float = 0.5
+    kin_smooth: float = 0.4
     shared_length: float = 3.0
     own_length: float = 3.0
-    noise: float = 0.07
+    noise: float = 0.03
     spread: float = 0.6
     """Standard deviation of the logarithms."""
 
@@ -86,12 +88,14 @@ class Surrogate:
         self._own_smooth = draw(self.prior.own_smooth) ** 2
         self._own_line = draw(self.prior.own_line, v) ** 2
         self._own_constant = draw(self.prior.own_constant) ** 2
+        self._kin_smooth = draw(self.prior.kin_smooth) ** 2
+        self._kin_scale = draw(self.prior.own_length, v) ** -2
         self._shared_scale = draw(self.prior.shared_length, g) ** -2
         self._own_scale = draw(self.prior.own_length, v) ** -2
         self._noise = draw(self.prior.noise) ** 2
         self._rows: dict[int, Array] = {}
         self._variance = (
-            (self._shared_smooth + self._own_smooth + self._own_constant)[:, None]
+            (self._shared_smooth + self._own_smooth + self._own_constant + self._kin_smooth)[:, None]
             + self._shared_line @ (features.shared**2).T
             + self._own_line @ (features.own**2).T
         )
@@ -126,6 +130,8 @@ class Surrogate:
             same: NDArray[np.bool_] = self.features.family == self.features.family[i]
             row = self._shared_smooth[:, None] * _matern(self._shared_scale @ ((shared - shared[i]) ** 2).T)
             row += self._shared_line @ (shared * shared[i]).T
+            fields = self.features.fields
+            row += self._kin_smooth[:, None] * _matern(self._kin_scale @ ((fields - fields[i]) ** 2).T)
             inside = self._own_smooth[:, None] * _matern(self._own_scale @ ((own - own[i]) ** 2).T)
             inside += self._own_constant[:, None] + self._own_line @ (own * own[i]).T
             self._rows[i] = row + same * inside
