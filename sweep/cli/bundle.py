@@ -1,9 +1,137 @@
-"""``sweep bundle``."""
+"""``sweep bundle``: a kit for a board that has neither Ray nor torch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from search_space.errors import BadData
+from sweep.cli.options import DEFAULT_DB, Db
+
+if TYPE_CHECKING:
+    from search_space.config import Config
+    from workers.kit.bundle import Model
 
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
+    app.command("bundle")(bundle)
+
+
+def bundle(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs for the kit.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The kit.")] = Path("kit.zip"),
+    frontier: Annotated[bool, typer.Option("--frontier", help="The configs of the frontier in --db.")] = False,
+    space: Annotated[str | None, typer.Option("--space", "-s", help="All configs of a space.")] = None,
+    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
+    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
+    where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=0, help="The first N.")] = None,
+    sample: Annotated[int | None, typer.Option("--sample", min=0, help="N, fairly over families and scales.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="With --frontier: of this device.")] = None,
+    metric: Annotated[str | None, typer.Option("--metric", help="With --frontier: for example psnr:Set5.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", "-p", help="fp32, fp16 or int8 (repeatable); default fp32.")
+    ] = None,
+    protocol: Annotated[str, typer.Option("--protocol", help="fullhd14, uhd14 or qhd5.")] = "fullhd14",
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Pack ONNX files and a runner that needs only Python, numpy and onnxruntime into one file.
+
+    Example: sweep bundle --frontier --scale 2 -o kit.zip
+
+    On the board: python kit.zip --out results.json (again: resumes). Back here: sweep import-measurements
+    results.json. Weights are those in --db; a config without any gets starting weights, which measure as fast.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from search_space import parse_id
+    from search_space.spaces import load_space, select
+    from workers.benchmark import REFERENCE
+    from workers.benchmark import protocol as named
+    from workers.kit.bundle import bundle as pack
+
+    if sum(map(bool, (ids, frontier, space))) != 1:
+        raise BadData("say what goes into the kit: ids, --frontier or --space S")
+    stderr = Console(stderr=True)
+    configs: Sequence[Config]
+    if frontier:
+        configs = _frontier(db, scale or [2, 3, 4], device, metric)
+    else:
+        configs = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space or "").configs
+    configs = select(configs, family or (), scale or (), where, limit, sample)
+    precisions = tuple(dict.fromkeys(precision or ("fp32",)))
+    for one in precisions:
+        if one not in ("fp32", "fp16", "int8"):
+            raise BadData(f"there is no precision {one!r} for a kit (fp32, fp16, int8)")
+    chosen = named(protocol)
+    weights = _weights(db, configs)
+    jobs = [(config, one) for config in configs for one in precisions]
+    models = [
+        _model(config, one, weights.get(config.id))
+        for config, one in track(jobs, "exporting", console=stderr, transient=True, disable=not stderr.is_terminal)
+    ]
+    digest = pack(models, _model(parse_id(REFERENCE), "fp32", None), chosen, out)
+    trained = sum(one.weights == "trained" for one in models)
+    typer.echo(
+        f"{out}: {len(models)} models ({trained} trained), {chosen.name}, {out.stat().st_size:,} bytes, "
+        f"manifest {digest[:16]}"
+    )
+    typer.echo(f"on the board: python {out.name} --out results.json --device NAME")
+
+
+def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | None) -> list[Config]:
+    from analysis.ask import Ask
+    from analysis.choice import choose
+    from analysis.results import gather
+    from results_db.store import Store
+    from search_space import parse_id
+
+    found: dict[str, None] = {}
+    with Store.open(db, readonly=True) as store:
+        for scale in scales:
+            results = gather(store, Ask(device=device, scales=(scale,)))
+            if len(results.devices) > 1 and device is None:
+                raise BadData(f"the frontier of which device? --device ({', '.join(results.devices)})")
+            for row in choose(results.table, results.metric(metric)).frontier:
+                found[str(row["config"])] = None
+    if not found:
+        raise BadData("there is no frontier yet: the configs need a quality and a speed (sweep run, sweep benchmark)")
+    return [parse_id(one) for one in found]
+
+
+def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
+    """Trained weights by config id, as far as there are any."""
+    from results_db.states import State
+    from results_db.store import Store
+    from results_db.urls import parse
+
+    path = parse(db).path
+    if path is not None and not path.exists():
+        return {}
+    wanted = {config.id for config in configs}
+    found: dict[str, bytes] = {}
+    with Store.open(db, readonly=True) as store:
+        for row in store.trials(states=(State.DONE,)):
+            artifact = store.artifact(row.id) if row.key.config in wanted else None
+            if artifact is not None:
+                found[row.key.config] = artifact.data
+    return found
+
+
+def _model(config: Config, precision: str, weights: bytes | None) -> Model:
+    from workers.benchmark.subject import build
+    from workers.deploy import deployed
+    from workers.embedded import embedded
+    from workers.export.exporting import calibration_inputs, onnx_for
+    from workers.kit.bundle import Model
+    from workers.weights import load
+
+    graph = build(config) if weights is None else deployed(load(config, weights))
+    calibration = calibration_inputs(config, embedded("embedded-train"))[:4] if precision == "int8" else []
+    onnx = onnx_for(config, graph, precision, calibration)
+    return Model(config.id, config.scale, precision, onnx, "starting" if weights is None else "trained")

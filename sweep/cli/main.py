@@ -29,6 +29,7 @@ COMMANDS = (
     "export",
     "upscale",
     "bundle",
+    "import_measurements",
     "search",
     "replay",
     "export_results",

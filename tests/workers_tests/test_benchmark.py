@@ -58,8 +58,8 @@ class FourWatts:
 
 
 def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.benchmark.energy.idle_power.__defaults__", (0.05,))
-    monkeypatch.setattr("workers.benchmark.energy.run_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.timing_energy.idle_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.timing_energy.run_power.__defaults__", (0.05,))
     ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
     assert speed.power_w == pytest.approx(4.0, rel=0.05)
     assert speed.energy_j == pytest.approx(0.0, abs=0.01)

@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 from search_space.facts import Speed
-from workers.benchmark.rounds import Choice
 from workers.benchmark.subject import Subject
 from workers.timing import Summary, summarise, ties
+from workers.timing_rounds import Choice
 
 
 def speed(

@@ -17,14 +17,14 @@ from search_space.facts import Speed
 from workers.backends.core import Backend, find
 from workers.benchmark.clock import stopwatch
 from workers.benchmark.disturbance import CpuWatch
-from workers.benchmark.energy import idle_power, run_power
 from workers.benchmark.figures import speed, with_ties
 from workers.benchmark.lock import whole_machine
 from workers.benchmark.memory import PeakMemory
 from workers.benchmark.protocols import FULLHD14, SpeedProtocol
-from workers.benchmark.rounds import Choice, Round, choose
 from workers.benchmark.subject import Subject, prepare, warm_up
 from workers.sensors import Sensors, find_sensors
+from workers.timing_energy import idle_power, run_power
+from workers.timing_rounds import Choice, Round, choose
 
 REFERENCE = "eSR-TM_s2_K3_C2"
 """Runs in every round: a convolution and a memory-bound head, as most of the space."""

@@ -16,10 +16,10 @@ from search_space.config import Config
 from workers.backends.core import Backend, Frame, Job
 from workers.benchmark.agreement import require_agreement
 from workers.benchmark.clock import Stopwatch
-from workers.benchmark.energy import Energy
 from workers.benchmark.protocols import SpeedProtocol
 from workers.deploy import deployed
 from workers.timing import is_steady
+from workers.timing_energy import Energy
 
 
 @dataclass

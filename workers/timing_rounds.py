@@ -1,4 +1,7 @@
-"""Which rounds count. Pure: a round has its reference time, the CPU use of others and what the sensors said."""
+"""Which rounds count. Pure, and without other packages, as a board without torch runs it too.
+
+A round has its reference time, the CPU use of others and what the sensors said.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from workers.benchmark.disturbance import Window
 from workers.sensors import Reading
 
+OTHERS_LIMIT = 0.04
+"""Share of the machine's CPU time that other processes may take before a round counts as disturbed."""
+OTHERS_SLACK_S = 0.05
+"""CPU seconds of others that are always forgiven: the kernel counts in steps of 10 ms."""
 SLOW_REFERENCE = 1.10
 """A round whose reference took this much longer than the quickest third's median was disturbed, by whatever."""
 SLOW_CLOCK = 0.90
 """Fraction of the highest clock seen below which a round was throttled."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """CPU time between two readings, in seconds."""
+
+    wall: float
+    own: float
+    """Of this process and its children."""
+    others: float
+    """Of every other process, interrupts included."""
+    steal: float
+    """Taken by the hypervisor for other machines."""
+    cores: int
+
+    @property
+    def others_share(self) -> float:
+        """0 to 1 of the machine's CPU time, taken by others or stolen."""
+        return (self.others + self.steal) / max(self.wall * self.cores, 1e-9)
+
+    @property
+    def own_percent(self) -> float:
+        """0 to 100 of the machine's CPU time, used by us."""
+        return min(100.0, 100 * self.own / max(self.wall * self.cores, 1e-9))
+
+    def verdict(self) -> str | None:
+        """Why this window is disturbed, in words, or None."""
+        taken = self.others + self.steal
+        if taken <= OTHERS_SLACK_S or self.others_share <= OTHERS_LIMIT:
+            return None
+        what = f"other processes took {100 * self.others_share:.0f} % of the CPU"
+        return f"{what} ({self.steal:.2f} s stolen by the hypervisor)" if self.steal > 0.5 * taken else what
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from workers.backends.core import Frame
-from workers.benchmark.clock import Stopwatch
 from workers.sensors import Reading, Sensors
 
+Frame = Callable[[], Any]
 RUN_SECONDS = 2.0
 """Long enough for a counter that is updated ten times a second."""
 IDLE_SECONDS = 2.0
@@ -53,7 +54,7 @@ def idle_power(sensors: Sensors, seconds: float = IDLE_SECONDS) -> float | None:
 
 
 def run_power(
-    frame: Frame, watch: Stopwatch, sensors: Sensors, idle_w: float, seconds: float = RUN_SECONDS
+    frame: Frame, watch: Callable[[Frame], float], sensors: Sensors, idle_w: float, seconds: float = RUN_SECONDS
 ) -> Energy | None:
     """Run frames without a pause for ``seconds`` and compare with idle."""
     frames, first = 0, sensors.read()

@@ -1,0 +1,124 @@
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from search_space import parse_id
+from search_space.describe import describe
+from search_space.errors import BadWeights
+from sweep.cli.main import app
+from workers.embedded import embedded
+from workers.export.graphs import to_format
+from workers.export.metadata import Metadata
+from workers.upscale import Upscaler, from_file, from_module, run_tiled
+from workers.upscale.colour import join, split
+
+FAMILIES = [
+    "Bicubic_s2", "eSR-MAX_s3_K7_C2", "eSR-TM_s2_K5_C4", "eSR-TR_s4_K3_C3", "eSR-CNN_s2_C2_D3_S6",
+    "ESPCN_s3_D4_S12", "FSRCNN_s2_D6_S3_M4", "FSRCNN_s4_D6_S3_M1", "ECBSR_s2_D4_M2", "ABPN_s2_D4_M1", "Linear_s3_K11",
+]  # fmt: skip
+
+
+def made(name: str, tile: int = 384) -> Upscaler:
+    torch.manual_seed(0)
+    config = parse_id(name)
+    return from_module(config, config.build().eval(), tile)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_tiles_join_without_seams_in_every_family(name: str) -> None:
+    whole = made(name)
+    image = np.random.default_rng(0).random((41, 67), dtype=np.float32)
+    field = describe(parse_id(name)).receptive_field
+    one = run_tiled(whole.network, image, whole.scale, field, tile=1000)
+    many = run_tiled(whole.network, image, whole.scale, field, tile=16)
+    assert many.shape == (41 * whole.scale, 67 * whole.scale)
+    assert np.abs(one - many).max() < 2e-6
+
+
+def test_colour_survives_the_way_to_luma_and_back() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    assert np.abs(join(*split(pixels)).astype(int) - pixels).max() <= 1
+    assert np.array_equal(join(*split(pixels[..., 0])), pixels[..., 0])
+
+
+def test_a_colour_image_keeps_its_colours_and_a_grey_one_stays_grey() -> None:
+    upscaler = made("Bicubic_s2")
+    chelsea = embedded("embedded-test").pixels[1][:60, :80]
+    big = upscaler.image(chelsea)
+    assert big.shape == (120, 160, 3)
+    inside = np.abs(big[8:-8:2, 8:-8:2].mean((0, 1)) - chelsea[4:-4, 4:-4].mean((0, 1)))
+    assert inside.max() < 1.5
+    assert upscaler.image(chelsea[..., 0]).shape == (120, 160)
+
+
+def test_folders_and_files_become_png_and_bad_ones_are_named(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGB", (60, 40), (200, 30, 60)).save(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.jpg").write_bytes(b"not an image")
+    args = ["upscale", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--model", "Bicubic_s3"]
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code == 1
+    assert "b.jpg" in result.stderr
+    with Image.open(tmp_path / "out" / "a_x3.png") as image:
+        assert image.size == (180, 120)
+    again = CliRunner().invoke(app, args)
+    assert "--overwrite" in again.stderr
+
+
+def test_two_inputs_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    for folder in ("p", "q"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (50, 50), 90).save(tmp_path / folder / "same.png")
+    result = CliRunner().invoke(
+        app, ["upscale", str(tmp_path / "p"), str(tmp_path / "q"), "-o", str(tmp_path / "out"), "-m", "Bicubic_s2"]
+    )
+    assert result.exit_code == 0
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["same-2_x2.png", "same_x2.png"]
+
+
+def test_a_model_file_says_which_config_it_is(tmp_path: Path) -> None:
+    config = parse_id("eSR-MAX_s2_K3_C2")
+    module = config.build().eval()
+    path = tmp_path / "mine.safetensors"
+    path.write_bytes(to_format(module, "safetensors", Metadata.of(config)))
+    assert from_file(path).name == config.id
+    stranger = tmp_path / "mine.pth"
+    torch.save(module.state_dict(), stranger)
+    with pytest.raises(BadWeights, match="which config"):
+        from_file(stranger)
+
+
+def test_a_broken_onnx_file_is_one_clean_error(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "x.onnx"
+    path.write_bytes(b"\x08\x01garbage")
+    with pytest.raises(BadWeights):
+        from_file(path)
+
+
+def test_a_video_keeps_its_length_colours_and_time(tmp_path: Path) -> None:
+    av = pytest.importorskip("av")
+    source, out = tmp_path / "clip.mp4", tmp_path / "out"
+    with av.open(str(source), "w") as writer:
+        stream = writer.add_stream("mpeg4", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(7):
+            pixels = np.full((48, 64, 3), (200, 20 + 10 * i, 40), np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                writer.mux(packet)
+        for packet in stream.encode(None):
+            writer.mux(packet)
+    result = CliRunner().invoke(app, ["upscale", str(source), "-o", str(out), "--model", "Bicubic_s2"])
+    assert result.exit_code == 0, result.output
+    with av.open(str(out / "clip_x2.mp4")) as reader:
+        frames = [frame.to_ndarray(format="rgb24") for frame in reader.decode(video=0)]
+        rate = reader.streams.video[0].average_rate
+    assert len(frames) == 7
+    assert frames[0].shape == (96, 128, 3)
+    assert float(rate) == pytest.approx(10)
+    assert np.abs(frames[3][20:-20, 20:-20].mean((0, 1)) - (200, 50, 40)).max() < 8
