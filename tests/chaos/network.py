@@ -1,0 +1,110 @@
+"""Machines that are network namespaces: each has its own address, a cable that can be pulled, and a host name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+BRIDGE = "chaosbr"
+PREFIX = "10.77.0."
+
+
+def why_not() -> str | None:
+    """The reason why namespaces cannot be made here, or None."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("ip") is None:
+        return "the `ip` command (iproute2) is not installed"
+    done = subprocess.run(["ip", "netns", "add", "chaos-probe"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        return f"network namespaces are not permitted here: {done.stderr.strip()}"
+    made = subprocess.run(
+        ["ip", "link", "add", "chaosprobe", "type", "bridge"], capture_output=True, text=True, check=False
+    )
+    subprocess.run(["ip", "link", "del", "chaosprobe"], capture_output=True, check=False)
+    subprocess.run(["ip", "netns", "del", "chaos-probe"], capture_output=True, check=False)
+    return f"bridges are not permitted here: {made.stderr.strip()}" if made.returncode else None
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], capture_output=True, text=True, check=True)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One namespace; ``number`` 1 is the head."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        return f"chaos-{self.number}"
+
+    @property
+    def address(self) -> str:
+        return f"{PREFIX}{self.number}"
+
+    @property
+    def cable(self) -> str:
+        return f"chaosv{self.number}"
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        """``arguments`` as they run inside, under the machine's own host name."""
+        inside = 'hostname "$0" && exec "$@"'
+        return ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", inside, self.name, *arguments]
+
+    def pids(self) -> list[int]:
+        done = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
+        return [int(line) for line in done.stdout.split()]
+
+    def pull_cable(self) -> None:
+        ip("link", "set", self.cable, "down")
+
+    def plug_cable(self) -> None:
+        ip("link", "set", self.cable, "up")
+
+    def kill_all(self) -> None:
+        """Like pulling the power plug."""
+        kill_all(self.pids())
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def kill_all(pids: Sequence[int]) -> bool:
+    """Whether any of them was there to be killed."""
+    return sum(kill(pid) for pid in pids) > 0
+
+
+def build(count: int) -> list[Machine]:
+    """``count`` machines on one switch; what an earlier run left is removed first."""
+    machines = [Machine(i + 1) for i in range(count)]
+    tear_down(machines)
+    ip("link", "add", BRIDGE, "type", "bridge")
+    ip("link", "set", BRIDGE, "up")
+    for machine in machines:
+        ip("netns", "add", machine.name)
+        ip("link", "add", machine.cable, "type", "veth", "peer", "name", "eth0", "netns", machine.name)
+        ip("link", "set", machine.cable, "master", BRIDGE)
+        ip("link", "set", machine.cable, "up")
+        ip("-n", machine.name, "link", "set", "lo", "up")
+        ip("-n", machine.name, "addr", "add", f"{machine.address}/24", "dev", "eth0")
+        ip("-n", machine.name, "link", "set", "eth0", "up")
+    return machines
+
+
+def tear_down(machines: Sequence[Machine]) -> None:
+    for machine in machines:
+        machine.kill_all()
+        subprocess.run(["ip", "netns", "del", machine.name], capture_output=True, check=False)
+        subprocess.run(["ip", "link", "del", machine.cable], capture_output=True, check=False)
+    subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)
