@@ -70,7 +70,8 @@ def draw(config: str, scale: int, groups: Sequence[Templates]) -> Figure:
             "taps on the large grid, each against its own largest; response in dB below the row's strongest"
             if count > 5 else "taps, each against its largest; response below the row's strongest",
         )  # fmt: skip
-        figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.03)  # type: ignore[union-attr]
+        engine: Any = figure.get_layout_engine()
+        engine.set(w_pad=0.01, h_pad=0.01, wspace=0.02, hspace=0.03)
         grid = figure.subplots(2 * len(groups), count, squeeze=False)
         for i, group in enumerate(groups):
             _rows(figure, grid[2 * i : 2 * i + 2], group, scale)
@@ -97,5 +98,5 @@ def _rows(figure: Figure, grid: NDArray[Any], group: Templates, scale: int) -> N
     for image, row, label in ((shown, grid[0], "tap/max"), (answer, grid[1], "dB")):
         bar = figure.colorbar(image, ax=list(row), pad=0.015, aspect=9, fraction=0.05, shrink=0.95)
         bar.ax.tick_params(labelsize=5.5, length=2)
-        bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.4)
         bar.ax.set_title(label, fontsize=5.5, pad=2)

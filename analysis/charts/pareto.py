@@ -13,6 +13,7 @@ from analysis import style
 from analysis.axes import Axis
 from analysis.charts.annotate import Tag, annotate
 from analysis.charts.legend import caption, family_legend
+from analysis.charts.ticks import log_scale
 from analysis.frontier import frontier
 
 if TYPE_CHECKING:
@@ -97,8 +98,7 @@ def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...],
     known = panel.complete & (np.isfinite(panel.x) & np.isfinite(panel.y))
     if x.log:
         known &= panel.x > 0
-        axes.set_xscale("log")
-        _plain_log(axes, panel.x[known])
+        log_scale(axes, "x", panel.x[known])
     axes.grid(True)
     axes.set_title(panel.title, loc="left", color=style.INK)
     if not known.any():
@@ -176,25 +176,3 @@ def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Ax
         first, last = np.log10(xs.min()), np.log10(xs.max())
         room = 0.06 * ((last - first) or 0.5)
         axes.set_xlim(10 ** (first - room), 10 ** (last + room))
-
-
-def _plain_log(axes: Axes, xs: NDArray[np.float64]) -> None:
-    """Ticks at 1, 2, 5 times powers of ten in plain numbers, as many as fit."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    decades = float(np.log10(xs.max() / xs.min())) if len(xs) and xs.min() > 0 else 1.0
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0,) if decades > 2.2 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def plain(value: float) -> str:
-    """A tick as people write it.
-
-    >>> plain(2000.0), plain(0.05), plain(3e9)
-    ('2000', '0.05', '3G')
-    """
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= size:
-            return f"{value / (1e3 if letter == 'k' else size):g}{letter}"
-    return f"{value:g}"

@@ -1,0 +1,69 @@
+"""Devices against devices: the same models' speeds, and whether their order agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import style
+from analysis.agreement import spearman
+from analysis.charts.legend import caption, family_legend
+from analysis.charts.points import cloud
+from analysis.charts.ticks import log_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[np.float64]
+
+
+def agreements(a: Array, b: Array, scales: Array) -> dict[int, tuple[float, int]]:
+    """Rank correlation and number of models by scale; speeds (N,) with NaN where not measured."""
+    known = ~(np.isnan(a) | np.isnan(b))
+    out = {}
+    for scale in sorted(set(scales[known].astype(int).tolist())):
+        mine = known & (scales == scale)
+        out[scale] = (spearman(a[mine], b[mine]), int(mine.sum()))
+    return out
+
+
+def draw(speeds: Mapping[str, Array], families: Sequence[str], scales: Array, note: str) -> Figure:
+    """A panel a pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured."""
+    from matplotlib.figure import Figure
+
+    names = list(speeds)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    columns = min(3, len(pairs))
+    rows = -(-len(pairs) // columns)
+    with style.applied():
+        figure = Figure(figsize=(max(3.8, 2.55 * columns + 0.5), 0.95 + 2.6 * rows), layout="constrained")
+        caption(figure, "Does the order of speeds carry over?", note)
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for k, axes in enumerate(grid.flat):
+            if k >= len(pairs):
+                axes.set_axis_off()
+                continue
+            a, b = pairs[k]
+            _panel(axes, speeds[a], speeds[b], families, scales)
+            axes.set_xlabel(f"{a} (frames/s)")
+            axes.set_ylabel(f"{b} (frames/s)")
+        family_legend(figure, families, lines=False)
+    return figure
+
+
+def _panel(axes: Axes, a: Array, b: Array, families: Sequence[str], scales: Array) -> None:
+    found = agreements(a, b, scales)
+    known = ~(np.isnan(a) | np.isnan(b))
+    cloud(axes, a[known], b[known], [f for f, ok in zip(families, known, strict=True) if ok], size=7, alpha=0.45)
+    log_scale(axes, "x", a)
+    log_scale(axes, "y", b)
+    axes.set_title("rank correlation", loc="left", fontsize=7.5)
+    told = "\n".join(f"x{scale}  {rho:.2f}  ({count} models)" for scale, (rho, count) in found.items())
+    axes.text(
+        0.03, 0.97, told or "no model in common", transform=axes.transAxes, va="top", fontsize=6.5, color=style.INK,
+        zorder=6, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
+    )  # fmt: skip

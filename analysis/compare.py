@@ -1,0 +1,86 @@
+"""``python -m analysis.compare``: our figures against the published or re-evaluated ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.agreement import Agreement, overlap
+from analysis.ask import Ask
+from analysis.axes import Axis
+from analysis.charts.compare import Pairs, draw
+from analysis.results import SOURCES, Results, gather, load
+from search_space.errors import SweepError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from results_db.store import Store
+
+
+def figure(store: Store, ask: Ask) -> Figure:
+    """The comparison of two sources that share models and a metric. Raises SweepError naming what there is."""
+    return compared(store, ask)[0]
+
+
+def compared(store: Store, ask: Ask) -> tuple[Figure, list[Agreement]]:
+    """The chart, and the agreement of each scale in it. ``against`` is on the x axis."""
+    whole = load(store, ask)
+    there = [source for source in SOURCES if (whole["source"] == source).any()]
+    if ask.source is None and ask.against is None and len(there) < 2:
+        names = ", ".join(there) or "nothing"
+        raise SweepError(f"comparing needs two sources; here is {names} (sweep published import brings one)")
+    against = ask.against or next(s for s in reversed(there) if s != ask.source)
+    source = ask.source or next((s for s in there if s != against), against)
+    if source == against:
+        raise SweepError(f"choose two different sources: both are {source!r}")
+    wide = replace(ask, protocol=None)
+    first = gather(store, replace(wide, source=against), whole)
+    second = gather(store, replace(wide, source=source), whole)
+    metric = _shared(first, second, ask.metric)
+    pairs = [pair for scale in second.scales if (pair := _pairs(first, second, metric, scale)) is not None]
+    if not pairs:
+        raise SweepError(f"{source} and {against} have no model in common with {metric.column}")
+    note = f"{source}: {second.protocol} · {against}: {first.protocol}"
+    return draw(pairs, metric, against, source, note)
+
+
+def _shared(first: Results, second: Results, name: str | None) -> Axis:
+    common = [m for m in second.metrics if m in first.metrics]
+    if name is not None:
+        second.metric(name)
+        return first.metric(name)
+    if not common:
+        raise SweepError(
+            f"no metric in common: {first.source} has {', '.join(first.metrics) or 'none'}; "
+            f"{second.source} has {', '.join(second.metrics) or 'none'}"
+        )
+    return second.metric(common[0])
+
+
+def _pairs(first: Results, second: Results, metric: Axis, scale: int) -> Pairs | None:
+    a = first.table[first.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
+    b = second.table[second.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
+    known = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
+    both = [config for config in b.index if config in known]
+    if not both:
+        return None
+    x, y = (table.loc[both, metric.column].to_numpy(dtype=float) for table in (a, b))
+    overlaps = []
+    for device in sorted({*first.devices, *second.devices}):
+        speeds = {}
+        for results in (first, second):
+            mine = results.table[results.table["device"] == device]
+            speeds.update(dict(zip(mine["config"], mine["fps"], strict=True)))
+        fps = np.array([speeds.get(config, np.nan) for config in both], dtype=float)
+        if np.isfinite(fps).sum() >= 3:
+            overlaps.append((device, overlap(fps, x, y, (True, metric.more_is_better))))
+    return Pairs(scale, list(b.loc[both, "family"]), x, y, tuple(overlaps))
+
+
+if __name__ == "__main__":
+    from analysis.script import main
+
+    main("compare")

@@ -1,0 +1,44 @@
+"""``python -m analysis.devices``: speed on a device against speed on another, with the agreement of ranks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.ask import Ask
+from analysis.charts.devices import draw
+from analysis.results import gather
+from search_space.errors import SweepError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from results_db.store import Store
+
+MOST = 5
+
+
+def figure(store: Store, ask: Ask) -> Figure:
+    """The chart of every pair of timings (device, and backend or precision where one device has several)."""
+    results = gather(store, ask)
+    table = results.table[results.table["fps"].notna()]
+    kinds = table[["device", "backend", "precision"]].drop_duplicates()
+    many = kinds["device"].duplicated(keep=False).any()
+    label = table["device"] + (", " + table["backend"] + " " + table["precision"] if many else "")
+    wide = table.assign(label=label).pivot_table(index="config", columns="label", values="fps", aggfunc="max")
+    if wide.shape[1] < 2:
+        there = ", ".join(map(str, wide.columns)) or "none"
+        raise SweepError(f"comparing needs speeds of two devices; here is {there} (sweep benchmark measures one)")
+    if wide.shape[1] > MOST:
+        raise SweepError(f"{wide.shape[1]} timings are too many: choose with --backend or --precision")
+    first = table.drop_duplicates(subset="config").set_index("config").loc[wide.index]
+    speeds = {str(name): wide[name].to_numpy(dtype=float) for name in wide.columns}
+    note = f"{len(wide)} models · figures: {results.source} · Spearman's rank correlation by scale"
+    return draw(speeds, list(first["family"]), first["scale"].to_numpy(dtype=np.float64), note)
+
+
+if __name__ == "__main__":
+    from analysis.script import main
+
+    main("devices")
