@@ -32,3 +32,12 @@ Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of o
 SweepName = Annotated[
     str | None, typer.Option("--name", "--sweep", help="A sweep's name or number; default the newest.")
 ]
+DataVia = Annotated[
+    str,
+    typer.Option(
+        "--data-via",
+        metavar="WAY",
+        help="How images reach workers: store (Ray's object store), path (each reads --data-root itself), "
+        "or a folder's URL (s3://bucket/folder, file:///mnt/x).",
+    ),
+]

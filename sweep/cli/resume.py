@@ -11,6 +11,7 @@ from sweep.cli.options import (
     DEFAULT_DB,
     Address,
     Cpus,
+    DataVia,
     Db,
     ExecutorName,
     Gpus,
@@ -40,6 +41,7 @@ def resume(
     gpus: Gpus = 0.0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
+    data_via: DataVia = "store",
     benchmark: Annotated[
         bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")
     ] = True,
@@ -70,6 +72,9 @@ def resume(
                 f"the training code has changed since {row.name} began; its results stay under their own key. "
                 "Start a new sweep with `sweep run`, or go back to the version of the old one"
             )
-        wanted = Launch(executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device)
+        root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
+        wanted = Launch(
+            executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
+        )
         report = launch(store, row.id, data, wanted, quiet=as_json)
         say(store, row.id, report, db, as_json)

@@ -12,6 +12,7 @@ from sweep.cli.options import (
     DEFAULT_DB,
     Address,
     Cpus,
+    DataVia,
     Db,
     ExecutorName,
     Gpus,
@@ -47,7 +48,12 @@ def run(
     sample: Annotated[
         int | None, typer.Option("--sample", min=0, help="N configs, fair over families and scales.")
     ] = None,
-    seed: Annotated[list[int] | None, typer.Option("--seed", help="Seed of a trial (repeatable); default 0.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option("--seed", help="Seed of the trials (repeatable) and of --sample; default 0.")
+    ] = None,
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds 0 to N-1.")
+    ] = None,
     recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
@@ -63,6 +69,7 @@ def run(
     gpus: Gpus = 0.0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
+    data_via: DataVia = "store",
     benchmark: Annotated[
         bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")
     ] = True,
@@ -87,7 +94,7 @@ def run(
     chosen = recipe_for(recipe)
     if steps is not None:
         chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
-    configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample)
+    configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
     data = session.load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()), strict)
     plan = session.make_plan(
         space,
@@ -95,7 +102,7 @@ def run(
         chosen,
         data,
         root=str(data_root) if data_root else None,
-        seeds=tuple(seed or (0,)),
+        seeds=tuple(dict.fromkeys(seed or range(seeds or 1))),
         name=name,
         pack_size=pack_size,
     )
@@ -110,7 +117,10 @@ def run(
         counts = store.counts(sweep_id)
         if not as_json:
             _print_plan(plan, counts.done, data_note(data), False)
-        wanted = Launch(executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device)
+        root = str(data_root) if data_root else None
+        wanted = Launch(
+            executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
+        )
         report = launch(store, sweep_id, data, wanted, quiet=as_json)
         say(store, sweep_id, report, db, as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import random
 import shutil
@@ -179,7 +180,13 @@ def _trials(url: str) -> int:
 
 
 def experiment(wanted: Wanted, say: Callable[[str], None] = print, limit_s: float = 1200.0) -> Outcome:
-    """Run it. Raises AssertionError when a forged result is taken."""
+    """Run it, one at a time on a machine. Raises AssertionError when a forged result is taken."""
+    with (Path(tempfile.gettempdir()) / "edge-sweep-chaos.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _experiment(wanted, say, limit_s)
+
+
+def _experiment(wanted: Wanted, say: Callable[[str], None], limit_s: float) -> Outcome:
     chance = random.Random(wanted.seed)
     folder = Path(tempfile.mkdtemp(prefix="chaos-db-"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={TMPFS_MB}m", "none", str(folder)], check=True)
@@ -201,6 +208,8 @@ def experiment(wanted: Wanted, say: Callable[[str], None] = print, limit_s: floa
             outcome.stuck.append("the sweep did not end in time")
         outcome.seconds = round(time.monotonic() - began, 1)
         outcome.drivers = supervisor.starts
+        supervisor.stop()
+        cluster.close()
         _reckon(wanted, url, supervisor.seeds, outcome)
         return outcome
     finally:

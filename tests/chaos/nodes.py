@@ -153,6 +153,8 @@ class RayCluster:
         return self.processes(machine, "ray::PackWorker")
 
     def close(self) -> None:
+        if self._end.is_set():
+            return
         self._end.set()
         with self._lock:
             tear_down(self.machines)

@@ -52,7 +52,9 @@ def test_the_tally_counts_the_paper():
 def test_each_class_of_failure_is_handled_as_it_deserves():
     assert decide(Failure.DIVERGENCE, 1, 3).lr_scale < 1 and decide(Failure.DIVERGENCE, 1, 3).alone
     assert decide(Failure.OOM, 1, 3).alone
-    assert decide(Failure.WORKER_LOST, 2, 3).again and not decide(Failure.WORKER_LOST, 2, 3).alone
+    assert decide(Failure.WORKER_LOST, 1, 3).again and not decide(Failure.WORKER_LOST, 1, 3).alone
+    assert decide(Failure.WORKER_LOST, 2, 3).alone and decide(Failure.TIMEOUT, 1, 3).alone
+    assert decide(Failure.BUG, 3, 9, alike=1).again
     assert decide(Failure.BUG, 1, 9).again and not decide(Failure.BUG, 2, 9).again
     assert not decide(Failure.BAD_DATA, 1, 9).again
 

@@ -1,0 +1,90 @@
+"""A sweep so small that a driver test takes a second: six one-layer nets, a few steps, one tiny image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from results_db.store import Store
+from search_space.config import Config
+from search_space.facts import Failure
+from search_space.spaces import load_space, select
+from sweep import session
+from sweep.driver import Driver, Notice, Settings
+from sweep.executors.core import Executor, Finished
+from sweep.executors.inline import InlineExecutor
+from workers.images import ImageSet
+from workers.recipe import Recipe, recipe_for
+from workers.task import PackTask
+
+RECIPE = recipe_for("smoke").with_changes(name="tiny", steps=3, batch=1, patch=8)
+
+
+def images(name: str, seed: int, side: int = 32) -> ImageSet:
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side), np.uint8)
+    return ImageSet(name, ("noise.png",), (pixels,))
+
+
+DATA = session.Data(images("train", 1), (images("test", 2),))
+
+
+def configs(count: int = 6) -> tuple[Config, ...]:
+    return select(load_space("paper").configs, ("eSR-MAX",), (2,), "K==3", count)
+
+
+def planned(store: Store, count: int = 6, recipe: Recipe = RECIPE, pack_size: int = 2) -> int:
+    plan = session.make_plan("paper", configs(count), recipe, DATA, root=None, name="tiny", pack_size=pack_size)
+    return session.store_plan(store, plan)
+
+
+def driver(
+    store: Store,
+    sweep_id: int,
+    executor: Executor | None = None,
+    listener: Callable[[Notice], None] = lambda notice: None,
+    **settings: object,
+) -> Driver:
+    chosen = Settings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
+    executor = executor or InlineExecutor(session.worker_data(DATA))
+    return session.make_driver(store, sweep_id, executor, chosen, listener)
+
+
+@dataclass
+class Unlucky:
+    """An executor that loses the packs ``lose`` says to lose, as a cluster would, and runs the others here."""
+
+    lose: Callable[[PackTask], Failure | None]
+    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(session.worker_data(DATA)))
+    seen: list[PackTask] = field(default_factory=list)
+    lost: list[Finished] = field(default_factory=list)
+    last: int = 10_000
+
+    def free(self) -> int:
+        return self.inner.free()
+
+    def slots(self) -> int:
+        return 1
+
+    def submit(self, task: PackTask, timeout_s: float) -> int:
+        self.seen.append(task)
+        failure = self.lose(task)
+        if failure is None:
+            return self.inner.submit(task, timeout_s)
+        self.last += 1
+        self.lost.append(Finished(self.last, lost=failure, reason="as the test wants", node="nowhere"))
+        return self.last
+
+    def poll(self, timeout_s: float) -> Sequence[Finished]:
+        lost, self.lost = self.lost, []
+        return [*lost, *self.inner.poll(timeout_s)]
+
+    def steps_done(self) -> int:
+        return 0
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        self.inner.watch(stopping)
+
+    def close(self, now: bool = False) -> None:
+        return None

@@ -1,0 +1,56 @@
+"""The pre-flight: what the cluster cannot do is said at once."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from search_space.errors import SweepError
+from sweep.cluster import Cluster, Node, check, connect
+from sweep.executors.core import Versions
+
+THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "slots"), [(1, 0, 12), (2, 0, 6), (3, 0, 2), (1, 1, 1), (0.5, 0.5, 2), (1, 0.25, 2)]
+)
+def test_workers_fit_node_by_node_not_over_the_cluster_as_a_whole(cpus, gpus, slots):
+    assert THREE.slots(cpus, gpus) == slots
+    check(THREE, cpus, gpus)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "gpus", "words"),
+    [(9, 0, "asks for 9 CPUs"), (1, 2, "asks for 2 GPUs"), (4, 1, "no node has both")],
+)
+def test_a_worker_that_fits_on_no_node_is_refused(cpus, gpus, words):
+    with pytest.raises(SweepError, match=words):
+        check(THREE, cpus, gpus)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "ray://nowhere", "nonsense", "host:port"])
+def test_an_address_where_no_cluster_is_is_refused_within_seconds(address):
+    began = time.monotonic()
+    with pytest.raises(SweepError):
+        connect(address)
+    assert time.monotonic() - began < 20
+
+
+def test_a_port_where_nobody_accepts_is_not_waited_for(monkeypatch):
+    from sweep import cluster
+
+    monkeypatch.setattr(cluster, "ANSWER_S", 0.5)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        with pytest.raises(SweepError, match="cannot be used"):
+            connect(f"127.0.0.1:{full.getsockname()[1]}")
+
+
+def test_a_worker_with_other_versions_is_named_with_its_differences():
+    here = Versions.here()
+    assert here.unlike(here) == ""
+    other = Versions("0" * 12, here.torch, here.python)
+    assert other.unlike(here) == f"code {'0' * 12} instead of {here.code}"

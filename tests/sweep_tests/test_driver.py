@@ -1,0 +1,166 @@
+"""The driver: nothing lost, nothing twice, whatever happens to workers, other drivers and the store."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from results_db.store import Store
+from search_space.facts import Failure
+from sweep.driver import Kind
+from tests.sweep_tests.kit import Unlucky, driver, planned
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(str(tmp_path / "s.db")) as opened:
+        yield opened
+
+
+def test_every_trial_ends_with_one_attempt_and_its_weights(store):
+    sweep_id = planned(store)
+    report = driver(store, sweep_id).run()
+    assert (report.done, report.failed, store.counts(sweep_id).done) == (6, 0, 6)
+    assert Counter(a.number for a in store.attempts()) == {1: 6}
+    assert all(store.artifact(row.id) for row in store.trials(sweep_id))
+
+
+def test_a_second_driver_finds_nothing_to_do(store):
+    sweep_id = planned(store)
+    driver(store, sweep_id).run()
+    assert driver(store, sweep_id).run().done == 0
+    assert len(store.attempts()) == 6
+
+
+def test_the_packs_of_a_lost_worker_run_again_and_the_loss_is_on_record(store):
+    sweep_id = planned(store)
+    executor = Unlucky(lambda task: Failure.WORKER_LOST if task.members[0].attempt == 1 else None)
+    report = driver(store, sweep_id, executor).run()
+    assert (report.done, report.lost_packs, store.counts(sweep_id).done) == (6, 3, 6)
+    assert Counter((a.outcome, a.failure) for a in store.attempts()) == {
+        ("failed", Failure.WORKER_LOST): 6,
+        ("done", None): 6,
+    }
+
+
+def test_one_member_that_kills_every_worker_does_not_take_its_pack_with_it(store):
+    sweep_id = planned(store)
+    killer = store.trials(sweep_id)[0].id
+    executor = Unlucky(lambda t: Failure.WORKER_LOST if killer in [m.trial for m in t.members] else None)
+    report = driver(store, sweep_id, executor, max_attempts=4).run()
+    assert (report.done, report.failed) == (5, 1)
+    assert [a.trial for a in store.failures(sweep_id)] == [killer]
+
+
+def test_a_timeout_is_retried_alone(store):
+    sweep_id = planned(store)
+    executor = Unlucky(lambda task: Failure.TIMEOUT if len(task.members) > 1 else None)
+    assert driver(store, sweep_id, executor).run().done == 6
+    assert {len(task.members) for task in executor.seen} == {1, 2}
+
+
+def test_attempts_given_back_or_cut_short_do_not_count_against_a_trial(store):
+    sweep_id = planned(store)
+    ids = [row.id for row in store.missing(sweep_id)]
+    for _ in range(5):
+        claims = store.claim(ids, "someone", 60)
+        store.release(claims, "someone")
+    executor = Unlucky(lambda task: Failure.WORKER_LOST if task.members[0].attempt == 6 else None)
+    assert driver(store, sweep_id, executor, max_attempts=3).run().done == 6
+
+
+def test_a_failure_that_may_not_be_retried_stays_failed_and_ends_the_sweep(store):
+    sweep_id = planned(store)
+    report = driver(store, sweep_id, Unlucky(lambda task: Failure.BAD_DATA)).run()
+    assert (report.done, report.failed, store.counts(sweep_id).failed) == (0, 6, 6)
+
+
+def test_a_dead_driver_of_this_host_is_taken_over_without_waiting_for_its_lease(store):
+    import socket
+
+    sweep_id = planned(store)
+    store.claim([row.id for row in store.missing(sweep_id)], f"{socket.gethostname()}:4194999:1", 3600)
+    began = time.monotonic()
+    assert driver(store, sweep_id).run().done == 6
+    assert time.monotonic() - began < 60
+
+
+def test_trials_of_a_living_driver_are_waited_for_not_taken(store):
+    sweep_id = planned(store)
+    claims = store.claim([row.id for row in store.missing(sweep_id)][:2], "otherhost:1:1", 3)
+    report = driver(store, sweep_id).run()
+    assert report.done == 6
+    ends = {a.trial: a.number for a in store.attempts() if a.outcome == "done"}
+    assert {ends[c.trial] for c in claims} == {2} and sorted(ends.values()) == [1, 1, 1, 1, 2, 2]
+
+
+def test_two_drivers_share_a_sweep_and_no_trial_is_done_twice(tmp_path):
+    url = str(tmp_path / "s.db")
+    with Store.open(url) as store:
+        sweep_id = planned(store, 12)
+
+    def work(name: str, reports: list) -> None:
+        with Store.open(url) as mine:
+            one = driver(mine, sweep_id)
+            one.owner = f"{name}:1:1"
+            reports.append(one.run())
+
+    reports: list = []
+    threads = [threading.Thread(target=work, args=(name, reports)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert sum(report.done for report in reports) == 12
+    with Store.open(url) as store:
+        assert Counter(a.outcome for a in store.attempts()) == {"done": 12}
+
+
+def test_a_locked_store_is_waited_for_and_no_result_is_lost(tmp_path):
+    url = str(tmp_path / "s.db")
+    told: list[str] = []
+    with Store.open(url, busy_timeout_s=0.1) as store:
+        sweep_id = planned(store)
+        other = sqlite3.connect(url, isolation_level=None, check_same_thread=False)
+        timer = threading.Timer(3.0, lambda: other.execute("ROLLBACK"))
+
+        def listen(notice):
+            if notice.kind is Kind.STARTED and not timer.is_alive() and not told:
+                other.execute("BEGIN EXCLUSIVE")
+                timer.start()
+            if notice.kind is Kind.WAITING:
+                told.append(notice.text)
+
+        report = driver(store, sweep_id, listener=listen).run()
+        assert (report.done, store.counts(sweep_id).done) == (6, 6)
+        assert Counter(a.outcome for a in store.attempts()) == {"done": 6}
+    with contextlib.closing(other):
+        assert told and "locked" in told[0]
+
+
+def test_stopping_leaves_a_pack_between_two_steps_and_gives_its_trials_back(store):
+    from tests.sweep_tests.kit import RECIPE
+
+    sweep_id = planned(store, recipe=RECIPE.with_changes(steps=1_000_000))
+    one = driver(store, sweep_id)
+    timer = threading.Timer(1.0, lambda: setattr(one, "stopping", True))
+    timer.start()
+    began = time.monotonic()
+    report = one.run()
+    assert report.interrupted and time.monotonic() - began < 10
+    counts = store.counts(sweep_id)
+    assert (counts.running, counts.pending, counts.done) == (0, 6, 0)
+
+
+def test_leases_are_renewed_while_the_driver_trains_in_its_own_process(store):
+    from tests.sweep_tests.kit import RECIPE
+
+    sweep_id = planned(store, 2, recipe=RECIPE.with_changes(steps=400))
+    one = driver(store, sweep_id, lease_s=0.4)
+    assert one.run().done == 2
+    assert not [event for event in store.events() if event.kind in ("expired", "fenced")]
