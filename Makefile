@@ -23,6 +23,7 @@ system: ## apt packages that a few tests need; says what each is for where it ca
 	@bash scripts/system-packages chromium iproute2 shellcheck
 
 demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
+	@mkdir -p $(RESULTS)
 	$(BIN)/sweep run --space demo --recipe demo --db $(RESULTS)/sweep.db
 	$(BIN)/sweep plot pareto --db $(RESULTS)/sweep.db --out $(RESULTS)/pareto.png
 	$(BIN)/sweep report --db $(RESULTS)/sweep.db --out $(RESULTS)/report.html
