@@ -157,6 +157,7 @@ def search(
             reports.append(_report(made, one, len(candidates)))
             if not as_json:
                 _show(made, reports[-1])
+        training.close()
     _leave()
     if as_json:
         typer.echo(json.dumps({"study": label, "scales": reports}, indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -16,10 +16,12 @@ from search_space.errors import BadSpace
 from search_space.facts import Speed
 from sweep import session
 from sweep.driver import Driver, Settings
+from sweep.executors.core import Executor, Finished
 from sweep.launch import Launch
 from sweep.progress import Display
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
+from workers.task import PackTask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,42 @@ if TYPE_CHECKING:
 
 _COLUMNS = {"fps": "fps", "power": "power_w", "memory": "memory_mib", "energy": "energy_j"}
 _ONE_WAY = ["backend", "precision", "speed_protocol"]
+
+
+@dataclass
+class Lasting:
+    """An executor that outlives one run of the driver: starting workers anew would cost more than a small batch."""
+
+    inner: Executor
+
+    def free(self) -> int:
+        """Workers that could start a pack now."""
+        return self.inner.free()
+
+    def slots(self) -> int:
+        """Workers in all."""
+        return self.inner.slots()
+
+    def submit(self, task: PackTask, timeout_s: float) -> int:
+        """Start a pack."""
+        return self.inner.submit(task, timeout_s)
+
+    def poll(self, timeout_s: float) -> Sequence[Finished]:
+        """Packs that ended."""
+        return self.inner.poll(timeout_s)
+
+    def watch(self, stopping: Callable[[], bool]) -> None:
+        """Each run of the driver asks to be heard."""
+        self.inner.watch(stopping)
+
+    def steps_done(self) -> int:
+        """Training steps that running packs report."""
+        return self.inner.steps_done()
+
+    def close(self, now: bool = False) -> None:
+        """Keeps the workers, except when everything is being stopped."""
+        if now:
+            self.inner.close(now=True)
 
 
 @dataclass
@@ -51,6 +89,13 @@ class Training:
     screen_part: float = 0.25
     """Steps of a screening run, as a part of the recipe's."""
     quiet: bool = False
+    _workers: Lasting | None = None
+
+    def close(self) -> None:
+        """Give the workers back."""
+        if self._workers is not None:
+            self._workers.inner.close()
+            self._workers = None
 
     @property
     def here(self) -> str:
@@ -146,8 +191,11 @@ class Training:
         settings = Settings(
             wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
         )
-        workers = session.worker_data(self.data, max(1, int(wanted.cpus)))
-        executor = session.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
+        if self._workers is None:
+            workers = session.worker_data(self.data, max(1, int(wanted.cpus)))
+            made = session.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
+            self._workers = Lasting(made)
+        executor = self._workers
         with Display(total, Console(stderr=True), self.quiet) as display:
             driver = session.make_driver(self.store, sweep_id, executor, settings, display, only)
             with _stoppable(driver):
