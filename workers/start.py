@@ -37,7 +37,7 @@ def pass_through(module: nn.Module) -> None:
             enlarge = module.net[-1]
             assert isinstance(enlarge, nn.ConvTranspose2d) and enlarge.bias is not None
             enlarge.weight.mul_(QUIET)
-            enlarge.weight[0, 0] = _enlarge(enlarge.kernel_size[0], enlarge.stride[0], enlarge.weight)
+            enlarge.weight[0, 0] = _enlarge(enlarge)
             enlarge.bias.zero_()
 
 
@@ -83,9 +83,10 @@ def _undo_sigmoid(hidden: list[nn.Conv2d], last: nn.Conv2d) -> None:
     last.weight[:, 1, 1, 1] = gains[1]
 
 
-def _enlarge(side: int, stride: int, like: Tensor) -> Tensor:
-    """A ``side`` x ``side`` cubic filter for a transposed convolution whose padding is 4; each phase sums to one."""
-    taps = cubic((torch.arange(side, dtype=torch.float64) - 4 + 0.5) / stride - 0.5)
+def _enlarge(layer: nn.ConvTranspose2d) -> Tensor:
+    """A cubic filter of the size of a transposed convolution's, at its padding; each phase sums to one."""
+    side, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+    taps = cubic((torch.arange(side, dtype=torch.float64) - padding + 0.5) / stride - 0.5)
     for phase in range(stride):
         taps[phase::stride] /= taps[phase::stride].sum()
-    return torch.outer(taps, taps).to(like)
+    return torch.outer(taps, taps).to(layer.weight)
