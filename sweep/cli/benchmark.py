@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +73,7 @@ def benchmark(
     from results_db.store import Store
     from search_space import parse_id
     from search_space.spaces import load_space, select
+    from sweep.speed_phase import device_name
     from workers.benchmark import protocol as named
     from workers.benchmark import varied, with_ties
 
@@ -85,7 +85,7 @@ def benchmark(
     chosen = varied(
         named(protocol), size=_size(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
     )
-    name = device or node or platform.node() or "this machine"
+    name = device or node or device_name()
     job = _Job([config.id for config in configs], name, backend, precision, chosen, compute, not no_wait)
     with Store.open(db) as store:
         if not again:
@@ -186,24 +186,20 @@ def _table(speeds: list[Speed]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(show_edge=False)
-    table.add_column("config", no_wrap=True)
-    for heading in ("frames/s", "ms", "IQR ms", "n", "W", "J/frame", "MiB", "tied", "note"):
-        table.add_column(heading, justify="right")
+    columns = ["config", "frames/s", "ms", "IQR ms", "n", "W", "J/frame", "MiB", "ties", "note"]
+    rows = []
     for one in sorted(speeds, key=lambda speed: -speed.fps):
         note = "disturbed" if one.detail.get("disturbed") else ("" if one.detail.get("steady", True) else "unsteady")
-        table.add_row(
-            one.config,
-            f"{one.fps:.2f}",
-            _text(one.seconds_median, 1000, 2),
-            _text(one.seconds_iqr, 1000, 2),
-            str(one.runs or ""),
-            _text(one.power_w, 1, 2),
-            _text(one.energy_j, 1, 3),
-            _text(one.memory_mib, 1, 0),
-            str(len(one.detail.get("tied_with", ())) or ""),
-            note,
-        )
+        row = [one.config, f"{one.fps:.2f}", _text(one.seconds_median, 1000, 2), _text(one.seconds_iqr, 1000, 2)]
+        row += [str(one.runs or ""), _text(one.power_w, 1, 2), _text(one.energy_j, 1, 3), _text(one.memory_mib, 1, 0)]
+        rows.append([*row, str(len(one.detail.get("tied_with", ())) or ""), note])
+    table = Table(show_edge=False)
+    # A column that this machine cannot fill takes no room.
+    shown = [i for i in range(len(columns)) if i < 2 or any(row[i] for row in rows)]
+    for i in shown:
+        table.add_column(columns[i], justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(row[i] for i in shown))
     Console().print(table)
 
 

@@ -30,6 +30,7 @@ COMMANDS = (
     "upscale",
     "bundle",
     "import_measurements",
+    "cost",
     "search",
     "replay",
     "export_results",

@@ -49,7 +49,8 @@ def from_module(config: Config, module: nn.Module, tile: int = TILE) -> Upscaler
 
     def network(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            return fast(torch.from_numpy(np.ascontiguousarray(x))).float().numpy()
+            out: NDArray[np.float32] = fast(torch.from_numpy(np.ascontiguousarray(x))).float().numpy()
+            return out
 
     return Upscaler(config.id, config.scale, describe(config).receptive_field, network, tile)
 

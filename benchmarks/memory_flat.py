@@ -1,0 +1,62 @@
+"""All 1185 configs benchmarked in one process: does its memory grow?
+
+    python benchmarks/memory_flat.py [--quick]
+
+Outputs are small (192 x 192) so that it takes minutes; what could leak is per network, not per pixel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import time
+from dataclasses import replace
+
+import numpy as np
+import psutil
+from _bench import SMALL, protocol_facts
+from _record import record
+
+from search_space.spaces import load_space
+from workers.benchmark import Session
+from workers.benchmark.lock import whole_machine
+from workers.benchmark.memory import _trim
+
+TINY = replace(
+    SMALL, name="192x192x2", width=192, height=192, rounds=2, frames=1, warm_frames=3, warm_seconds=0.1, group=20
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    configs = load_space("paper").configs[:: 8 if quick else 1]
+    process, points, start, done = psutil.Process(), list[tuple[int, float]](), time.perf_counter(), 0
+    with whole_machine():
+        for group in Session("bench", protocol=TINY).measure(configs):
+            done += len(group)
+            gc.collect()
+            _trim()
+            points.append((done, process.memory_info().rss / 2**20))
+    n, mib = np.array(points).T
+    settled = n >= n[-1] * 0.2
+    slope = float(np.polyfit(n[settled], mib[settled], 1)[0])
+    figures = {
+        "benchmarks": done,
+        "rss_mib_at_fifth": round(float(mib[settled][0]), 1),
+        "rss_mib_at_end": round(float(mib[-1]), 1),
+        "rss_mib_peak": round(float(mib.max()), 1),
+        "growth_mib_per_1000": round(1000 * slope, 2),
+        "growth_share": round(float(mib[-1] / mib[settled][0] - 1), 4),
+        **protocol_facts(TINY),
+        "seconds": round(time.perf_counter() - start, 1),
+        "points": [[int(a), round(float(b), 1)] for a, b in points],
+    }
+    if not quick:
+        print(record("memory_flat", figures, ("torch", "numpy", "psutil")))
+    print({key: value for key, value in figures.items() if key != "points"})
+
+
+if __name__ == "__main__":
+    main()

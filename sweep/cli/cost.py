@@ -1,0 +1,123 @@
+"""``sweep cost``: predict the speed of configs that were not measured, and say which to measure next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search_space.errors import BadData
+from sweep.cli.options import DEFAULT_DB, Db, Json
+
+if TYPE_CHECKING:
+    from search_space.config import Config
+    from sweep.costmodel import Accuracy, Prediction
+
+
+def add(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("cost")(cost)
+
+
+def cost(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")] = None,
+    device: Annotated[str | None, typer.Option("--device", help="Needed when several were measured.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", "-b", help="Of the measurements.")] = None,
+    precision: Annotated[str | None, typer.Option("--precision", "-p", help="Of the measurements.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Of the measurements.")] = None,
+    space: Annotated[str, typer.Option("--space", "-s", help="Without IDs: these configs.")] = "paper",
+    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
+    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
+    where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
+    suggest: Annotated[
+        int, typer.Option("--suggest", min=0, help="Print N ids that would teach the model most, nothing else.")
+    ] = 0,
+    db: Db = DEFAULT_DB,
+    as_json: Json = False,
+) -> None:
+    """Predict frames per second from the configs measured so far, with 90 % intervals.
+
+    Example: sweep benchmark --sample 48 --device pi && sweep cost --device pi --scale 2
+
+    Example: sweep benchmark --device pi $(sweep cost --device pi --suggest 12)
+
+    Predictions are never stored: what is in the database was measured.
+    """
+    from results_db.store import Store
+    from search_space import parse_id
+    from search_space.spaces import load_space, select
+    from sweep.costmodel import CostModel, cross_validated
+    from sweep.costmodel import suggest as choose
+
+    with Store.open(db, readonly=True) as store:
+        measured = _measured(store, device, backend, precision, protocol)
+    known = [parse_id(one) for one in measured]
+    seconds = [measured[config.id] for config in known]
+    configs: Sequence[Config] = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space).configs
+    configs = select(configs, family or (), scale or (), where)
+    model = CostModel(known, seconds)
+    if suggest:
+        left = [config for config in configs if config.id not in measured]
+        typer.echo("".join(f"{config.id}\n" for config in choose(model, left, suggest)), nl=False)
+        return
+    quality = cross_validated(known, seconds)
+    predictions = model.predict(configs)
+    if as_json:
+        typer.echo(json.dumps({"measured": len(known), "cross_validation": vars(quality),
+                               "predictions": [_row(one, measured) for one in predictions]}, indent=1))  # fmt: skip
+    else:
+        _table(predictions, measured, quality)
+
+
+def _measured(store: object, device: str | None, backend: str | None, precision: str | None, protocol: str | None
+              ) -> dict[str, float]:  # fmt: skip
+    """Seconds a frame by config, of the one kind of measurement that is meant."""
+    from typing import cast
+
+    from results_db.frames import results
+    from results_db.store import Store
+
+    table = results(cast(Store, store), device=device, backend=backend, precision=precision)
+    table = table[table["fps"].notna()]
+    if protocol is not None:
+        table = table[table["speed_protocol"] == protocol]
+    kinds = table[["device", "backend", "precision", "speed_protocol"]].drop_duplicates()
+    if len(kinds) == 0:
+        raise BadData("no such speed was measured yet: sweep benchmark --sample 48 gives the model something to learn")
+    if len(kinds) > 1:
+        there = "; ".join(" ".join(map(str, kind)) for kind in kinds.itertuples(index=False))
+        raise BadData(f"say which measurements: --device, --backend, --precision, --protocol (there is: {there})")
+    one = table.drop_duplicates("config")
+    return dict(zip(one["config"], (1 / one["fps"]).astype(float), strict=True))
+
+
+def _row(one: Prediction, measured: dict[str, float]) -> dict[str, object]:
+    low, high = one.interval
+    known = measured.get(one.config)
+    return {"config": one.config, "fps": 1 / one.seconds, "fps_low": 1 / high, "fps_high": 1 / low,
+            "measured_fps": None if known is None else 1 / known}  # fmt: skip
+
+
+def _table(predictions: Sequence[Prediction], measured: dict[str, float], quality: Accuracy) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_edge=False)
+    table.add_column("config", no_wrap=True)
+    for heading in ("frames/s", "90 %", "measured"):
+        table.add_column(heading, justify="right")
+    for one in sorted(predictions, key=lambda p: p.seconds):
+        low, high = one.interval
+        known = measured.get(one.config)
+        table.add_row(one.config, f"{1 / one.seconds:.2f}", f"{1 / high:.2f} - {1 / low:.2f}",
+                      "" if known is None else f"{1 / known:.2f}")  # fmt: skip
+    console = Console()
+    console.print(table)
+    console.print(
+        f"from {len(measured)} measured configs; cross-validated: median error {100 * quality.median_error:.1f} %, "
+        f"90 % below {100 * quality.p90_error:.0f} %, rank correlation {quality.spearman:.3f}, "
+        f"{100 * quality.covered:.0f} % inside their interval",
+        highlight=False,
+    )

@@ -1,0 +1,81 @@
+import json
+import math
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from results_db.store import Store
+from search_space.config import Config
+from search_space.describe import describe
+from search_space.errors import BadData, SweepError
+from search_space.facts import Speed
+from search_space.spaces import load_space
+from sweep.cli.main import app
+from sweep.costmodel import CostModel, accuracy, cross_validated, first_sample, suggest
+
+PAPER = load_space("paper").configs
+
+
+def seconds(config: Config) -> float:
+    """A device made up for the test: arithmetic and traffic, neither of which is a feature as it stands."""
+    about = describe(config)
+    writes = sum(conv.c_out for conv in config.convs() or ()) / config.scale**2
+    return 1e-3 + about.macs_full_hd / 4e10 + writes * 2e-3 * math.sqrt(config.scale)
+
+
+def test_a_few_dozen_configs_predict_the_other_thousand() -> None:
+    train = first_sample(PAPER, 60)
+    rest = [c for c in PAPER if c not in set(train)]
+    found = accuracy(CostModel(train, [seconds(c) for c in train]).predict(rest), [seconds(c) for c in rest])
+    assert found.median_error < 0.1
+    assert found.spearman > 0.97
+
+
+def test_a_prediction_far_from_what_was_measured_is_less_sure() -> None:
+    near = [c for c in PAPER if c.family == "eSR-MAX"]
+    model = CostModel(near, [seconds(c) for c in near])
+    known, strange = model.predict([near[10]])[0], model.predict([c for c in PAPER if c.family == "FSRCNN"][-1:])[0]
+    assert strange.deviation > 2 * known.deviation
+    low, high = known.interval
+    assert low < known.seconds < high
+
+
+def test_suggestions_are_new_different_and_spread_over_the_space() -> None:
+    train = [c for c in PAPER if c.family == "eSR-MAX"][:30]
+    model = CostModel(train, [seconds(c) for c in train])
+    left = [c for c in PAPER if c not in set(train)][::5]
+    picked = suggest(model, left, 10)
+    assert len(set(picked)) == 10
+    assert not set(picked) & set(train)
+    assert len({c.family for c in picked}) > 1
+
+
+def test_too_few_measurements_are_refused() -> None:
+    with pytest.raises(SweepError, match="at least 8"):
+        CostModel(PAPER[:3], [1.0, 2.0, 3.0])
+
+
+def test_cross_validation_predicts_each_config_once() -> None:
+    some = first_sample(PAPER, 30)
+    assert cross_validated(some, [seconds(c) for c in some]).n == 30
+
+
+def test_the_command_predicts_from_the_store_and_suggests_ids(tmp_path: Path) -> None:
+    db = str(tmp_path / "s.db")
+    some = first_sample(PAPER, 24)
+    speeds = [Speed(c.id, "pi", "eager", "fp32", "fullhd14", 1 / seconds(c)) for c in some]
+    with Store.open(db) as store:
+        store.add_speeds(speeds)
+    found = json.loads(CliRunner().invoke(app, ["cost", "--db", db, "--scale", "2", "--json"]).stdout)
+    assert found["measured"] == 24
+    assert len(found["predictions"]) == 395
+    assert all(row["fps_low"] < row["fps"] < row["fps_high"] for row in found["predictions"])
+    picked = CliRunner().invoke(app, ["cost", "--db", db, "--suggest", "5"]).stdout.split()
+    assert len(picked) == 5
+    assert not {s.config for s in speeds} & set(picked)
+    with Store.open(db) as store:
+        store.add_speeds([Speed(some[0].id, "gpu", "eager", "fp16", "fullhd14", 9.0)])
+    result = CliRunner().invoke(app, ["cost", "--db", db])
+    assert isinstance(result.exception, BadData)
+    assert "gpu" in str(result.exception)
