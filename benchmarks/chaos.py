@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trials", type=int, default=513, help="of each leg")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=30)
     asked = parser.parse_args()
 
     from benchmarks._record import record

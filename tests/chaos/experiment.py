@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -12,18 +13,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from results_db.rows import AttemptRow
+from sqlalchemy import select
+
+from results_db.schema import artifact, attempt, measure, quality, trial
 from results_db.store import Store
 from search_space.errors import StoreError
 from tests.chaos.faults import FAULTS, FORGED, Hit, Scene
 from tests.chaos.nodes import RayCluster
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("search_space", "workers", "results_db", "sweep", "tests")
 TMPFS_MB = 48
-GIVE_UP_S = 60.0
+GIVE_UP_S = 120.0
 """A fault that is not over by then counts with this, and as unrecovered."""
 
 
@@ -90,27 +95,33 @@ def run_options(wanted: Wanted, url: str, seeds: int) -> list[str]:
     ]
 
 
-def undisturbed(wanted: Wanted, url: str, seeds: int) -> None:
+def snapshot(folder: Path) -> Path:
+    """The code as it is now: an edit in the middle of an experiment would (rightly) stop the sweep."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def undisturbed(wanted: Wanted, url: str, seeds: int, code: Path) -> None:
     """The same sweep on this machine without any fault."""
     entry = [sys.executable, "-m", "tests.chaos.entry"]
     done = subprocess.run(
-        [*entry, *run_options(wanted, url, seeds)], cwd=ROOT, capture_output=True, text=True, env=_environment({})
+        [*entry, *run_options(wanted, url, seeds)], cwd=code, capture_output=True, text=True, env=_environment(code)
     )
     if done.returncode:
         raise AssertionError(done.stderr[-2000:])
 
 
-def _environment(more: dict[str, str]) -> dict[str, str]:
-    import os
-
-    return {**os.environ, "OMP_NUM_THREADS": "1", **more}
+def _environment(code: Path) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(code)}
 
 
 class Supervisor:
     """Keeps one driver running until the sweep is done, as a person or an init system would."""
 
-    def __init__(self, cluster: RayCluster, wanted: Wanted, url: str, clock: Path, log: Path) -> None:
+    def __init__(self, cluster: RayCluster, wanted: Wanted, url: str, clock: Path, log: Path, code: Path) -> None:
         self._cluster, self._wanted, self._url, self._clock, self._log = cluster, wanted, url, clock, log
+        self._code = code
         self.seeds = seeds_for(wanted.trials)
         self.starts = 0
         self.done = False
@@ -122,7 +133,7 @@ class Supervisor:
         self._thread.start()
 
     def _arguments(self, resume: bool) -> list[str]:
-        common = ["--address", self._cluster.address, "--timeout", "12"]
+        common = ["--address", self._cluster.address, "--timeout", "10"]
         if not resume:
             return [*run_options(self._wanted, self._url, self.seeds), *common]
         options = ["resume", "--db", self._url, "--no-benchmark", "--pack-size", "4", "--max-attempts", "50", "--json"]
@@ -130,13 +141,11 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._end.is_set():
-            code = self._start(resume=_trials(self._url) >= self.seeds * CONFIGS)
+            code = self._start(resume=_trials(self._url) > 0)
             if code == 0 and self.enough.is_set():
                 self.done = True
                 return
-            if code == 0:
-                self.seeds += 10
-            elif code == 1:
+            if code == 1:
                 with Store.open(self._url) as store:
                     store.retry()
             time.sleep(0.5)
@@ -149,8 +158,8 @@ class Supervisor:
             log.flush()
             self._process = subprocess.Popen(
                 self._cluster.head.command([sys.executable, "-m", "tests.chaos.entry", *arguments]),
-                cwd=ROOT,
-                env={**self._cluster.environment, "CHAOS_CLOCK": str(self._clock)},
+                cwd=self._code,
+                env={**self._cluster.environment, "CHAOS_CLOCK": str(self._clock), "PYTHONPATH": str(self._code)},
                 stdout=log,
                 stderr=log,
             )
@@ -196,8 +205,9 @@ def _experiment(wanted: Wanted, say: Callable[[str], None], limit_s: float) -> O
     log = folder.parent / f"{folder.name}.log"
     outcome = Outcome(wanted.trials)
     began = time.monotonic()
+    code = snapshot(folder.parent / f"{folder.name}.code")
     cluster = RayCluster(3)
-    supervisor = Supervisor(cluster, wanted, url, clock, log)
+    supervisor = Supervisor(cluster, wanted, url, clock, log, code)
     try:
         scene = Scene(cluster, url, folder, clock, supervisor.pids, chance)
         _inject(wanted, scene, supervisor, outcome, say, began + limit_s)
@@ -210,13 +220,14 @@ def _experiment(wanted: Wanted, say: Callable[[str], None], limit_s: float) -> O
         outcome.drivers = supervisor.starts
         supervisor.stop()
         cluster.close()
-        _reckon(wanted, url, supervisor.seeds, outcome)
+        _reckon(wanted, url, code, outcome)
         return outcome
     finally:
         supervisor.stop()
         cluster.close()
         subprocess.run(["umount", "-l", str(folder)], check=False)
         shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(code, ignore_errors=True)
         clock.unlink(missing_ok=True)
         if outcome.stuck or outcome.lost:
             say(f"the drivers' log is {log}")
@@ -233,7 +244,7 @@ def _inject(
     deadline: float,
 ) -> None:
     watch = Watch(scene.url)
-    if not watch.until(lambda: watch.done > 0, 150):
+    if not watch.until(lambda: bool(watch.finished()), 150):
         outcome.stuck.append("no trial was done within 150 s of the start")
         return
     waiting = list(wanted.faults)
@@ -255,45 +266,64 @@ def _inject(
 
 
 class Watch:
-    """Looks at the store from outside."""
+    """Looks at the store from outside, and gives the sweep more to do while there are faults left."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._seen: dict[str, int] = {}
-        self.done = 0
+        self.seeds = 0
+        self.growing = True
 
-    def _look(self) -> list[AttemptRow]:
+    def _read(self, query: Any) -> list[Any]:
         try:
-            with Store.open(self._url, readonly=True, reconnect_s=5) as store:
-                self.done = store.counts().done
-                return store.attempts()
+            with Store.open(self._url, readonly=True, busy_timeout_s=1, reconnect_s=5) as store:
+                return list(store.database.read(lambda c: c.execute(query).all()))
         except StoreError:
             return []
 
+    def finished(self) -> set[tuple[int, int, str]]:
+        """(trial, attempt, node) of every attempt that is done."""
+        rows = self._read(
+            select(attempt.c.trial_id, attempt.c.number, attempt.c.node).where(attempt.c.outcome == "done")
+        )
+        return {(row[0], row[1], row[2]) for row in rows}
+
     def mark(self) -> set[tuple[int, int]]:
         """The attempts there are now."""
-        rows: list[AttemptRow] = []
+        query = select(attempt.c.trial_id, attempt.c.number)
         limit = time.monotonic() + 20
-        while not rows and time.monotonic() < limit:
-            rows = self._look()
-        return {(row.trial, row.number) for row in rows}
+        while not (rows := self._read(query)) and time.monotonic() < limit:
+            time.sleep(0.2)
+        return {(row[0], row[1]) for row in rows}
 
     def works(self, hit: Hit, before: set[tuple[int, int]]) -> bool:
         """Whether an attempt begun since is done, on the machine that was hit."""
         return any(
-            row.outcome == "done"
-            and (row.trial, row.number) not in before
-            and (hit.machine is None or row.node == hit.machine.name)
-            for row in self._look()
+            (number, count) not in before and (hit.machine is None or node == hit.machine.name)
+            for number, count, node in self.finished()
         )
+
+    def top_up(self) -> None:
+        """Plan two more seeds when little is left, as a second ``sweep run`` of the same sweep would."""
+        try:
+            with Store.open(self._url, busy_timeout_s=1, reconnect_s=5) as store:
+                counts = store.counts()
+                self.seeds = counts.planned // CONFIGS
+                if counts.planned == 0 or counts.pending > 40:
+                    return
+                keys = [row.key for row in store.trials() if row.key.seed == 0]
+                more = range(self.seeds, self.seeds + 2)
+                store.plan(1, [replace(key, seed=seed) for seed in more for key in keys])
+        except StoreError:
+            return
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
-            self._look()
             if condition():
                 return True
-            time.sleep(0.25)
+            if self.growing:
+                self.top_up()
+            time.sleep(0.3)
         return False
 
 
@@ -302,10 +332,6 @@ Facts = dict[tuple[str, int], dict[tuple[str, str, str], float]]
 
 def facts(url: str) -> tuple[Facts, dict[tuple[str, int], list[str]]]:
     """What the store holds: figures by (config, seed), and the weights' digests (one each, if all is well)."""
-    from sqlalchemy import select
-
-    from results_db.schema import artifact, measure, quality, trial
-
     figures: Facts = {}
     weights: dict[tuple[str, int], list[str]] = {}
     with Store.open(url, readonly=True) as store:
@@ -328,11 +354,12 @@ def facts(url: str) -> tuple[Facts, dict[tuple[str, int], list[str]]]:
     return figures, weights
 
 
-def _reckon(wanted: Wanted, url: str, seeds: int, outcome: Outcome) -> None:
+def _reckon(wanted: Wanted, url: str, code: Path, outcome: Outcome) -> None:
     """Compare with the undisturbed run: each trial exactly once, with the same figures and the same weights."""
     with tempfile.TemporaryDirectory() as folder:
         calm = f"sqlite:///{folder}/calm.db"
-        undisturbed(wanted, calm, seeds)
+        seeds = _trials(url) // CONFIGS
+        undisturbed(wanted, calm, seeds, code)
         expected, expected_weights = facts(calm)
     found, weights = facts(url)
     outcome.trials = len(expected)
