@@ -1,0 +1,1 @@
+"""Training many configs together, as if each were trained alone."""

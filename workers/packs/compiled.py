@@ -1,0 +1,108 @@
+"""The compiled step: C++ built once a machine with the compiler at hand, and called through ctypes.
+
+Without a compiler (or with EDGE_SWEEP_NATIVE=0) ``library`` is None and ``why_not`` says why; packs then run in
+torch operations, slower.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+SOURCES = Path(__file__).parent / "native"
+FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-pthread", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi")
+_TUNING = (("-march=native",), ("-mcpu=native",), ())
+
+
+def library() -> ctypes.CDLL | None:
+    """The loaded step, built on first use (some 10 s) and kept in the user's cache folder."""
+    return _load()[0]
+
+
+def why_not() -> str:
+    """Why there is no compiled step; empty where there is one."""
+    return _load()[1]
+
+
+@cache
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    if os.environ.get("EDGE_SWEEP_NATIVE", "1") == "0":
+        return None, "EDGE_SWEEP_NATIVE=0"
+    compiler = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), None)
+    if compiler is None:
+        return None, "no C++ compiler was found (install g++ or clang, or set CXX)"
+    try:
+        path = _cache_folder() / f"step-{_digest(compiler)}.so"
+        if not path.exists():
+            _build(compiler, path)
+        return _declare(ctypes.CDLL(str(path))), ""
+    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        return None, f"the compiled step cannot be built: {str(error).strip()[:300]}"
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("EDGE_SWEEP_CACHE") or os.environ.get("XDG_CACHE_HOME")
+    folder = (Path(base) if base else Path.home() / ".cache") / "edge-sweep"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    except OSError:
+        pass
+    folder = Path(tempfile.gettempdir()) / f"edge-sweep-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise RuntimeError(f"{folder} belongs to another user")
+    return folder
+
+
+def _digest(compiler: str) -> str:
+    """Of the sources, the compiler and the processor: a home folder may be shared by unlike machines."""
+    digest = hashlib.sha256(" ".join((compiler, *FLAGS, platform.machine(), _processor())).encode())
+    for path in sorted(SOURCES.iterdir()):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor()
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in info.read_text().splitlines() if line.startswith(wanted)}))
+
+
+def _build(compiler: str, path: Path) -> None:
+    """Several processes may build at once: each in a file of its own, renamed into place."""
+    error = ""
+    handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
+    os.close(handle)
+    try:
+        for tuning in _TUNING:
+            command = [compiler, *FLAGS, *tuning, "-o", name, str(SOURCES / "step.cpp")]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            if done.returncode == 0:
+                Path(name).replace(path)
+                return
+            error = error or done.stderr
+        raise RuntimeError(error)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    pointer, real = ctypes.c_void_p, ctypes.c_float
+    library.pack_new.restype = pointer
+    library.pack_new.argtypes = [pointer, ctypes.c_int]
+    library.pack_free.restype = None
+    library.pack_free.argtypes = [pointer]
+    library.pack_step.restype = ctypes.c_int
+    library.pack_step.argtypes = [*[pointer] * 8, real, real, real, real]
+    return library

@@ -1,0 +1,74 @@
+"""What every way of training members side by side offers, and how a member's state leaves and enters it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from search_space.config import Config
+
+
+@dataclass(frozen=True)
+class Member:
+    """One run of a pack: a config from the start of ``seed``. ``tag`` is the caller's own, kept as it is."""
+
+    config: Config
+    seed: int = 0
+    lr_scale: float = 1.0
+    tag: str = ""
+
+    @property
+    def key(self) -> str:
+        """Names the member's state in a checkpoint."""
+        return f"{self.config.id}/{self.seed}/{self.tag}"
+
+
+@dataclass(frozen=True)
+class State:
+    """Weights and Adam's two moments of one member, each flat (parameters,), in the order of the module."""
+
+    weights: Tensor
+    first: Tensor
+    second: Tensor
+
+
+class Engine(Protocol):
+    """Trains some members by one step at a time. Rates are learning rates; 0 leaves a member as it is."""
+
+    def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
+        """One Adam step (0-based number ``step``) of each member on the batch (B, 1, p, p), (B, 1, sp, sp)."""
+
+    def losses(self) -> list[float]:
+        """Each member's loss in the last step, before the update."""
+
+    def state(self, index: int) -> State:
+        """A copy of a member's state, on the CPU."""
+
+    def restore(self, index: int, state: State) -> None:
+        """Put a state in place."""
+
+
+def flat(module: nn.Module) -> Tensor:
+    """All trained weights of a module in one vector."""
+    return torch.cat([p.detach().reshape(-1) for p in trained(module)])
+
+
+def pour(vector: Tensor, module: nn.Module) -> None:
+    """The inverse of ``flat``."""
+    with torch.no_grad():
+        for parameter, part in zip(trained(module), split(vector, module), strict=True):
+            parameter.copy_(part)
+
+
+def split(vector: Tensor, module: nn.Module) -> list[Tensor]:
+    """A flat vector as pieces of the shapes of the module's trained weights."""
+    parts = torch.split(vector, [p.numel() for p in trained(module)])
+    return [part.view_as(p) for part, p in zip(parts, trained(module), strict=True)]
+
+
+def trained(module: nn.Module) -> list[nn.Parameter]:
+    """The weights that training changes."""
+    return [p for p in module.parameters() if p.requires_grad]

@@ -1,0 +1,134 @@
+"""A network as the compiled step reads it: layers, taps and sub-pixels as whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from search_space.architectures.edge_sr import EdgeSRMax, EdgeSRTM, EdgeSRTR, OneLayerNet
+from search_space.architectures.espcn import SubPixelCNN
+from search_space.architectures.esr_cnn import EdgeSRCNN
+from search_space.architectures.fsrcnn import FastSRCNN
+from workers.recipe import LOSSES, Recipe
+
+COLUMNS = 48
+"""Columns of the last layer made at once, about: their maps stay in a core's second-level cache."""
+TILE = 600
+"""Pixels of one-layer nets unfolded together, about."""
+MOST_BIASED = 64
+"""Columns of a last layer with bias that the compiled step takes."""
+MOST_TEMPLATES = 256
+
+_MAXIMUM, _KEY, _QUERY_KEY, _KEY_KEY, _SIGMOID, _PLAIN = range(6)
+_TANH, _PRELU = 1, 2
+_HEADS: dict[type[nn.Module], int] = {EdgeSRMax: _MAXIMUM, EdgeSRTM: _KEY, EdgeSRTR: _QUERY_KEY}
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network for the compiled step: its numbers, without its place in the weights of the pack."""
+
+    parameters: int
+    numbers: tuple[int, ...]
+
+
+def net_of(module: nn.Module, scale: int) -> Net | None:
+    """How to compute a module, or None for one that the compiled step does not know.
+
+    Weights are numbered as ``module.parameters()`` gives them, flattened.
+    """
+    at: dict[nn.Parameter, int] = {}
+    total = 0
+    for parameter in module.parameters():
+        at[parameter] = total
+        total += parameter.numel()
+    if type(module) in _HEADS:
+        assert isinstance(module, OneLayerNet)
+        head, maps, templates = _HEADS[type(module)], module.maps, module.templates
+        numbers = [head, templates, maps, 0, *_last(module.filter, at, scale, maps, templates)]
+    elif type(module) is EdgeSRCNN:
+        *hidden, last = _convs(module.filter)
+        numbers = [_KEY_KEY, module.templates, 2, *_hidden(hidden, [None] * len(hidden), at)]
+        numbers += _last(last, at, scale, 2, module.templates)
+    elif type(module) is SubPixelCNN:
+        *hidden, last = _convs(module.net)
+        numbers = [_SIGMOID, 1, 1, *_hidden(hidden, [None] * len(hidden), at), *_last(last, at, scale, 1, 1)]
+    elif type(module) is FastSRCNN:
+        enlarge = module.net[-1]
+        assert isinstance(enlarge, nn.ConvTranspose2d)
+        slopes = [layer.weight for layer in module.net if isinstance(layer, nn.PReLU)]
+        numbers = [_PLAIN, 1, 1, *_hidden(_convs(module.net), slopes, at), *_enlarge(enlarge, at, scale)]
+    else:
+        return None
+    return Net(total, tuple(numbers)) if numbers[1] <= MOST_TEMPLATES else None
+
+
+def program(nets: list[Net], recipe: Recipe, scale: int, chunks: int) -> list[int]:
+    """All numbers of a pack; the members' weights lie one after another."""
+    loss = LOSSES.index(recipe.loss)
+    out = [recipe.patch, recipe.border, recipe.batch, scale, loss, chunks, len(nets), TILE]
+    start = 0
+    for net in nets:
+        out += [start, net.parameters, *net.numbers]
+        start += net.parameters
+    return out
+
+
+def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def _hidden(convs: list[nn.Conv2d], slopes: list[nn.Parameter | None] | list[nn.Parameter], at: dict[nn.Parameter, int]) -> list[int]:
+    out = [len(convs)]
+    for conv, slope in zip(convs, slopes, strict=True):
+        bias = at[conv.bias] if conv.bias is not None else -1
+        kind, slope_at = (_TANH, -1) if slope is None else (_PRELU, at[slope])
+        out += [conv.in_channels, conv.out_channels, conv.kernel_size[0], kind, at[conv.weight], bias, slope_at]
+    return out
+
+
+def _last(conv: nn.Conv2d, at: dict[nn.Parameter, int], scale: int, maps: int, templates: int) -> list[int]:
+    """Columns sub-pixel by sub-pixel, so that a head finds its maps side by side; some sub-pixels at a time."""
+    kernel, area = conv.kernel_size[0], conv.kernel_size[0] ** 2
+    positions, step = scale**2, conv.in_channels * area
+    groups = -(-positions // max(1, COLUMNS // (maps * templates)))
+    edges = [positions * i // groups for i in range(groups + 1)]
+    out = [conv.in_channels, area, kernel // 2, kernel // 2, groups]
+    for first, end in zip(edges, edges[1:], strict=False):
+        channels = [m * positions + j for j in range(first, end) for m in range(maps * templates)]
+        bias = [at[conv.bias] + c if conv.bias is not None else -1 for c in channels]
+        taps = [(t // kernel, t % kernel, t) for t in range(area)]
+        out += _group([at[conv.weight] + c * step for c in channels], bias, list(range(first, end)), taps)
+    return out
+
+
+def _enlarge(conv: nn.ConvTranspose2d, at: dict[nn.Parameter, int], scale: int) -> list[int]:
+    """A transposed convolution as one small convolution a sub-pixel; sub-pixels with the same taps together.
+
+    Output row ``s y + a`` sums weight row u of input row ``y + d`` for all u = a + padding - s d within the kernel.
+    """
+    side, pad = conv.kernel_size[0], conv.padding[0]
+    assert isinstance(pad, int)
+    reach = [[d for d in range(-side, side + 1) if 0 <= a + pad - scale * d < side] for a in range(scale)]
+    low, high = -min(map(min, reach)), max(map(max, reach))
+    groups: dict[tuple[tuple[int, ...], tuple[int, ...]], list[tuple[int, int]]] = {}
+    for a in range(scale):
+        for b in range(scale):
+            groups.setdefault((tuple(reach[a]), tuple(reach[b])), []).append((a, b))
+    out = [conv.in_channels, side**2, low, high, len(groups)]
+    for (rows, columns), members in groups.items():
+        weights = [at[conv.weight] + a * side + b for a, b in members]
+        bias = [at[conv.bias] if conv.bias is not None else -1] * len(members)
+        taps = [
+            (dy + low, dx + low, (pad - scale * dy) * side + pad - scale * dx) for dy in rows for dx in columns
+        ]
+        out += _group(weights, bias, [a * scale + b for a, b in members], taps)
+    return out
+
+
+def _group(weights: list[int], bias: list[int], positions: list[int], taps: list[tuple[int, int, int]]) -> list[int]:
+    if bias[0] >= 0 and len(bias) > MOST_BIASED:
+        raise ValueError(f"a last layer with bias has {len(bias)} columns at once")
+    down, along, term = ([tap[i] for tap in taps] for i in range(3))
+    return [len(weights), len(positions), len(taps), *weights, *bias, *positions, *down, *along, *term]

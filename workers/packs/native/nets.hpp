@@ -1,0 +1,140 @@
+// What a pack is made of: members as layers, and where each of their weights and inputs lies.
+#pragma once
+#include "products.hpp"
+#include <cstdlib>
+#include <new>
+
+constexpr int MOST_BIASED = 64;  // columns of a last layer with bias
+
+enum Activation { NONE = 0, TANH = 1, PRELU = 2 };
+
+struct Reader {  // the program that layout.py writes
+    const int64_t* at;
+    int next() { return int(*at++); }
+    std::vector<int> list(int n) {
+        std::vector<int> out(n);
+        for (int& x : out) x = next();
+        return out;
+    }
+};
+
+// A product of planes with taps, its transpose, and the geometry of its planes. Rows of an input plane have the
+// stride of its own side, and outputs are first made with that same stride, so a tap is a constant offset.
+struct Product {
+    int channels, side_in, side_out, plane_in, front, plane_d, pixels;
+    std::vector<int> column, offset, row;              // forward: rows are (channel, tap)
+    std::vector<int> channel, back_offset, back_row;   // backward: rows are (column, tap)
+
+    // `channel_step`: between the weights of two input channels. Gradient planes have zeros around.
+    void lay_out(const std::vector<int>& columns, int channels_, int channel_step, const std::vector<int>& dy,
+                 const std::vector<int>& dx, const std::vector<int>& term, int side_in_, int side_out_) {
+        channels = channels_, side_in = side_in_, side_out = side_out_, column = columns;
+        const int taps = int(dy.size()), reach = (side_in - side_out) * (side_in + 1);
+        plane_in = round_up(side_in * side_in, LANES);
+        front = round_up(reach, LANES);
+        plane_d = front + plane_in + 2 * LANES;
+        pixels = round_up((side_out - 1) * side_in + side_out, LANES);
+        for (int i = 0; i < channels; i++) {
+            channel.push_back(i * channel_step);
+            for (int t = 0; t < taps; t++) {
+                offset.push_back(i * plane_in + dy[t] * side_in + dx[t]);
+                row.push_back(i * channel_step + term[t]);
+            }
+        }
+        for (size_t c = 0; c < columns.size(); c++)
+            for (int t = 0; t < taps; t++) {
+                back_offset.push_back(int(c) * plane_d - dy[t] * side_in - dx[t]);
+                back_row.push_back(columns[c] + term[t]);
+            }
+    }
+};
+
+struct Hidden {
+    Product product;
+    int activation, weights, bias, slope, from;  // `from`: where in the patch the output begins (below 0: outside)
+    int columns() const { return int(product.column.size()); }
+    int plane() const { return round_up(product.side_out * product.side_out, LANES); }
+};
+
+struct Group {  // columns of the last layer that belong to some sub-pixels and share their taps
+    Product product;
+    std::vector<int> bias, subpixels, dy, dx, term;
+    int columns() const { return int(product.column.size()); }
+};
+
+struct Member {
+    long start;
+    int parameters, head, templates, maps, low, origin;  // `origin`: where in the patch the input begins
+    bool biased;
+    std::vector<Hidden> hidden;
+    std::vector<Group> groups;
+};
+
+// Memory of one thread: zeroed when got, given out in pieces that begin at a cache line.
+class Scratch {
+  public:
+    ~Scratch() { std::free(memory); }
+    void reserve(size_t floats) {
+        if (floats <= size) return;
+        std::free(memory);
+        size = floats;
+        memory = static_cast<float*>(std::aligned_alloc(64, (floats * 4 + 63) / 64 * 64));
+        if (!memory) {
+            size = 0;
+            throw std::bad_alloc();
+        }
+        std::memset(memory, 0, floats * 4);
+    }
+    void restart() { used = 0; }
+    float* take(size_t floats) {
+        float* out = memory ? memory + used : nullptr;
+        used += (floats + 15) / 16 * 16 + 16;
+        return out;
+    }
+    size_t taken() const { return used; }
+
+  private:
+    float* memory = nullptr;
+    size_t size = 0, used = 0;
+};
+
+static Member read_member(Reader& in, int patch, int border) {
+    Member m;
+    m.start = long(*in.at++);
+    m.parameters = in.next(), m.head = in.next(), m.templates = in.next(), m.maps = in.next();
+    struct Raw {
+        int channels, columns, kernel, activation, weights, bias, slope;
+    };
+    std::vector<Raw> raws(in.next());
+    int low_all = 0, high_all = 0;
+    for (Raw& r : raws) {
+        r = {in.next(), in.next(), in.next(), in.next(), in.next(), in.next(), in.next()};
+        low_all += r.kernel / 2, high_all += r.kernel / 2;
+    }
+    const int channels = in.next(), step = in.next(), low = in.next(), high = in.next();
+    m.low = low, low_all += low, high_all += high;
+    int from = m.origin = border - low_all, side = patch - 2 * border + low_all + high_all;
+    for (const Raw& r : raws) {
+        Hidden h;
+        h.activation = r.activation, h.weights = r.weights, h.bias = r.bias, h.slope = r.slope;
+        std::vector<int> columns(r.columns), dy, dx, term;
+        const int area = r.kernel * r.kernel;
+        for (int c = 0; c < r.columns; c++) columns[c] = r.weights + c * r.channels * area;
+        for (int t = 0; t < area; t++) dy.push_back(t / r.kernel), dx.push_back(t % r.kernel), term.push_back(t);
+        const int out = side - r.kernel + 1;
+        h.product.lay_out(columns, r.channels, area, dy, dx, term, side, out);
+        side = out, from += r.kernel / 2, h.from = from;
+        m.hidden.push_back(h);
+    }
+    const int inner = patch - 2 * border;
+    m.groups.resize(in.next());
+    for (Group& g : m.groups) {
+        const int columns = in.next(), positions = in.next(), taps = in.next();
+        std::vector<int> column = in.list(columns);
+        g.bias = in.list(columns), g.subpixels = in.list(positions);
+        g.dy = in.list(taps), g.dx = in.list(taps), g.term = in.list(taps);
+        g.product.lay_out(column, channels, step, g.dy, g.dx, g.term, side, inner);
+    }
+    m.biased = m.groups[0].bias[0] >= 0;
+    return m;
+}

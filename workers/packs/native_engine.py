@@ -1,0 +1,78 @@
+"""Members trained by the compiled step on a CPU: weights in one buffer, every core at work on some member."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+
+import torch
+from torch import Tensor, nn
+
+from workers.packs.compiled import library
+from workers.packs.engine import State, flat
+from workers.packs.layout import net_of, program
+from workers.recipe import Recipe
+
+UNITS = 8
+"""Pieces of work a step is cut into at least, where members are few; more would wait less and pack weights more."""
+
+
+class NativeEngine:
+    """Takes modules of the edge-SR, ESPCN, eSR-CNN and FSRCNN families, all of one scale."""
+
+    def __init__(self, modules: list[nn.Module], recipe: Recipe, scale: int) -> None:
+        """Raises MemoryError where there is not enough; ValueError for a module it does not know."""
+        found = library()
+        nets = [net for module in modules if (net := net_of(module, scale)) is not None]
+        if found is None or len(nets) != len(modules):
+            raise ValueError("the compiled step does not know all of these modules")
+        self.recipe, self.library = recipe, found
+        chunks = max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
+        numbers = torch.tensor(program(nets, recipe, scale, chunks), dtype=torch.int64)
+        self._handle = self.library.pack_new(numbers.data_ptr(), torch.get_num_threads())
+        if not self._handle:
+            raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
+        self._edges = [0]
+        for net in nets:
+            self._edges.append(self._edges[-1] + net.parameters)
+        self.weights = torch.cat([flat(module) for module in modules])
+        self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
+        self._losses = torch.zeros(len(nets), dtype=torch.float64)
+
+    def __del__(self) -> None:
+        handle, self._handle = getattr(self, "_handle", None), None
+        if handle:
+            self.library.pack_free(handle)
+
+    def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
+        """See ``Engine``."""
+        beta1, beta2 = self.recipe.betas
+        first_correction = 1 - beta1 ** (step + 1)
+        scaled = torch.tensor([rate / first_correction for rate in rates], dtype=torch.float32)
+        low, high = low.contiguous(), high.contiguous()
+        buffers = (low, high, self.weights, self.first, self.second, scaled, self._losses)
+        failed = self.library.pack_step(
+            self._handle,
+            *(ctypes.c_void_p(buffer.data_ptr()) for buffer in buffers),
+            beta1,
+            beta2,
+            self.recipe.eps,
+            math.sqrt(1 - beta2 ** (step + 1)),
+        )
+        if failed:
+            raise MemoryError("a training step does not fit in memory")
+
+    def losses(self) -> list[float]:
+        """See ``Engine``."""
+        return [float(loss) for loss in self._losses]
+
+    def state(self, index: int) -> State:
+        """See ``Engine``."""
+        mine = slice(self._edges[index], self._edges[index + 1])
+        return State(self.weights[mine].clone(), self.first[mine].clone(), self.second[mine].clone())
+
+    def restore(self, index: int, state: State) -> None:
+        """See ``Engine``."""
+        mine = slice(self._edges[index], self._edges[index + 1])
+        for buffer, part in zip((self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True):
+            buffer[mine] = part
