@@ -54,6 +54,11 @@ def script(counts: dict[str, int], seed: int) -> list[str]:
     return kinds
 
 
+def counts(usual: dict[str, int], each: int | None) -> dict[str, int]:
+    """The usual counts, or ``each`` of every kind."""
+    return usual if each is None else dict.fromkeys(usual, each)
+
+
 def summary(legs: list[Any]) -> dict[str, Any]:
     """The fields that others read."""
     events = [event for leg in legs for event in leg.events]
@@ -94,6 +99,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=513, help="of each leg")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
     parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--each", type=int, help="so many faults of each kind instead of the usual counts")
     asked = parser.parse_args()
 
     from benchmarks._record import record
@@ -111,7 +117,7 @@ def main() -> None:
         data = make_data(Path(folder))
         trials = 54 if asked.quick else asked.trials
         if asked.only != "postgresql":
-            faults = script(few if asked.quick else SQLITE, asked.seed)
+            faults = script(few if asked.quick else counts(SQLITE, asked.each), asked.seed)
             legs.append(experiment(Wanted(trials, faults, asked.seed, None, asked.steps, data)))
         if not asked.quick and asked.only != "sqlite":
             import pgserver
@@ -119,12 +125,12 @@ def main() -> None:
             server = pgserver.get_server(Path(folder) / "pg")
             server.psql("CREATE DATABASE chaos")
             url = server.get_uri("chaos").replace("postgresql://", "postgresql+psycopg://")
-            faults = script(POSTGRESQL, asked.seed + 1)
+            faults = script(counts(POSTGRESQL, asked.each), asked.seed + 1)
             legs.append(experiment(Wanted(trials, faults, asked.seed + 1, url, asked.steps, data)))
             server.cleanup()
     figures = summary(legs)
     print(figures)
-    if not asked.quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
+    if not (asked.quick or asked.only or asked.each) or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
         record(
             "chaos", {**figures, "legs": [leg.as_dict() for leg in legs]}, ("torch", "ray", "sqlalchemy", "pgserver")
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,27 @@ def make_driver(
 ) -> Driver:
     """A driver for a stored sweep."""
     return Driver(store, sweep_id, store.sweep(sweep_id).recipe_json, executor, settings, listener, only)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How long training what is missing may take."""
+
+    seconds: float
+    workers: int
+    how: str
+
+
+def estimate(store: Store, plan: Plan, missing: Sequence[TrialKey], workers: int) -> Guess:
+    """Judged by the finished trials of the sweep, or else by a short probe on this machine."""
+    from sweep.estimate import from_history, probe
+
+    known: dict[str, float] = {}
+    if any(row.name == plan.name for row in store.sweeps()):
+        attempts = store.attempts(sweep_id=store.sweep_id(plan.name))
+        known = {a.config: a.seconds for a in attempts if a.outcome == "done" and a.seconds}
+    found = from_history(missing, known) or probe(missing, plan.recipe)
+    return Guess(found.on(workers), workers, found.how)
 
 
 def git_revision() -> str:

@@ -24,7 +24,7 @@ from sweep.cli.options import (
 
 if TYPE_CHECKING:
     from results_db.rows import Counts
-    from sweep.session import Plan
+    from sweep.session import Guess, Plan
 
 
 def add(app: typer.Typer) -> None:
@@ -110,13 +110,16 @@ def run(
         if dry_run:
             found = store.trial_ids(plan.keys)
             finished = {row.id for row in store.trials(None, None) if row.state == "done"}
-            done = sum(1 for trial in found.values() if trial in finished)
-            _print_plan(plan, done, data_note(data), as_json)
+            missing = [key for key in plan.keys if found.get(key) not in finished]
+        else:
+            sweep_id = session.store_plan(store, plan)
+            wanted_keys = set(plan.keys)
+            missing = [row.key for row in store.missing(sweep_id) if row.key in wanted_keys]
+        if dry_run or not as_json:
+            guess = session.estimate(store, plan, missing, _workers(executor, address, cpus))
+            _print_plan(plan, len(plan.keys) - len(missing), data_note(data), guess, as_json)
+        if dry_run:
             return
-        sweep_id = session.store_plan(store, plan)
-        counts = store.counts(sweep_id)
-        if not as_json:
-            _print_plan(plan, counts.done, data_note(data), False)
         root = str(data_root) if data_root else None
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
@@ -131,7 +134,15 @@ def data_note(data: Any) -> str:
     return f"train on {data.train.name} ({len(data.train.names)} images), test on {tests}"
 
 
-def _print_plan(plan: Plan, done: int, data: str, as_json: bool) -> None:
+def _workers(executor: str, address: str, cpus: float) -> int:
+    """Workers the time is estimated for: those of this machine; a cluster's are not known before it is joined."""
+    import os
+
+    return 1 if executor == "inline" or address != "local" else max(1, int((os.cpu_count() or 1) / cpus))
+
+
+def _print_plan(plan: Plan, done: int, data: str, guess: Guess, as_json: bool) -> None:
+    from sweep.estimate import in_words
     from sweep.plan import Item, packs, tally
 
     counted = tally(plan.keys, done)
@@ -146,6 +157,9 @@ def _print_plan(plan: Plan, done: int, data: str, as_json: bool) -> None:
                     "done": counted.done,
                     "missing": counted.missing,
                     "packs": number,
+                    "estimated_seconds": round(guess.seconds, 1),
+                    "estimated_workers": guess.workers,
+                    "estimate": guess.how,
                     "recipe": json.loads(plan.recipe.to_json()),
                     "data": data,
                     "families": {f: {str(s): n for s, n in row.items()} for f, row in counted.by_family.items()},
@@ -164,8 +178,16 @@ def _print_plan(plan: Plan, done: int, data: str, as_json: bool) -> None:
     for family, row in counted.by_family.items():
         table.add_row(family, *(str(row.get(s, "")) for s in scales))
     console.print(table)
-    console.print(f"{data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches")
+    console.print(
+        f"{data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches", soft_wrap=True
+    )
     console.print(f"{counted.planned} trials: {counted.done} done, {counted.missing} to do in at most {number} packs")
+    if counted.missing:
+        console.print(
+            f"training takes about {in_words(guess.seconds)} on {guess.workers} worker(s), {guess.how}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def counts_dict(counts: Counts) -> dict[str, int]:
