@@ -89,7 +89,7 @@ def unpack(content: bytes) -> Images:
                 name, *names = (str(part) for part in found[f"{at}/names"])
                 sets.append(ImageSet(name, tuple(names), tuple(found[f"{at}/{i}"] for i in range(len(names)))))
         return Images(sets[0], tuple(sets[1:]))
-    except (ValueError, KeyError, OSError, IndexError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, OSError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise BadData(f"the archive of images cannot be read: {error}") from None
 
 
