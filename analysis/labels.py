@@ -67,33 +67,31 @@ def place(
         away = np.hypot(*(ends - anchors[i]).T)
         costs = away + away**2 / 50 + 12 * _covered(table, boxes, bounds)
         costs += 0.6 * _along(grid, anchors[i], ends, bounds)
-        used = np.array([[o.left, o.bottom, o.right, o.top] for o in [*taken, *(box for _, box in others)]])
-        used = used.reshape(-1, 4)
+        used = np.array([_edges(box) for box in [*taken, *(box for _, box in others)]]).reshape(-1, 4)
         clash = ((boxes[:, None, :2] < used[None, :, 2:] + 1) & (used[None, :, :2] < boxes[:, None, 2:] + 1)).all(2)
-        done[i] = _cheapest(boxes, ends, costs + 1e6 * clash.sum(axis=1), anchors[i], others)
+        costs += 1e6 * clash.sum(axis=1) + 400 * _crossings(boxes, ends, anchors[i], others)
+        done[i] = Box(*boxes[int(np.argmin(costs))].tolist())
     return [done[i] for i in range(len(anchors))]
 
 
-def _cheapest(
+def _edges(box: Box) -> tuple[float, float, float, float]:
+    return box.left, box.bottom, box.right, box.top
+
+
+def _crossings(
     boxes: NDArray[np.float64],
     ends: NDArray[np.float64],
-    costs: NDArray[np.float64],
     anchor: NDArray[np.float64],
     others: Sequence[tuple[NDArray[np.float64], Box]],
-) -> Box:
-    """The best candidate when crossed leaders count too; those are looked at only while they can matter."""
-    leaders = [(start, nearest(box, start)) for start, box in others]
-    best, lowest = 0, np.inf
-    for k in np.argsort(costs, kind="stable"):
-        if costs[k] >= lowest:
-            break
-        box = Box(*boxes[k].tolist())
-        crossed = sum(_cross(anchor, ends[k], *leader) for leader in leaders)
-        crossed += sum(_through(anchor, ends[k], other) for _, other in others)
-        crossed += sum(_through(*leader, box) for leader in leaders)
-        if costs[k] + 400 * crossed < lowest:
-            best, lowest = int(k), costs[k] + 400 * crossed
-    return Box(*boxes[best].tolist())
+) -> NDArray[np.float64]:
+    """How many leaders each of K candidates crosses, and how many labels are run through (K,)."""
+    found = np.zeros(len(boxes))
+    for start, box in others:
+        end = nearest(box, start)
+        found += _cross(anchor, ends, start, end)
+        found += _through(anchor[None], ends, np.array([_edges(box)]))
+        found += _through(start[None], end[None], boxes)
+    return found
 
 
 def nearest(box: Box, point: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -176,24 +174,26 @@ def _along(
     return mean
 
 
-def _cross(a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]) -> bool:
-    """Whether the segments a-b and c-d cross."""
+def _cross(
+    a: NDArray[np.float64], b: NDArray[np.float64], c: NDArray[np.float64], d: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether the segments from a to each of b (K, 2) cross the segment c-d: (K,)."""
 
-    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> float:
-        return float((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]))
+    def side(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        way, there = q - p, r - p
+        return np.asarray(way[..., 0] * there[..., 1] - way[..., 1] * there[..., 0])
 
-    return side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0
+    return np.asarray((side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0))
 
 
-def _through(a: NDArray[np.float64], b: NDArray[np.float64], box: Box) -> bool:
-    """Whether the segment a-b enters a box: clip it to the two slabs (Liang and Barsky 1984)."""
-    first, last = 0.0, 1.0
-    for start, end, low, high in ((a[0], b[0], box.left, box.right), (a[1], b[1], box.bottom, box.top)):
-        step = float(end - start)
-        if step == 0:
-            if not low < start < high:
-                return False
-            continue
-        enter, leave = sorted(((low - start) / step, (high - start) / step))
-        first, last = max(first, enter), min(last, leave)
-    return first < last
+def _through(a: NDArray[np.float64], b: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether segments a-b (each (K, 2) or (1, 2)) enter boxes (K or 1, 4): clip to two slabs (Liang, Barsky 1984)."""
+    way = b - a
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, two = (boxes[:, :2] - a) / way, (boxes[:, 2:] - a) / way
+    # A segment along one axis lies inside that slab wholly or not at all.
+    still = way == 0
+    inside = (boxes[:, :2] < a) & (a < boxes[:, 2:])
+    low = np.where(still, np.where(inside, -np.inf, np.inf), np.minimum(one, two))
+    high = np.where(still, np.where(inside, np.inf, -np.inf), np.maximum(one, two))
+    return np.asarray(np.maximum(low.max(axis=1), 0) < np.minimum(high.min(axis=1), 1))

@@ -29,7 +29,7 @@ def test_a_config_without_history_takes_the_rate_of_the_others():
 
 def test_a_probe_names_its_configs_and_grows_with_steps_and_trials():
     few = probe(KEYS[:6], RECIPE.with_changes(steps=100))
-    assert few.seconds > 0 and KEYS[5].config in few.how
+    assert few.seconds > 0 and any(key.config in few.how for key in KEYS[:6])
     assert probe(KEYS[:6], RECIPE.with_changes(steps=0)).seconds == 0
 
 

@@ -1,10 +1,10 @@
 import pytest
 
 from search_space.facts import Speed
-from workers.timing_energy import mean_power, per_frame
 from workers.benchmark.figures import with_ties
-from workers.timing_rounds import Round, Window, choose, reasons
 from workers.sensors import Reading
+from workers.timing_energy import mean_power, per_frame
+from workers.timing_rounds import Round, Window, choose, reasons
 
 QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
 LOADED = Window(wall=10.0, own=10.0, others=8.0, steal=0.0, cores=2)

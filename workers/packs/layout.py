@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
 from search_space.architectures.edge_sr import EdgeSRMax, EdgeSRTM, EdgeSRTR, OneLayerNet
 from search_space.architectures.espcn import SubPixelCNN
@@ -38,7 +40,7 @@ def net_of(module: nn.Module, scale: int) -> Net | None:
 
     Weights are numbered as ``module.parameters()`` gives them, flattened.
     """
-    at: dict[nn.Parameter, int] = {}
+    at: dict[Tensor, int] = {}
     total = 0
     for parameter in module.parameters():
         at[parameter] = total
@@ -79,7 +81,7 @@ def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:
     return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
-def _hidden(convs: list[nn.Conv2d], slopes: list[nn.Parameter | None] | list[nn.Parameter], at: dict[nn.Parameter, int]) -> list[int]:
+def _hidden(convs: list[nn.Conv2d], slopes: Sequence[nn.Parameter | None], at: dict[Tensor, int]) -> list[int]:
     out = [len(convs)]
     for conv, slope in zip(convs, slopes, strict=True):
         bias = at[conv.bias] if conv.bias is not None else -1
@@ -88,14 +90,14 @@ def _hidden(convs: list[nn.Conv2d], slopes: list[nn.Parameter | None] | list[nn.
     return out
 
 
-def _last(conv: nn.Conv2d, at: dict[nn.Parameter, int], scale: int, maps: int, templates: int) -> list[int]:
+def _last(conv: nn.Conv2d, at: dict[Tensor, int], scale: int, maps: int, templates: int) -> list[int]:
     """Columns sub-pixel by sub-pixel, so that a head finds its maps side by side; some sub-pixels at a time."""
     kernel, area = conv.kernel_size[0], conv.kernel_size[0] ** 2
     positions, step = scale**2, conv.in_channels * area
     groups = -(-positions // max(1, COLUMNS // (maps * templates)))
     edges = [positions * i // groups for i in range(groups + 1)]
     out = [conv.in_channels, area, kernel // 2, kernel // 2, groups]
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in pairwise(edges):
         channels = [m * positions + j for j in range(first, end) for m in range(maps * templates)]
         bias = [at[conv.bias] + c if conv.bias is not None else -1 for c in channels]
         taps = [(t // kernel, t % kernel, t) for t in range(area)]
@@ -103,7 +105,7 @@ def _last(conv: nn.Conv2d, at: dict[nn.Parameter, int], scale: int, maps: int, t
     return out
 
 
-def _enlarge(conv: nn.ConvTranspose2d, at: dict[nn.Parameter, int], scale: int) -> list[int]:
+def _enlarge(conv: nn.ConvTranspose2d, at: dict[Tensor, int], scale: int) -> list[int]:
     """A transposed convolution as one small convolution a sub-pixel; sub-pixels with the same taps together.
 
     Output row ``s y + a`` sums weight row u of input row ``y + d`` for all u = a + padding - s d within the kernel.
@@ -120,9 +122,7 @@ def _enlarge(conv: nn.ConvTranspose2d, at: dict[nn.Parameter, int], scale: int) 
     for (rows, columns), members in groups.items():
         weights = [at[conv.weight] + a * side + b for a, b in members]
         bias = [at[conv.bias] if conv.bias is not None else -1] * len(members)
-        taps = [
-            (dy + low, dx + low, (pad - scale * dy) * side + pad - scale * dx) for dy in rows for dx in columns
-        ]
+        taps = [(dy + low, dx + low, (pad - scale * dy) * side + pad - scale * dx) for dy in rows for dx in columns]
         out += _group(weights, bias, [a * scale + b for a, b in members], taps)
     return out
 

@@ -74,5 +74,7 @@ class NativeEngine:
     def restore(self, index: int, state: State) -> None:
         """See ``Engine``."""
         mine = slice(self._edges[index], self._edges[index + 1])
-        for buffer, part in zip((self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True):
+        for buffer, part in zip(
+            (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
+        ):
             buffer[mine] = part

@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from results_db.frames import results
+from results_db.store import Store
+from search_space.errors import BadData
+from sweep.cli.main import app
+from sweep.remote_benchmark import find_node
+
+SMALL = ["--protocol", "qhd5", "--size", "96x96", "--device", "here", "--json"]
+
+
+@pytest.fixture
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
+    return str(tmp_path / "s.db")
+
+
+def run(*arguments: str) -> list[dict[str, Any]]:
+    result = CliRunner().invoke(app, ["benchmark", *arguments])
+    assert result.exit_code == 0, result.output
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found
+
+
+def test_the_same_command_again_measures_only_what_is_missing(db: str) -> None:
+    assert [one["config"] for one in run("Bicubic_s2", "--db", db, *SMALL)] == ["Bicubic_s2"]
+    assert [one["config"] for one in run("Bicubic_s2", "Bicubic_s3", "--db", db, *SMALL)] == ["Bicubic_s3"]
+    assert len(run("Bicubic_s2", "--again", "--db", db, *SMALL)) == 1
+    with Store.open(db) as store:
+        table = results(store)
+    assert sorted(table["config"]) == ["Bicubic_s2", "Bicubic_s3"]
+    assert set(table["speed_protocol"]) == {"96x96x5"}
+    assert table["power_w"].isna().all() or (table["power_w"] > 0).all()
+
+
+def test_another_thread_count_is_another_figure(db: str) -> None:
+    run("Bicubic_s2", "--db", db, *SMALL)
+    (one,) = run("Bicubic_s2", "--threads", "1", "--db", db, *SMALL)
+    assert one["protocol"] == "96x96x5-t1"
+    assert one["detail"]["threads"] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--size", "9"], ["--size", "1x1"], ["--backend", "tpu"], ["-p", "int8"], ["--node", "x"], ["--protocol", "hd"]],
+)
+def test_what_cannot_be_measured_is_refused(db: str, wrong: list[str]) -> None:
+    result = CliRunner().invoke(app, ["benchmark", "Bicubic_s2", "--db", db, *wrong])
+    assert isinstance(result.exception, BadData)
+
+
+NODES = [
+    {"Alive": True, "NodeManagerHostname": "a", "NodeManagerAddress": "10.0.0.1", "NodeID": "aa11"},
+    {"Alive": True, "NodeManagerHostname": "b", "NodeManagerAddress": "10.0.0.2", "NodeID": "bb22"},
+    {"Alive": False, "NodeManagerHostname": "c", "NodeManagerAddress": "10.0.0.3", "NodeID": "cc33"},
+]
+
+
+def test_a_node_is_found_by_host_name_address_or_id() -> None:
+    for wanted in ("b", "10.0.0.2", "bb2"):
+        assert find_node(NODES, wanted)["NodeID"] == "bb22"
+
+
+def test_a_dead_unknown_or_ambiguous_node_is_refused_with_those_there_are() -> None:
+    with pytest.raises(BadData, match="no live node answers to 'c'"):
+        find_node(NODES, "c")
+    with pytest.raises(BadData, match="--node"):
+        find_node(NODES, None)
