@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS := demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install system demo test lint format bench docker-test clean
+.PHONY: help install system demo test chaos lint format bench docker-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,10 @@ demo: install ## a real small sweep on embedded photographs: chart, table, HTML 
 	@echo "chart: $(RESULTS)/pareto.png   report: $(RESULTS)/report.html   table: $(RESULTS)/table.md"
 
 test: install system ## all tests, under 15 minutes on 2 cores
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos"
+
+chaos: install system ## a real cluster in network namespaces under seeded faults, a few minutes, as root
+	$(BIN)/pytest tests/chaos -m chaos
 
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

@@ -9,6 +9,7 @@ from tests.chaos.experiment import Wanted, experiment
 from tests.chaos.network import why_not
 
 
+@pytest.mark.chaos
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_disturbed_sweep_ends_as_an_undisturbed_one(tmp_path):
