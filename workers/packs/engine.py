@@ -47,8 +47,8 @@ class Engine(Protocol):
     def state(self, index: int) -> State:
         """A copy of a member's state, on the CPU."""
 
-    def restore(self, index: int, state: State) -> None:
-        """Put a state in place."""
+    def restore(self, index: int, state: State, steps: int = 0) -> None:
+        """Put a state in place that has had ``steps`` steps."""
 
 
 def flat(module: nn.Module) -> Tensor:

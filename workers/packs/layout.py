@@ -12,6 +12,7 @@ from search_space.architectures.edge_sr import EdgeSRMax, EdgeSRTM, EdgeSRTR, On
 from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
+from search_space.architectures.linear import LinearFilter
 from workers.recipe import LOSSES, Recipe
 
 COLUMNS = 48
@@ -49,6 +50,8 @@ def net_of(module: nn.Module, scale: int) -> Net | None:
         assert isinstance(module, OneLayerNet)
         head, maps, templates = _HEADS[type(module)], module.maps, module.templates
         numbers = [head, templates, maps, 0, *_last(module.filter, at, scale, maps, templates)]
+    elif type(module) is LinearFilter:
+        numbers = [_PLAIN, 1, 1, 0, *_last(module.filter, at, scale, 1, 1)]
     elif type(module) is EdgeSRCNN:
         *hidden, last = _convs(module.filter)
         numbers = [_KEY_KEY, module.templates, 2, *_hidden(hidden, [None] * len(hidden), at)]

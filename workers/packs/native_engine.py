@@ -71,7 +71,7 @@ class NativeEngine:
         mine = slice(self._edges[index], self._edges[index + 1])
         return State(self.weights[mine].clone(), self.first[mine].clone(), self.second[mine].clone())
 
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: State, steps: int = 0) -> None:
         """See ``Engine``."""
         mine = slice(self._edges[index], self._edges[index + 1])
         for buffer, part in zip(

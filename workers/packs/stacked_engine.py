@@ -1,0 +1,103 @@
+"""Members trained as one batched network under autograd: any device, and the way without a C++ compiler."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from workers.packs.engine import State
+from workers.packs.stack import Stack
+from workers.recipe import Recipe
+from workers.training import inner
+
+
+class StackedEngine:
+    """Takes modules of one structure (``stack.structure_of``)."""
+
+    def __init__(
+        self, modules: list[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cpu"
+    ) -> None:
+        self.stack, self.recipe, self.scale = Stack(modules, scale, device), recipe, scale
+        self.weights = [w.requires_grad_() for w in self.stack.weights]
+        self.first, self.second = self.stack.empty(), self.stack.empty()
+        self._losses = torch.zeros(len(modules), device=device)
+
+    def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
+        """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
+        with _precision(self.recipe.precision, low.device):
+            out = self.stack.outputs(low, self.weights, self.recipe.border)
+        target = F.pixel_unshuffle(inner(high, self.recipe.border * self.scale), self.scale)[:, None]
+        losses = _losses(self.recipe.loss, out - target)
+        gradients = torch.autograd.grad(losses.sum(), self.weights)
+        self._losses = losses.detach()
+        self._update(step, gradients, rates)
+
+    @torch.no_grad()
+    def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+        """Adam, each member with a rate of its own; members at rate 0 keep their moments too."""
+        beta1, beta2 = self.recipe.betas
+        root = math.sqrt(1 - beta2 ** (step + 1))
+        rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
+        everyone = all(r > 0 for r in rates)
+        for i, gradient in enumerate(gradients):
+            gradient = gradient.mul_(self.stack.masks[i])
+            by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
+            first = torch.lerp(self.first[i], gradient, 1 - beta1)
+            second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
+            moved = by_member * first / (second.sqrt().div_(root).add_(self.recipe.eps))
+            if not everyone:
+                active = by_member > 0
+                first = torch.where(active, first, self.first[i])
+                second = torch.where(active, second, self.second[i])
+                moved = torch.where(active, moved, 0.0)
+            self.first[i], self.second[i] = first, second
+            self.weights[i].sub_(moved)
+
+    def losses(self) -> list[float]:
+        """See ``Engine``."""
+        return [float(loss) for loss in self._losses.tolist()]
+
+    def state(self, index: int) -> State:
+        """See ``Engine``."""
+        return State(*(self.stack.take(t, index) for t in (self.weights, self.first, self.second)))
+
+    @torch.no_grad()
+    def restore(self, index: int, state: State, steps: int = 0) -> None:
+        """See ``Engine``."""
+        for tensors, vector in zip(
+            (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
+        ):
+            self.stack.put_flat(tensors, index, vector)
+
+
+def _losses(kind: str, difference: Tensor) -> Tensor:
+    """(B, members, s*s, h, w) to one loss a member, as ``training.loss_of``."""
+    if kind == "mse":
+        each = difference.square()
+    elif kind == "l1":
+        each = difference.abs()
+    else:
+        each = (difference.square() + 1e-6).sqrt()
+    return each.mean((0, 2, 3, 4))
+
+
+@contextlib.contextmanager
+def _precision(name: str, device: torch.device) -> Iterator[None]:
+    """What a recipe's precision means on a GPU; a CPU computes in float32 always. Not measured on a GPU yet."""
+    if device.type != "cuda":
+        yield
+    elif name == "bf16":
+        with torch.autocast("cuda", torch.bfloat16):
+            yield
+    else:
+        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

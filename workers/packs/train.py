@@ -1,0 +1,288 @@
+"""Training a pack: one stream of patches, every member as if it were alone."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import nn
+
+from search_space.config import Config
+from search_space.errors import BadWeights
+from workers.images import ImageSet
+from workers.packs.engine import Engine, Member, State, flat, pour, split, trained
+from workers.packs.plan import macs
+from workers.packs.teams import build
+from workers.patches import PatchSampler
+from workers.recipe import Recipe
+from workers.training import (
+    CHECK_EVERY,
+    Diverged,
+    Trained,
+    check_finite,
+    check_loss,
+    initial_module,
+    inner,
+    restore,
+    to_checkpoint,
+)
+
+Result = Trained | Exception
+"""A member's result: Trained, or Diverged, or what else kept it from being trained (MemoryError, BadWeights)."""
+Checkpoint = Mapping[str, bytes]
+"""By ``Member.key``, a checkpoint in the form of ``training.train``: a resume may repack, or train one alone."""
+
+
+def train_pack(
+    members: Sequence[Member],
+    recipe: Recipe,
+    images: ImageSet,
+    *,
+    checkpoint: Checkpoint | None = None,
+    save: Callable[[dict[str, bytes]], None] | None = None,
+    save_every: int = 1000,
+    progress: Callable[[int], None] | None = None,
+    device: str | torch.device = "cpu",
+    compiled: bool = True,
+) -> list[Result]:
+    """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
+
+    A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
+    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
+    ``progress`` the number of steps done, once for every scale and seed among the members. ``compiled=False``
+    keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
+    """
+    streams: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, member in enumerate(members):
+        streams[member.config.scale, member.seed].append(index)
+    results: dict[int, Result] = {}
+    for indices in streams.values():
+        run = _Run([members[i] for i in indices], recipe, device, checkpoint or {}, compiled)
+        run.train(images, save, save_every, progress)
+        results.update(zip(indices, run.results(), strict=True))
+    return [results[i] for i in range(len(members))]
+
+
+class _Team:
+    """Members that one engine trains, by their number in the run."""
+
+    def __init__(self, engine: Engine, members: list[int]) -> None:
+        self.engine, self.members, self.seconds = engine, members, 0.0
+
+
+class _Run:
+    """The members of one stream, their state and what became of them."""
+
+    def __init__(
+        self, members: list[Member], recipe: Recipe, device: str | torch.device, checkpoint: Checkpoint, compiled: bool
+    ) -> None:
+        self.members, self.recipe, self.device, self.compiled = members, recipe, torch.device(device), compiled
+        self.modules: list[nn.Module] = [initial_module(m.config, m.seed) for m in members]
+        self.first = [0] * len(members)
+        self.curves: list[list[tuple[int, float]]] = [[] for _ in members]
+        self.ended: dict[int, Exception] = {}
+        self.seconds = [0.0] * len(members)
+        self.states: dict[int, State] = {}
+        for index, member in enumerate(members):
+            if member.key in checkpoint:
+                try:
+                    self._restore(index, checkpoint[member.key])
+                except BadWeights as error:
+                    self.ended[index] = error
+        self.live = [i for i, m in enumerate(self.modules) if trained(m) and i not in self.ended]
+
+    def _restore(self, index: int, data: bytes) -> None:
+        module, config = self.modules[index], self.members[index].config
+        optimiser = torch.optim.Adam(trained(module), betas=self.recipe.betas, eps=self.recipe.eps)
+        self.first[index], self.curves[index] = restore(data, config, self.recipe, module, optimiser)
+        moments = [
+            torch.cat([optimiser.state[p][name].reshape(-1) for p in trained(module)])
+            for name in ("exp_avg", "exp_avg_sq")
+        ]
+        self.states[index] = State(flat(module).clone(), moments[0], moments[1])
+
+    def train(
+        self,
+        images: ImageSet,
+        save: Callable[[dict[str, bytes]], None] | None,
+        save_every: int,
+        progress: Callable[[int], None] | None,
+    ) -> None:
+        """All steps from the least advanced member's to the recipe's last."""
+        if not self.live:
+            return
+        recipe, scale = self.recipe, self.members[0].config.scale
+        sampler = PatchSampler(images, scale, recipe.patch, recipe.batch, self.members[0].seed, self.device)
+        self.teams = self._build(self.live)
+        peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
+        for step in range(min(self.first[i] for i in self.live), recipe.steps):
+            low, high = sampler.batch(step)
+            rate = recipe.rate(step)
+            rates = {i: rate * peaks[i] if step >= self.first[i] else 0.0 for i in self.live}
+            waiting = list(self.teams)
+            while waiting:
+                team = waiting.pop(0)
+                wanted = [rates.get(i, 0.0) if i not in self.ended else 0.0 for i in team.members]
+                if not any(wanted):
+                    continue
+                began = time.perf_counter()
+                try:
+                    team.engine.step(step, low, high, wanted)
+                except (MemoryError, RuntimeError) as error:
+                    if not out_of_memory(error):
+                        raise
+                    waiting += self._halve(team, step, error)
+                team.seconds += time.perf_counter() - began
+            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+                power = float(inner(high, recipe.border * scale).square().mean())
+                self._check(step, power)
+                if not self._training():
+                    return
+            done = step + 1
+            if save is not None and done % save_every == 0 and done < recipe.steps:
+                save(self._checkpoints(done))
+            if progress is not None:
+                progress(done)
+        self._finish()
+
+    def _training(self) -> list[int]:
+        return [i for i in self.live if i not in self.ended]
+
+    def _build(self, indices: list[int], halves: bool = False) -> list[_Team]:
+        """Engines for members, with the state they already have; parts that do not fit are made smaller."""
+        teams: list[_Team] = []
+        for part in build(
+            self._split(indices) if halves else [indices],
+            self.modules,
+            self._configs(),
+            self.recipe,
+            self.device,
+            self.compiled,
+        ):
+            try:
+                engine = part.make()
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                teams += self._smaller(part.members, error)
+                continue
+            for place, index in enumerate(part.members):
+                if index in self.states:
+                    engine.restore(place, self.states[index], self.first[index])
+            teams.append(_Team(engine, part.members))
+        return teams
+
+    def _configs(self) -> list[Config]:
+        return [m.config for m in self.members]
+
+    def _split(self, indices: list[int]) -> list[list[int]]:
+        return [part for part in (indices[0::2], indices[1::2]) if part]
+
+    def _smaller(self, indices: list[int], error: Exception) -> list[_Team]:
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(indices) == 1:
+            self.ended[indices[0]] = MemoryError(str(error) or "out of memory")
+            return []
+        return self._build(indices, halves=True)
+
+    def _halve(self, team: _Team, step: int, error: Exception) -> list[_Team]:
+        """Two smaller teams, where the large one's failed step left its members."""
+        self._share(team)
+        self.teams.remove(team)
+        kept = [i for i in team.members if i not in self.ended]
+        for place, index in enumerate(team.members):
+            if self.first[index] < step:
+                self.states[index] = team.engine.state(place)
+                self.first[index] = step
+        del team.engine
+        fresh = self._smaller(kept, error)
+        self.teams += fresh
+        return fresh
+
+    def _check(self, step: int, power: float) -> None:
+        for team in self.teams:
+            for index, loss in zip(team.members, team.engine.losses(), strict=True):
+                if index in self.ended or step < self.first[index]:
+                    continue
+                try:
+                    check_loss(self.members[index].config.id, self.recipe, step, loss, power)
+                except Diverged as error:
+                    self.ended[index] = error
+                else:
+                    self.curves[index].append((step, loss))
+
+    def _share(self, team: _Team) -> None:
+        """A team's time is its members', by arithmetic."""
+        costs = [macs(self.members[i].config) for i in team.members]
+        for index, cost in zip(team.members, costs, strict=True):
+            self.seconds[index] += team.seconds * cost / sum(costs)
+        team.seconds = 0.0
+
+    def _checkpoints(self, step: int) -> dict[str, bytes]:
+        out: dict[str, bytes] = {}
+        for team in self.teams:
+            for place, index in enumerate(team.members):
+                if index not in self.ended and step > self.first[index]:
+                    out[self.members[index].key] = self._checkpoint(index, step, team.engine.state(place))
+        return out
+
+    def _checkpoint(self, index: int, step: int, state: State) -> bytes:
+        config = self.members[index].config
+        module = initial_module(config, self.members[index].seed)
+        pour(state.weights, module)
+        optimiser = torch.optim.Adam(trained(module), betas=self.recipe.betas, eps=self.recipe.eps)
+        first, second = split(state.first, module), split(state.second, module)
+        for parameter, m, v in zip(trained(module), first, second, strict=True):
+            optimiser.state[parameter] = {"step": torch.tensor(float(step)), "exp_avg": m, "exp_avg_sq": v}
+        return to_checkpoint(config, self.recipe, step, self.curves[index], module, optimiser)
+
+    def _finish(self) -> None:
+        for team in self.teams:
+            self._share(team)
+            for place, index in enumerate(team.members):
+                if index in self.ended:
+                    continue
+                pour(team.engine.state(place).weights, self.modules[index])
+                try:
+                    check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
+                except Diverged as error:
+                    self.ended[index] = error
+        self.teams = []
+
+    def results(self) -> list[Result]:
+        """What became of each member."""
+        return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
+
+    def _trained(self, index: int) -> Trained:
+        steps = self.recipe.steps if index in self.live else 0
+        return Trained(
+            self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], tuple(self.curves[index])
+        )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a CPU or a GPU."""
+    text = str(error).lower()
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "out of memory" in text or "allocate memory" in text
+    )
+
+
+def pack_to_bytes(checkpoint: Checkpoint) -> bytes:
+    """A pack's checkpoint as one piece, for a file or a store."""
+    buffer = io.BytesIO()
+    torch.save({key: torch.frombuffer(bytearray(data), dtype=torch.uint8) for key, data in checkpoint.items()}, buffer)
+    return buffer.getvalue()
+
+
+def pack_from_bytes(data: bytes) -> dict[str, bytes]:
+    """The inverse of ``pack_to_bytes``; never runs what is stored. Raises BadWeights."""
+    try:
+        found = torch.load(io.BytesIO(data), weights_only=True)
+        return {str(key): bytes(value.numpy().tobytes()) for key, value in found.items()}
+    except Exception as error:
+        raise BadWeights(f"the checkpoint of the pack cannot be read: {error}") from None
