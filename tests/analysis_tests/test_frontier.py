@@ -3,7 +3,7 @@ from __future__ import annotations
 import moocore
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from paretoset import paretoset
@@ -20,6 +20,7 @@ def points(columns: int, elements: st.SearchStrategy[float] = values) -> st.Sear
 
 @pytest.mark.parametrize("columns", [1, 2, 3, 4])
 def test_the_members_are_those_of_two_other_libraries(columns: int) -> None:
+    @settings(deadline=None)
     @given(points(columns), st.lists(st.booleans(), min_size=columns, max_size=columns))
     def holds(found: np.ndarray, maximise: list[bool]) -> None:
         ours = set(frontier(found, maximise).members)
@@ -40,6 +41,7 @@ def test_many_random_points_give_the_members_of_another_library(columns: int) ->
         assert sorted(frontier(found).members) == theirs.tolist()
 
 
+@settings(deadline=None)
 @given(points(2), st.randoms())
 def test_the_order_of_the_points_does_not_matter(found: np.ndarray, random: object) -> None:
     order = np.arange(len(found))
@@ -47,6 +49,7 @@ def test_the_order_of_the_points_does_not_matter(found: np.ndarray, random: obje
     assert {int(order[i]) for i in frontier(found[order]).members} == set(frontier(found).members)
 
 
+@settings(deadline=None)
 @given(points(3))
 def test_a_point_off_the_frontier_is_beaten_by_one_on_it(found: np.ndarray) -> None:
     members = list(frontier(found).members)
@@ -55,6 +58,7 @@ def test_a_point_off_the_frontier_is_beaten_by_one_on_it(found: np.ndarray) -> N
         assert better.any()
 
 
+@settings(deadline=None)
 @given(points(2, st.one_of(values, st.just(float("nan")))))
 def test_points_with_nan_are_listed_and_never_members(found: np.ndarray) -> None:
     result = frontier(found)

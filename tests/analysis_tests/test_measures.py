@@ -3,7 +3,7 @@ from __future__ import annotations
 import moocore
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
@@ -23,6 +23,7 @@ def test_the_hypervolume_of_boxes_by_hand() -> None:
     assert hypervolume([[2, 3, 4]], [0, 1, 1]) == 12
 
 
+@settings(deadline=None)
 @given(points)
 def test_the_hypervolume_is_that_of_the_library_and_grows_to_it(found: np.ndarray) -> None:
     whole = moocore.hypervolume(found, ref=[-1, -1], maximise=True)
@@ -45,6 +46,7 @@ def test_the_knee_is_furthest_from_the_chord_and_else_the_best() -> None:
     assert knee([], []) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=3, max_size=30))
 def test_rank_correlation_is_that_of_scipy_with_ties(pairs: list[tuple[int, int]]) -> None:
     a, b = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
