@@ -33,16 +33,21 @@ class Tag:
     """The frontier's corners (P, 2), to keep off."""
 
 
+def settle(figure: Figure) -> None:
+    """Work out the layout and keep it, so that places in pixels mean something."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
 def annotate(figure: Figure, tag: Tag) -> list[Box]:
-    """Draw a panel's labels; returns their boxes in pixels. Fixes the layout: call it last."""
+    """Draw a panel's labels on a settled figure; returns their boxes in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     if not tag.names:
         return []
-    if figure.get_layout_engine() is not None:
-        FigureCanvasAgg(figure)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
     axes = tag.axes
     canvas = FigureCanvasAgg(figure)
     renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]

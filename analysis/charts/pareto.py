@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis import style
 from analysis.axes import Axis
-from analysis.charts.annotate import Tag, annotate
+from analysis.charts.annotate import Tag, annotate, settle
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.ticks import log_scale
 from analysis.frontier import frontier
@@ -80,6 +80,7 @@ def draw(rows: Sequence[Sequence[Panel]], x: Axis, y: Axis, title: str, note: st
         shown, planned = sum(p.shown for p in panels), sum(p.planned for p in panels)
         caption(figure, title, _missing(shown, planned, note))
         family_legend(figure, {f for p in panels for f, ok in zip(p.families, p.complete, strict=True) if ok})
+        settle(figure)
         for tag in tags:
             annotate(figure, tag)
     return figure, Drawn(shown, planned, tuple(frontiers))

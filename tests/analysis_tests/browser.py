@@ -1,0 +1,52 @@
+"""A real headless Chromium, or a skipped test that says why there is none."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass
+class Tab:
+    """A page, with all that went wrong in it and all it asked for."""
+
+    page: Any
+    trouble: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def chromium(**options: Any) -> Iterator[Tab]:
+    """A tab of a fresh browser; console errors, page errors and requests are collected."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            page = browser.new_page(viewport={"width": 1300, "height": 1000}, accept_downloads=True, **options)
+            page.set_default_timeout(60_000)
+            tab = Tab(page)
+            page.on("console", lambda m: tab.trouble.append(m.text) if m.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: tab.trouble.append(str(error)))
+            page.on("request", lambda request: tab.requests.append(request.url))
+            yield tab
+        finally:
+            browser.close()

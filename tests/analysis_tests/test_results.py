@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.ask import Ask
+from analysis.pareto import draw
+from analysis.results import gather
+from results_db.rows import Source
+from results_db.store import Store
+from search_space import parse_id
+from search_space.describe import describe
+from search_space.errors import SweepError
+from search_space.facts import Done, TrialKey
+from tests.analysis_tests import kit
+
+
+def test_every_finished_model_has_its_parameters_and_macs(sweep_store: Store) -> None:
+    results = gather(sweep_store)
+    assert results.source == "ours" and results.protocol == "y-test"
+    row = results.table[results.table["config"] == "eSR-TM_s2_K5_C4"].iloc[0]
+    assert (row["parameters"], row["macs_full_hd"]) == (800, describe(parse_id("eSR-TM_s2_K5_C4")).macs_full_hd)
+    assert results.metrics[:2] == ["psnr:Set5", "psnr:Set14"]
+    assert results.devices == ["board", "laptop"]
+
+
+def test_a_half_finished_sweep_says_how_much_is_missing(sweep_store: Store) -> None:
+    ask = Ask(device="board")
+    _, drawn = draw(gather(sweep_store, ask), ask)
+    assert (drawn.shown, drawn.planned) == (28, 30)
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (Ask(device="toaster"), "there is board, laptop"),
+        (Ask(source="published"), "there is ours"),
+        (Ask(scales=(5,)), "there is 2, 3, 4"),
+        (Ask(families=("VDSR",)), "there is .*eSR-TM"),
+        (Ask(protocol="x"), "there is y-test"),
+        (Ask(sweep="other"), "demo"),
+    ],
+)
+def test_a_choice_that_is_not_there_is_refused_with_what_is(sweep_store: Store, ask: Ask, said: str) -> None:
+    with pytest.raises(SweepError, match=said):
+        gather(sweep_store, ask)
+
+
+def test_a_metric_or_cost_that_nobody_has_is_refused(sweep_store: Store) -> None:
+    results = gather(sweep_store)
+    assert results.metric("ssim").column == "ssim:Set5"
+    with pytest.raises(SweepError, match="choose from psnr:Set5"):
+        results.metric("psnr:Nowhere")
+    with pytest.raises(SweepError, match="no model here has a figure for memory"):
+        results.cost("memory")
+    with pytest.raises(SweepError, match="choose from fps"):
+        results.cost("price")
+
+
+def test_a_store_without_results_is_refused_and_says_what_to_do(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "empty.db")) as store:
+        kit.plan(store)
+        with pytest.raises(SweepError, match="sweep run"):
+            gather(store)
+
+
+def test_energy_is_power_over_speed_only_where_nobody_measured_it(sweep_store: Store) -> None:
+    results = gather(sweep_store, Ask(device="board"))
+    row = results.table.iloc[0]
+    assert results.derived_energy and row["energy_j"] == pytest.approx(row["power_w"] / row["fps"])
+
+
+def test_seeds_are_averaged_and_sources_never_mixed(tmp_path: Path) -> None:
+    config = parse_id("eSR-TM_s2_K5_C4")
+    with Store.open(str(tmp_path / "two.db")) as store:
+        sweep = store.create_sweep("seeds", "demo", "{}")
+        store.plan(sweep, [TrialKey(config.id, seed, "recipe", "data", "code") for seed in (0, 1)])
+        for i, claim in enumerate(store.claim([row.id for row in store.missing(sweep)], "test", 60)):
+            figures = kit.worse(kit.qualities(config), by=i)
+            store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
+        other = store.create_sweep("paper", "paper", "{}", source=Source.PUBLISHED)
+        store.add_qualities(other, kit.worse(kit.qualities(config), by=9), Source.PUBLISHED)
+        ours, theirs = gather(store), gather(store, Ask(source="published"))
+    best = kit.qualities(config)[0].value
+    assert (len(ours.table), ours.repeats) == (1, 2)
+    assert ours.table["psnr:Set5"].item() == pytest.approx(best - 0.5)
+    assert theirs.table["psnr:Set5"].item() == pytest.approx(best - 9)
+
+
+def test_a_family_that_is_not_loaded_here_is_drawn_without_its_costs(tmp_path: Path) -> None:
+    with Store.open(str(tmp_path / "strange.db")) as store:
+        sweep = store.create_sweep("strange", "mine", "{}")
+        store.plan(sweep, [TrialKey("MyNet_s2_K3", 0, "recipe", "data", "code")])
+        (claim,) = store.claim([store.missing(sweep)[0].id], "test", 60)
+        store.record([Done(claim.trial, claim.attempt, kit.qualities(parse_id("Bicubic_s2")), (), 1.0, 10, "node")])
+        results = gather(store)
+    assert results.table["family"].tolist() == ["MyNet"] and results.table["parameters"].isna().all()
