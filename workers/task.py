@@ -13,9 +13,8 @@ import torch
 from search_space import parse_id
 from search_space.errors import BadData
 from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
-from workers import quality
+from workers import packs, quality
 from workers.images import ImageSet
-from workers.patches import PatchSampler
 from workers.recipe import Recipe
 from workers.training import Diverged, Trained, train
 from workers.weights import to_bytes
@@ -71,32 +70,29 @@ def run_pack(
 def _train_all(
     task: PackTask, recipe: Recipe, images: ImageSet, progress: Callable[[int], None] | None
 ) -> list[Trained | Exception]:
-    """A member's result, or what it raised."""
-    results: list[Trained | Exception] = []
-    samplers: dict[tuple[int, int], PatchSampler] = {}
-    for member in task.members:
+    """A member's result, or what it raised; members train together, one by itself in plain PyTorch."""
+    results: dict[int, Trained | Exception] = {}
+    wanted: dict[int, packs.Member] = {}
+    for index, member in enumerate(task.members):
         try:
-            config = parse_id(member.config)
-            stream = (config.scale, member.seed)
-            if stream not in samplers and config.family != "Bicubic":
-                samplers[stream] = PatchSampler(
-                    images, config.scale, recipe.patch, recipe.batch, member.seed, task.device
-                )
-            results.append(
-                train(
-                    config,
-                    recipe,
-                    images,
-                    member.seed,
-                    lr_scale=member.lr_scale,
-                    progress=progress,
-                    device=task.device,
-                    sampler=samplers.get(stream),
-                )
-            )
+            wanted[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
         except Exception as error:
-            results.append(error)
-    return results
+            results[index] = error
+    together = list(wanted.values())
+    try:
+        if len(together) == 1:
+            (one,) = together
+            found: list[Trained | Exception] = [
+                train(
+                    one.config, recipe, images, one.seed, lr_scale=one.lr_scale, progress=progress, device=task.device
+                )
+            ]
+        else:
+            found = packs.train_pack(together, recipe, images, progress=progress, device=task.device)
+    except Exception as error:
+        found = [error] * len(together)
+    results.update(zip(wanted, found, strict=True))
+    return [results[index] for index in range(len(task.members))]
 
 
 def _measure(member: Member, result: Trained, test_images: Sequence[ImageSet], node: str) -> Done:

@@ -38,6 +38,8 @@ class PackWorker:
     def __init__(self, data: WorkerData) -> None:
         import torch
 
+        # Imported here, not in the first pack: that has a deadline, and torch takes its time on a busy machine.
+        import workers.task  # noqa: F401
         from search_space import user_code
 
         for code in data.user_code:

@@ -44,6 +44,8 @@ class Wanted:
     """A PostgreSQL database; None is SQLite on a small tmpfs."""
     steps: int = 30
     data: Path | None = None
+    timeout_s: float = 12.0
+    """Of a pack, which takes about one second on a quiet machine."""
 
 
 @dataclass
@@ -133,7 +135,7 @@ class Supervisor:
         self._thread.start()
 
     def _arguments(self, resume: bool) -> list[str]:
-        common = ["--address", self._cluster.address, "--timeout", "10"]
+        common = ["--address", self._cluster.address, "--timeout", f"{self._wanted.timeout_s:g}"]
         if not resume:
             return [*run_options(self._wanted, self._url, self.seeds), *common]
         options = ["resume", "--db", self._url, "--no-benchmark", "--pack-size", "4", "--max-attempts", "50", "--json"]

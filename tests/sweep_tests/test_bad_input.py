@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.sweep_tests.conftest import command
+from tests.sweep_tests.inside import inside as command
 
 RUN = ("run", "--recipe", "smoke", "--no-benchmark", "--executor", "inline")
 

@@ -19,9 +19,11 @@ FAMILIES = {
     "eSR-CNN": ("eSR-CNN_s4_C2_D3_S6", "eSR-CNN_s4_C4_D0_S3", "eSR-CNN_s4_C4_D5_S9"),
     "FSRCNN": ("FSRCNN_s3_D6_S3_M1", "FSRCNN_s3_D19_S6_M4", "FSRCNN_s3_D8_S1_M1"),
     "FSRCNN, other scales": ("FSRCNN_s2_D6_S3_M1", "FSRCNN_s4_D6_S2_M1"),
-    "others": ("ABPN_s2_C4_M1", "ESPCN_s2_D2_S3"),
+    "others": ("ABPN_s2_D4_M1", "ESPCN_s2_D2_S3"),
 }
-COMPILED = pytest.param(True, marks=pytest.mark.skipif(library() is None, reason=why_not() or "compiled"), id="compiled")
+COMPILED = pytest.param(
+    True, marks=pytest.mark.skipif(library() is None, reason=why_not() or "compiled"), id="compiled"
+)
 WAYS = pytest.mark.parametrize("compiled", [COMPILED, pytest.param(False, id="torch")])
 
 

@@ -164,7 +164,7 @@ def _fsrcnn(x: Tensor, weights: list[Tensor], modules: list[nn.Module]) -> Tenso
         z = _conv(x, hidden[at], hidden[at + 1], members, at == 0)
         slope = hidden[at + 2].expand(-1, hidden[at].shape[1]).flatten()[:, None, None]
         x = torch.where(z > 0, z, z * slope)
-    pad, more = enlarge.padding[0], enlarge.output_padding[0]
+    pad, more = int(enlarge.padding[0]), enlarge.output_padding[0]
     y = F.conv_transpose2d(x, weight.flatten(0, 1), bias.flatten(), enlarge.stride[0], pad, more, members)
     return y.float()
 

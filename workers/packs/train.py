@@ -80,19 +80,27 @@ class _Run:
         self, members: list[Member], recipe: Recipe, device: str | torch.device, checkpoint: Checkpoint, compiled: bool
     ) -> None:
         self.members, self.recipe, self.device, self.compiled = members, recipe, torch.device(device), compiled
-        self.modules: list[nn.Module] = [initial_module(m.config, m.seed) for m in members]
         self.first = [0] * len(members)
         self.curves: list[list[tuple[int, float]]] = [[] for _ in members]
         self.ended: dict[int, Exception] = {}
+        self.modules: list[nn.Module] = [self._start(index) for index in range(len(members))]
         self.seconds = [0.0] * len(members)
         self.states: dict[int, State] = {}
         for index, member in enumerate(members):
-            if member.key in checkpoint:
+            if member.key in checkpoint and index not in self.ended:
                 try:
                     self._restore(index, checkpoint[member.key])
                 except BadWeights as error:
                     self.ended[index] = error
         self.live = [i for i, m in enumerate(self.modules) if trained(m) and i not in self.ended]
+
+    def _start(self, index: int) -> nn.Module:
+        """A module that cannot even be built is its member's own failure."""
+        try:
+            return initial_module(self.members[index].config, self.members[index].seed)
+        except Exception as error:
+            self.ended[index] = error
+            return nn.Identity()
 
     def _restore(self, index: int, data: bytes) -> None:
         module, config = self.modules[index], self.members[index].config
@@ -131,9 +139,7 @@ class _Run:
                 began = time.perf_counter()
                 try:
                     team.engine.step(step, low, high, wanted)
-                except (MemoryError, RuntimeError) as error:
-                    if not out_of_memory(error):
-                        raise
+                except Exception as error:
                     waiting += self._halve(team, step, error)
                 team.seconds += time.perf_counter() - began
             if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
@@ -164,9 +170,7 @@ class _Run:
         ):
             try:
                 engine = part.make()
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
-                    raise
+            except Exception as error:
                 teams += self._smaller(part.members, error)
                 continue
             for place, index in enumerate(part.members):
@@ -185,12 +189,13 @@ class _Run:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         if len(indices) == 1:
-            self.ended[indices[0]] = MemoryError(str(error) or "out of memory")
+            self.ended[indices[0]] = MemoryError(str(error) or "out of memory") if out_of_memory(error) else error
             return []
         return self._build(indices, halves=True)
 
     def _halve(self, team: _Team, step: int, error: Exception) -> list[_Team]:
-        """Two smaller teams, where the large one's failed step left its members."""
+        """Two smaller teams, where the large one's failed step left its members: for want of memory, or to find the
+        member at fault."""
         self._share(team)
         self.teams.remove(team)
         kept = [i for i in team.members if i not in self.ended]

@@ -1,0 +1,63 @@
+"""A sweep whose trials fail: what status, logs and retry say about it, and what a mended folder brings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.sweep_tests.inside import inside as command
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two configs, the x4 one without an image large enough to cut patches from."""
+    root = tmp_path_factory.mktemp("broken")
+    for name, side in (("T91", 48), ("Set5", 32)):
+        (root / "data" / name).mkdir(parents=True)
+        pixels = np.random.default_rng(side).integers(0, 256, (side, side), np.uint8)
+        Image.fromarray(pixels).save(root / "data" / name / "noise.png")
+    done = command(
+        *("run", "--space", "paper", "--where", "K==3 and C==1", "--family", "eSR-MAX", "--scale", "2", "--scale", "4"),
+        *("--recipe", "smoke", "--steps", "2", "--executor", "inline", "--no-benchmark"),
+        *("--data-root", str(root / "data"), "--db", str(root / "s.db")),
+    )
+    assert done.returncode == 1, done.stderr
+    assert "1 failed" in done.stderr and "sweep status --failed" in done.stderr
+    return root / "s.db"
+
+
+def test_status_gives_the_class_and_the_last_error_of_each_failed_trial(broken):
+    facts = json.loads(command("status", "--failed", "--json", "--db", str(broken)).stdout)
+    assert (facts["planned"], facts["done"], facts["failed"]) == (2, 1, 1)
+    assert facts["classes"] == {"bad-data": 1}
+    (failure,) = facts["failures"]
+    assert failure["config"] == "eSR-MAX_s4_K3_C1" and "no image" in failure["error"]
+
+
+def test_logs_tell_the_whole_story(broken):
+    told = command("logs", "eSR-MAX_s4_K3_C1", "--db", str(broken)).stdout
+    assert "attempt 1: failed" in told and "Traceback" in told and "BadData" in told
+    rows = json.loads(command("logs", "eSR-MAX_s2_K3_C1", "--json", "--db", str(broken)).stdout)
+    assert [(row["outcome"], row["steps"]) for row in rows] == [("done", 2)]
+
+
+def test_retry_picks_by_class_and_resume_tries_again(broken):
+    none = json.loads(command("retry", "--class", "oom", "--json", "--db", str(broken)).stdout)
+    assert none["pending"] == []
+    some = json.loads(command("retry", "--class", "bad-data", "--json", "--db", str(broken)).stdout)
+    assert some["pending"] == ["eSR-MAX_s4_K3_C1"]
+    assert json.loads(command("status", "--json", "--db", str(broken)).stdout)["pending"] == 1
+    again = command("resume", "--executor", "inline", "--no-benchmark", "--json", "--db", str(broken))
+    assert again.returncode == 1 and json.loads(again.stdout)["failed"] == 1
+    assert len(json.loads(command("logs", "eSR-MAX_s4_K3_C1", "--json", "--db", str(broken)).stdout)) == 2
+
+
+def test_retry_refuses_what_is_not_in_the_sweep(broken):
+    done = command("retry", "eSR-MAX_s3_K3_C1", "--db", str(broken))
+    assert done.returncode == 2 and "eSR-MAX_s3_K3_C1 is not in sweep" in done.stderr
+    done = command("retry", "--class", "tired", "--db", str(broken))
+    assert done.returncode == 2 and "unknown failure class 'tired'" in done.stderr
