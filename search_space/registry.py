@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TypeVar
 
 from search_space.config import Config
@@ -41,6 +40,9 @@ def family(name: str) -> Callable[[C], C]:
 
 @cache
 def _load() -> None:
+    # Here, not above: it brings the whole email package, and a command's help need not wait for that.
+    from importlib.metadata import entry_points
+
     for module in _MODULES:
         import_module(f"search_space.families.{module}")
     for point in entry_points(group=ENTRY_POINT_GROUP):

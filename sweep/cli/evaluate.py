@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_space.errors import BadConfig, BadWeights
-from search_space.facts import Quality
 
 if TYPE_CHECKING:
     from results_db.store import Store
+    from search_space.facts import Quality
     from workers.evaluate import Key
     from workers.images import Skipped
 
@@ -113,6 +113,7 @@ class _Kept:
     def figures(self) -> list[Quality]:
         """All that is stored under the current protocol."""
         from results_db.frames import results
+        from search_space.facts import Quality
         from workers.quality import PROTOCOL, UNITS
 
         table = results(self.store, sweep=self.name, source=self.source, protocol=PROTOCOL)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search_space.config import Config
+if TYPE_CHECKING:
+    from search_space.config import Config
 
 
 class Format(StrEnum):
