@@ -7,7 +7,6 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from search_space.config import Config
-from search_space.describe import FULL_HD
 
 _SIDES = (33, 65, 129, 257)
 """Low-resolution sides tried for the receptive field, until it no longer touches the border."""
@@ -29,10 +28,10 @@ def parameters(config: Config) -> int:
     return buffers + sum(p.numel() for p in module.parameters())
 
 
-def macs(config: Config) -> int:
-    """Multiply-accumulates for one Full-HD output, counted on the meta device: no memory, no arithmetic."""
+def macs(config: Config, height: int, width: int) -> int:
+    """Multiply-accumulates for one ``height`` x ``width`` output, counted on the meta device: no memory, no arithmetic."""
     module = _build(config).to("meta")
-    x = torch.empty(1, 1, FULL_HD[0] // config.scale, FULL_HD[1] // config.scale, device="meta")
+    x = torch.empty(1, 1, height // config.scale, width // config.scale, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(x)
     return int(counter.get_total_flops()) // 2
