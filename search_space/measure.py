@@ -29,7 +29,7 @@ def parameters(config: Config) -> int:
 
 
 def macs(config: Config, height: int, width: int) -> int:
-    """Multiply-accumulates for one ``height`` x ``width`` output, counted on the meta device: no memory, no arithmetic."""
+    """Multiply-accumulates for one ``height`` x ``width`` output, counted without memory or arithmetic."""
     module = _build(config).to("meta")
     x = torch.empty(1, 1, height // config.scale, width // config.scale, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
