@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,15 +50,24 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(
-    name="sweep",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+class Outline(typer.Typer):
+    """Commands by name and help alone: reading the options of all of them takes longer than listing them."""
+
+    def command(  # type: ignore[override]
+        self, name: str | None = None, **settings: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Register a stand-in without options that has the function's help."""
+
+        def keep(function: Callable[..., Any]) -> Callable[..., Any]:
+            def listed() -> None: ...
+
+            listed.__doc__ = function.__doc__
+            super(Outline, self).command(name, **settings)(listed)
+            return function
+
+        return keep
 
 
-@app.callback()
 def about(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
@@ -67,14 +79,35 @@ def about(
     """
 
 
-for _name in COMMANDS:
-    import_module(f"sweep.cli.{_name}").add(app)
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The application, with no more of it loaded than these arguments need."""
+    # A shell that completes a line gives it by the environment and wants the options too.
+    outline = list(arguments) in (["--help"], []) and "_SWEEP_COMPLETE" not in os.environ
+    asked = arguments[0].replace("-", "_") if arguments else ""
+    made = (Outline if outline else typer.Typer)(
+        name="sweep", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+    )
+    made.callback()(about)
+    for name in [asked] if asked in COMMANDS else COMMANDS:
+        import_module(f"sweep.cli.{name}").add(made)
+    return made
+
+
+@cache
+def _whole() -> typer.Typer:
+    return command_line(["--version"])
+
+
+def __getattr__(name: str) -> typer.Typer:
+    if name == "app":
+        return _whole()
+    raise AttributeError(name)
 
 
 def main() -> None:
     """Entry point. Exit status: 0 done as asked, 1 finished with failed trials, 2 refused with one line on stderr."""
     try:
-        app()
+        command_line(sys.argv[1:])()
     except SweepError as error:
         print(f"sweep: {error}", file=sys.stderr)
         raise SystemExit(2) from None
