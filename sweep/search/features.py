@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space import Config
-from search_space.describe import describe
+from search_space.describe import FULL_HD, describe
 
 Array = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def _costs(configs: Sequence[Config]) -> Array:
     # Measuring a receptive field takes a second a config, and the kernel sizes are fields anyway.
     from search_space.measure import macs, parameters
 
-    return np.array([[macs(config), parameters(config)] for config in configs], dtype=float)
+    return np.array([[macs(config, *FULL_HD), parameters(config)] for config in configs], dtype=float)
 
 
 def _standard(columns: Array) -> Array:
