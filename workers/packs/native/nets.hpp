@@ -86,6 +86,7 @@ class Scratch {
         std::memset(memory, 0, floats * 4);
     }
     void restart() { used = 0; }
+    void clear() { std::memset(memory, 0, size * 4); }
     float* take(size_t floats) {
         float* out = memory ? memory + used : nullptr;
         used += (floats + 15) / 16 * 16 + 16;

@@ -10,6 +10,8 @@
 
 namespace {
 
+constexpr double HUGE_LOSS = 1e9;  // of a chunk: summed over its pixels, which are of the order of one
+
 struct View {  // targets laid out as the last layer's outputs are
     int side, pixels, count;       // row stride, pixels of a plane, number of (tiles or patches)
     std::vector<float> target;     // [count][s * s][pixels]
@@ -306,6 +308,8 @@ void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, s
         float* grad = p.gradients[i].data() + size_t(chunk) * m.parameters;
         std::memset(grad, 0, size_t(m.parameters) * 4);
         p.losses[unit] = run(p, m, chunk, in.weights + m.start, grad, scratch, in.lr);
+        // What a diverged member leaves between the planes would be multiplied by the next one's zeros: 0 * NaN.
+        if (!(p.losses[unit] < HUGE_LOSS)) scratch.clear();
         if (left[i].fetch_sub(1) == 1) {  // the last chunk done: the member's gradients are still in the cache
             double total = 0;
             for (int c = 0; c < p.chunks; c++) total += p.losses[i * p.chunks + c];
