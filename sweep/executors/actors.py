@@ -38,9 +38,12 @@ class PackWorker:
     def __init__(self, data: WorkerData) -> None:
         import torch
 
-        # Imported here, not in the first pack: that has a deadline, and torch takes its time on a busy machine.
+        # Here, not in the first pack: that has a deadline, while imports and the compiler take their time.
         import workers.task  # noqa: F401
         from search_space import user_code
+        from workers.packs import compiled
+
+        compiled.library()
 
         for code in data.user_code:
             user_code.install(code)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import random
 import shutil
 import subprocess
@@ -12,110 +10,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import select
-
-from results_db.schema import artifact, attempt, measure, quality, trial
 from results_db.store import Store
-from search_space.errors import StoreError
-from tests.chaos.faults import FAULTS, FORGED, Hit, Scene
+from tests.chaos.faults import FAULTS, Hit, Scene
 from tests.chaos.nodes import RayCluster
+from tests.chaos.reckoning import reckon
+from tests.chaos.wanted import Event, Outcome, Wanted, run_options, seeds_for, snapshot
+from tests.chaos.watch import Watch, planned
 
-ROOT = Path(__file__).parents[2]
-PACKAGES = ("search_space", "workers", "results_db", "sweep", "tests")
 TMPFS_MB = 48
 GIVE_UP_S = 120.0
 """A fault that is not over by then counts with this, and as unrecovered."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The sweep: tiny, deterministic training of one-layer nets on one small image."""
-
-    trials: int
-    """At least; more are added while there are faults left to inject."""
-    faults: Sequence[str]
-    seed: int = 0
-    url: str | None = None
-    """A PostgreSQL database; None is SQLite on a small tmpfs."""
-    steps: int = 30
-    data: Path | None = None
-    timeout_s: float = 12.0
-    """Of a pack, which takes about one second on a quiet machine."""
-
-
-@dataclass
-class Event:
-    """One fault and how long it took until the part it hit brought a result again."""
-
-    kind: str
-    note: str
-    seconds: float
-    recovered: bool
-
-
-@dataclass
-class Outcome:
-    """The reckoning."""
-
-    trials: int
-    faults: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    different: int = 0
-    forged: int = 0
-    drivers: int = 0
-    attempts: int = 0
-    seconds: float = 0.0
-    worst_difference_db: float = 0.0
-    events: list[Event] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, object]:
-        return asdict(self)
-
-
-CONFIGS = 27
-"""One-layer nets over the three scales; each seed makes that many trials."""
-
-
-def seeds_for(trials: int) -> int:
-    return -(-trials // CONFIGS)
-
-
-def run_options(wanted: Wanted, url: str, seeds: int) -> list[str]:
-    assert wanted.data is not None
-    return [
-        *("run", "--name", "chaos", "--space", "paper", "--where", "K==3 and C in (1, 2, 4)"),
-        *(part for seed in range(seeds) for part in ("--seed", str(seed))),
-        *("--recipe", "smoke", "--steps", str(wanted.steps), "--no-benchmark", "--pack-size", "4"),
-        *("--data-root", str(wanted.data), "--db", url, "--json", "--max-attempts", "50"),
-    ]
-
-
-def snapshot(folder: Path) -> Path:
-    """The code as it is now: an edit in the middle of an experiment would (rightly) stop the sweep."""
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def undisturbed(wanted: Wanted, url: str, seeds: int, code: Path) -> None:
-    """The same sweep on this machine without any fault."""
-    entry = [sys.executable, "-m", "tests.chaos.entry"]
-    done = subprocess.run(
-        [*entry, *run_options(wanted, url, seeds)], cwd=code, capture_output=True, text=True, env=_environment(code)
-    )
-    if done.returncode:
-        raise AssertionError(done.stderr[-2000:])
-
-
-def _environment(code: Path) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(code)}
 
 
 class Supervisor:
@@ -138,12 +45,13 @@ class Supervisor:
         common = ["--address", self._cluster.address, "--timeout", f"{self._wanted.timeout_s:g}"]
         if not resume:
             return [*run_options(self._wanted, self._url, self.seeds), *common]
-        options = ["resume", "--db", self._url, "--no-benchmark", "--pack-size", "4", "--max-attempts", "50", "--json"]
-        return [*options, *common]
+        size = str(self._wanted.pack_size)
+        options = ["resume", "--db", self._url, "--no-benchmark", "--pack-size", size, "--max-attempts", "50"]
+        return [*options, "--json", *common]
 
     def _run(self) -> None:
         while not self._end.is_set():
-            code = self._start(resume=_trials(self._url) > 0)
+            code = self._start(resume=planned(self._url) > 0)
             if code == 0 and self.enough.is_set():
                 self.done = True
                 return
@@ -182,14 +90,6 @@ class Supervisor:
             self._process.kill()
 
 
-def _trials(url: str) -> int:
-    try:
-        with Store.open(url, readonly=True) as store:
-            return store.counts().planned
-    except StoreError:
-        return 0
-
-
 def experiment(wanted: Wanted, say: Callable[[str], None] = print, limit_s: float = 1200.0) -> Outcome:
     """Run it, one at a time on a machine. Raises AssertionError when a forged result is taken."""
     with (Path(tempfile.gettempdir()) / "edge-sweep-chaos.lock").open("w") as lock:
@@ -222,7 +122,7 @@ def _experiment(wanted: Wanted, say: Callable[[str], None], limit_s: float) -> O
         outcome.drivers = supervisor.starts
         supervisor.stop()
         cluster.close()
-        _reckon(wanted, url, code, outcome)
+        reckon(wanted, url, code, outcome)
         return outcome
     finally:
         supervisor.stop()
@@ -253,128 +153,16 @@ def _inject(
     while waiting and time.monotonic() < deadline:
         kind = waiting.pop(0)
         watch.until(lambda: supervisor.pids() != [], 30)
-        at = watch.mark()
         began = time.monotonic()
         hit: Hit = FAULTS[kind](scene)
         if not hit.happened:
             waiting.append(kind)
             time.sleep(0.5)
             continue
+        # Only an attempt begun after the fault proves that what was hit works again.
+        at = watch.mark()
         recovered = watch.until(lambda hit=hit, at=at: watch.works(hit, at), GIVE_UP_S)
         seconds = time.monotonic() - began
         outcome.events.append(Event(kind, hit.note, round(seconds, 2), recovered))
         outcome.faults += 1
         say(f"{outcome.faults:4d} {kind:10s} {seconds:6.1f} s {'' if recovered else 'NOT RECOVERED '}{hit.note}")
-
-
-class Watch:
-    """Looks at the store from outside, and gives the sweep more to do while there are faults left."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self.seeds = 0
-        self.growing = True
-
-    def _read(self, query: Any) -> list[Any]:
-        try:
-            with Store.open(self._url, readonly=True, busy_timeout_s=1, reconnect_s=5) as store:
-                return list(store.database.read(lambda c: c.execute(query).all()))
-        except StoreError:
-            return []
-
-    def finished(self) -> set[tuple[int, int, str]]:
-        """(trial, attempt, node) of every attempt that is done."""
-        rows = self._read(
-            select(attempt.c.trial_id, attempt.c.number, attempt.c.node).where(attempt.c.outcome == "done")
-        )
-        return {(row[0], row[1], row[2]) for row in rows}
-
-    def mark(self) -> set[tuple[int, int]]:
-        """The attempts there are now."""
-        query = select(attempt.c.trial_id, attempt.c.number)
-        limit = time.monotonic() + 20
-        while not (rows := self._read(query)) and time.monotonic() < limit:
-            time.sleep(0.2)
-        return {(row[0], row[1]) for row in rows}
-
-    def works(self, hit: Hit, before: set[tuple[int, int]]) -> bool:
-        """Whether an attempt begun since is done, on the machine that was hit."""
-        return any(
-            (number, count) not in before and (hit.machine is None or node == hit.machine.name)
-            for number, count, node in self.finished()
-        )
-
-    def top_up(self) -> None:
-        """Plan two more seeds when little is left, as a second ``sweep run`` of the same sweep would."""
-        try:
-            with Store.open(self._url, busy_timeout_s=1, reconnect_s=5) as store:
-                counts = store.counts()
-                self.seeds = counts.planned // CONFIGS
-                if counts.planned == 0 or counts.pending > 40:
-                    return
-                keys = [row.key for row in store.trials() if row.key.seed == 0]
-                more = range(self.seeds, self.seeds + 2)
-                store.plan(1, [replace(key, seed=seed) for seed in more for key in keys])
-        except StoreError:
-            return
-
-    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        limit = time.monotonic() + seconds
-        while time.monotonic() < limit:
-            if condition():
-                return True
-            if self.growing:
-                self.top_up()
-            time.sleep(0.3)
-        return False
-
-
-Facts = dict[tuple[str, int], dict[tuple[str, str, str], float]]
-
-
-def facts(url: str) -> tuple[Facts, dict[tuple[str, int], list[str]]]:
-    """What the store holds: figures by (config, seed), and the weights' digests (one each, if all is well)."""
-    figures: Facts = {}
-    weights: dict[tuple[str, int], list[str]] = {}
-    with Store.open(url, readonly=True) as store:
-        query = (
-            select(
-                trial.c.config, trial.c.seed, measure.c.dataset, measure.c.metric, measure.c.protocol, quality.c.value
-            )
-            .join(quality, quality.c.trial_id == trial.c.id)
-            .join(measure, measure.c.id == quality.c.measure_id)
-            .where(trial.c.state == "done")
-        )
-        for config, seed, *name, value in store.database.read(lambda c: c.execute(query).all()):
-            row = figures.setdefault((config, seed), {})
-            if tuple(name) in row:
-                weights.setdefault((config, seed), []).append("duplicate figure")
-            row[name[0], name[1], name[2]] = value
-        kept = select(trial.c.config, trial.c.seed, artifact.c.sha256).join(artifact, artifact.c.trial_id == trial.c.id)
-        for config, seed, digest in store.database.read(lambda c: c.execute(kept).all()):
-            weights.setdefault((config, seed), []).append(digest)
-    return figures, weights
-
-
-def _reckon(wanted: Wanted, url: str, code: Path, outcome: Outcome) -> None:
-    """Compare with the undisturbed run: each trial exactly once, with the same figures and the same weights."""
-    with tempfile.TemporaryDirectory() as folder:
-        calm = f"sqlite:///{folder}/calm.db"
-        seeds = _trials(url) // CONFIGS
-        undisturbed(wanted, calm, seeds, code)
-        expected, expected_weights = facts(calm)
-    found, weights = facts(url)
-    outcome.trials = len(expected)
-    outcome.lost = len(set(expected) - set(found))
-    outcome.duplicated = len(set(found) - set(expected)) + sum(len(w) - 1 for w in weights.values())
-    for key in set(expected) & set(found):
-        worst = max((abs(found[key].get(n, FORGED) - v) for n, v in expected[key].items()), default=0.0)
-        outcome.worst_difference_db = max(outcome.worst_difference_db, worst)
-        outcome.different += found[key].keys() != expected[key].keys() or weights[key] != expected_weights[key]
-        outcome.forged += FORGED in found[key].values()
-    with Store.open(url, readonly=True) as store:
-        outcome.attempts = len(store.attempts())
-
-
-def to_json(outcome: Outcome) -> str:
-    return json.dumps(outcome.as_dict(), indent=2)

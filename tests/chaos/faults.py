@@ -69,7 +69,13 @@ def raylet(scene: Scene) -> Hit:
 def head(scene: Scene) -> Hit:
     """kill -9 of the cluster's control service: the whole cluster and the driver's connection are gone."""
     pids = scene.cluster.processes(scene.cluster.head, "gcs/gcs_server")
-    return Hit("head", None, kill_all(pids))
+    happened = kill_all(pids)
+    limit = time.monotonic() + 60
+    while happened and time.monotonic() < limit:
+        if set(scene.cluster.processes(scene.cluster.head, "gcs/gcs_server")) - set(pids):
+            break
+        time.sleep(0.2)
+    return Hit("head", None, happened)
 
 
 def driver(scene: Scene) -> Hit:
@@ -80,10 +86,11 @@ def driver(scene: Scene) -> Hit:
 def link(scene: Scene) -> Hit:
     """A node's cable is pulled for some seconds: it trains on, unheard, and is believed dead."""
     machine = scene.victim(with_head=False)
+    seconds = scene.chance.uniform(1.0, 7.0)
     machine.pull_cable()
-    time.sleep(scene.chance.uniform(1.0, 7.0))
+    time.sleep(seconds)
     machine.plug_cable()
-    return Hit(f"link of {machine.name}", machine)
+    return Hit(f"link of {machine.name} for {seconds:.1f} s", machine)
 
 
 def sleeper(scene: Scene) -> Hit:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 BRIDGE = "chaosbr"
 PREFIX = "10.77.0."
@@ -39,6 +40,8 @@ class Machine:
     """One namespace; ``number`` 1 is the head."""
 
     number: int
+    folder: Path
+    """Of the experiment; ``folder/ray`` is another disk on each machine, as each has its own /tmp."""
 
     @property
     def name(self) -> str:
@@ -53,9 +56,15 @@ class Machine:
         return f"chaosv{self.number}"
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """``arguments`` as they run inside, under the machine's own host name."""
-        inside = 'hostname "$0" && exec "$@"'
-        return ["ip", "netns", "exec", self.name, "unshare", "--uts", "sh", "-c", inside, self.name, *arguments]
+        """``arguments`` as they run inside, under the machine's own host name and with its own disk."""
+        inside = 'hostname "$0" && mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        disks = [str(self.disk), str(self.folder / "ray")]
+        unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *disks]
+        return ["ip", "netns", "exec", self.name, *unshare, *arguments]
+
+    @property
+    def disk(self) -> Path:
+        return self.folder / self.name
 
     def pids(self) -> list[int]:
         done = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
@@ -85,10 +94,12 @@ def kill_all(pids: Sequence[int]) -> bool:
     return sum(kill(pid) for pid in pids) > 0
 
 
-def build(count: int) -> list[Machine]:
-    """``count`` machines on one switch; what an earlier run left is removed first."""
-    machines = [Machine(i + 1) for i in range(count)]
+def build(count: int, folder: Path) -> list[Machine]:
+    """``count`` machines on one switch, their disks under ``folder``; what an earlier run left is removed first."""
+    machines = [Machine(i + 1, folder) for i in range(count)]
     tear_down(machines)
+    for disk in (folder / "ray", *(machine.disk for machine in machines)):
+        disk.mkdir()
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("link", "set", BRIDGE, "up")
     for machine in machines:

@@ -31,8 +31,8 @@ class RayCluster:
     """Head on the first machine, a node on each of the others, one CPU each, token authentication on."""
 
     def __init__(self, count: int = 3) -> None:
-        self.machines = build(count)
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+        self.machines = build(count, self.folder)
         token = self.folder / "token"
         token.write_text(secrets.token_hex(32))
         token.chmod(0o600)

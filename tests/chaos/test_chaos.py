@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.chaos.data import make_data
-from tests.chaos.experiment import Wanted, experiment
+from tests.chaos.experiment import experiment
 from tests.chaos.network import why_not
+from tests.chaos.wanted import Wanted
 
 
 @pytest.mark.chaos
