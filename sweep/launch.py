@@ -77,11 +77,12 @@ def _train(
     carried = session.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
     # Ray prints its own news ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as leaving:
+        stop = leaving.enter_context(_signals(console))
         leaving.callback(_leave)
         executor = session.make_executor(wanted.executor, carried, wanted.address, wanted.cpus, wanted.gpus)
         display = leaving.enter_context(Display(counts.planned - counts.done, console, quiet))
         driver = session.make_driver(store, sweep_id, executor, settings, display, only)
-        leaving.enter_context(_signals(driver, console))
+        stop.driver = driver
         return driver.run()
 
 
@@ -91,17 +92,31 @@ def _leave() -> None:
     cluster.disconnect()
 
 
+@dataclass
+class _Stop:
+    """Who is told of Ctrl-C; nobody while the cluster is still being joined."""
+
+    driver: Driver | None = None
+    asked: int = 0
+
+
 @contextmanager
-def _signals(driver: Driver, console: Console) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if driver.stopping:
+def _signals(console: Console) -> Iterator[_Stop]:
+    """The first Ctrl-C stops cleanly, the second at once, also while the workers are being given back."""
+    stop = _Stop()
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop.asked += 1
+        if stop.asked > 1:
             os._exit(130)
-        driver.stopping = True
+        if stop.driver is None:
+            raise KeyboardInterrupt
+        stop.driver.stopping = True
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

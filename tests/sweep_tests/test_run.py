@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from results_db.store import Store
+from sweep.owner import is_dead
 from tests.sweep_tests.conftest import SWEEP, command
 
 RUN = ("run", "--space", "demo", "--recipe", "smoke", "--no-benchmark")
@@ -62,8 +65,9 @@ def test_a_sweep_ends_with_every_config_done_and_again_does_nothing(executor, sm
 
 
 @pytest.mark.slow
-def test_killing_the_driver_loses_nothing_and_resume_does_only_the_rest(small_data, tmp_path):
-    db = tmp_path / "s.db"
+def test_after_kill_9_the_database_alone_is_enough_to_go_on_elsewhere(small_data, tmp_path):
+    db = tmp_path / "lost" / "s.db"
+    db.parent.mkdir()
     asked = (
         *RUN,
         "--steps",
@@ -89,7 +93,14 @@ def test_killing_the_driver_loses_nothing_and_resume_does_only_the_rest(small_da
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    done = command("resume", "--db", str(db), "--no-benchmark", "--json")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with sqlite3.connect(db) as here, sqlite3.connect(elsewhere / "copy.db") as there:
+        here.backup(there)
+    shutil.copytree(small_data, elsewhere / "images")
+    shutil.rmtree(db.parent)
+    db = elsewhere / "copy.db"
+    done = command("resume", "--db", "copy.db", "--data-root", "images", "--no-benchmark", "--json", cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["done"] == 12
     twice = "select trial_id from attempt where outcome = 'done' group by trial_id having count(*) > 1"
@@ -147,6 +158,24 @@ def test_ctrl_c_stops_cleanly_within_ten_seconds_and_says_how_to_go_on(small_dat
     assert time.monotonic() - asked_at < 10
     assert driver.returncode == 130 and "sweep resume" in told
     assert counts(db)["running"] == 0
+
+
+@pytest.mark.slow
+def test_a_second_ctrl_c_leaves_at_once_and_the_next_driver_takes_over(small_data, tmp_path):
+    db = tmp_path / "s.db"
+    asked = (*RUN, "--steps", "3000", "--pack-size", "1", "--data-root", str(small_data), "--db", str(db))
+    driver = subprocess.Popen(
+        [SWEEP, *asked, "--limit", "12"], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    wait_for(lambda: some(db, "running"))
+    assert driver.stderr is not None
+    driver.send_signal(signal.SIGINT)
+    assert any("once more stops at once" in line for line in driver.stderr)
+    driver.send_signal(signal.SIGINT)
+    driver.wait(timeout=60)
+    assert driver.returncode == 130 and "go on with" not in driver.stderr.read()
+    with Store.open(f"sqlite:///{db}") as store:
+        assert all(is_dead(row.owner) for row in store.trials() if row.owner)
 
 
 def test_a_dry_run_plans_and_writes_no_trial(small_data, tmp_path):
