@@ -100,14 +100,15 @@ def _read_safetensors(data: bytes, label: str) -> object:
 
 
 def _read_torch(data: bytes, label: str) -> object:
-    if zipfile.is_zipfile(io.BytesIO(data)):
-        try:
+    unpacked = 0
+    try:
+        if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 unpacked = sum(entry.file_size for entry in archive.infolist())
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-            raise BadWeights(f"{label} is a damaged torch file ({_line(error)})") from None
-        if unpacked > MAX_BYTES:
-            raise BadWeights(f"{label} unpacks to {unpacked >> 20} MiB (limit {MAX_BYTES >> 20})")
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise BadWeights(f"{label} is a damaged torch file ({_line(error)})") from None
+    if unpacked > MAX_BYTES:
+        raise BadWeights(f"{label} unpacks to {unpacked >> 20} MiB (limit {MAX_BYTES >> 20})")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
