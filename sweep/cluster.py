@@ -15,6 +15,8 @@ from search_space.errors import SweepError
 OBJECT_STORE_BYTES = 512 * 2**20
 ANSWER_S = 5.0
 """How long a head may take to accept a connection."""
+LOCAL_TRIES = 3
+"""Ray gives its own processes 30 s to start, which a busy machine may need more than once."""
 PACKAGES = ("search_space", "workers", "sweep")
 """What a worker on another machine needs of ours; it travels as a zip through Ray."""
 QUICK_HEALTH = {
@@ -83,11 +85,16 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
-    try:
-        ray.init(address=address, **options)
-    except (ConnectionError, OSError, RuntimeError, TimeoutError, ValueError) as error:
-        text = [line for line in str(error).strip().splitlines() if line.strip()]
-        raise SweepError(f"the Ray cluster at {address} cannot be used: {text[0] if text else error!r}") from None
+    for left in reversed(range(LOCAL_TRIES if address == "local" else 1)):
+        try:
+            ray.init(address=address, **options)
+            break
+        except Exception as error:  # Ray raises a plain Exception when its own processes were too slow
+            if left and "timed out during startup" in str(error):
+                ray.shutdown()
+                continue
+            text = [line for line in str(error).strip().splitlines() if line.strip()]
+            raise SweepError(f"the Ray cluster at {address} cannot be used: {text[0] if text else error!r}") from None
     return size()
 
 
