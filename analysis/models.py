@@ -77,10 +77,13 @@ class Models:
         self.store = store
         self.trials: dict[str, int] = {}
         if store is not None:
+            from results_db.rows import Source
             from results_db.states import State
 
-            number = None if sweep is None else store.sweep_id(sweep)
-            self.trials = {row.key.config: row.id for row in store.trials(number, (State.DONE,))}
+            sweeps = store.sweeps() if sweep is None else [store.sweep(sweep)]
+            # Published figures are finished trials too, but nobody trained them here.
+            ours = [one.id for one in sweeps if one.source == Source.OURS]
+            self.trials = {row.key.config: row.id for one in ours for row in store.trials(one, (State.DONE,))}
 
     def get(self, config: str) -> nn.Module | None:
         """The network, or None when there are no weights of it. Raises BadWeights or BadConfig."""

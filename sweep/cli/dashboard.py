@@ -46,6 +46,7 @@ def dashboard(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", port))
+            listener.listen()
         except OSError as error:
             raise SweepError(f"port {port} cannot be used: {error.strerror} (choose another with --port)") from None
 

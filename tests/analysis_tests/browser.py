@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
@@ -31,22 +33,31 @@ class Tab:
     requests: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def chromium(**options: Any) -> Iterator[Tab]:
-    """A tab of a fresh browser; console errors, page errors and requests are collected."""
+@cache
+def _browser() -> Any:
+    """One browser a process: Playwright's synchronous form allows no second one beside it."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
     sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        try:
-            page = browser.new_page(viewport={"width": 1300, "height": 1000}, accept_downloads=True, **options)
-            page.set_default_timeout(60_000)
-            tab = Tab(page)
-            page.on("console", lambda m: tab.trouble.append(m.text) if m.type in ("error", "warning") else None)
-            page.on("pageerror", lambda error: tab.trouble.append(str(error)))
-            page.on("request", lambda request: tab.requests.append(request.url))
-            yield tab
-        finally:
-            browser.close()
+    playwright = sync_api.sync_playwright().start()
+    atexit.register(playwright.stop)
+    browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    atexit.register(browser.close)
+    return browser
+
+
+@contextmanager
+def chromium(**options: Any) -> Iterator[Tab]:
+    """A tab with nothing kept from others; console errors, page errors and requests are collected."""
+    context = _browser().new_context(viewport={"width": 1300, "height": 1000}, accept_downloads=True, **options)
+    try:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        tab = Tab(page)
+        page.on("console", lambda m: tab.trouble.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: tab.trouble.append(str(error)))
+        page.on("request", lambda request: tab.requests.append(request.url))
+        yield tab
+    finally:
+        context.close()

@@ -54,7 +54,7 @@ def test_the_page_follows_a_running_sweep_without_reloading(running: tuple[Path,
         assert "3 of 30 trials done" in tab.page.text_content("#summary")
         with Store.open(str(path)) as store:
             kit.finish(store, store.sweep_id("demo"), 4, trained=False)
-        tab.page.wait_for_function("document.getElementById('summary').textContent.includes('7 of 30')")
+        tab.page.wait_for_selector("#summary:has-text('7 of 30')")
         assert tab.page.evaluate("window.same") is True
         assert not tab.page.get_by_label("x4", exact=True).is_checked()
         assert "Live" in tab.page.text_content("#live")

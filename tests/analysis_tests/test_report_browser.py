@@ -66,7 +66,7 @@ def test_filters_leave_only_what_was_chosen(tab: Tab) -> None:
     tab.page.wait_for_function("!document.getElementById('chart-text').textContent.includes('x4')")
     rows = names(tab)
     assert rows and all("_s4_" not in row and not row.startswith("ESPCN") for row in rows)
-    assert count(tab) == len(rows) == 16
+    assert count(tab) == len(rows) == 15
     tab.page.locator("#filter").fill("esr-tm_s2")
     assert all(
         "eSR-TM_s2" in row for row in tab.page.locator("#models-table tbody tr td:first-child").all_text_contents()
