@@ -15,6 +15,7 @@ from search_space.errors import SweepError
 
 LOSSES = ("mse", "l1", "charbonnier")
 PRECISIONS = ("fp32", "tf32", "bf16")
+FILTERS = ("taps", "cosine")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's (Kingma and Ba, 2015)."""
     eps: float = 1e-8
+    filters: str = "taps"
+    """What Adam steps on in the eSR families: filter taps, or their cosine coefficients (``workers.descent``)."""
+    gate: float = 1.0
+    """What the steps of filters that choose between templates (keys, queries) are multiplied by."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -56,6 +61,10 @@ class Recipe:
                 raise SweepError(f"recipe {self.name!r}: the learning rate of {family} must be positive ({lr})")
         if self.loss not in LOSSES:
             raise SweepError(f"recipe {self.name!r}: unknown loss {self.loss!r} (choose from {', '.join(LOSSES)})")
+        if self.filters not in FILTERS:
+            raise SweepError(f"recipe {self.name!r}: unknown filters {self.filters!r} ({' or '.join(FILTERS)})")
+        if not (math.isfinite(self.gate) and self.gate > 0):
+            raise SweepError(f"recipe {self.name!r}: gate must be positive ({self.gate})")
         if self.precision not in PRECISIONS:
             raise SweepError(f"recipe {self.name!r}: unknown precision {self.precision!r}")
 
@@ -106,10 +115,16 @@ class Recipe:
 
 _ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR", "Linear")
 _FAMILY_LR = tuple((family, 1e-2) for family in _ONE_LAYER)
+_COSINE: dict[str, Any] = {
+    "family_lr": _FAMILY_LR,
+    "betas": (0.9, 0.99),
+    "filters": "cosine",
+    "gate": 10.0,
+}
 _RECIPES = {
-    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=3e-3, family_lr=_FAMILY_LR, warmup=5),
-    "demo": Recipe("demo", steps=800, batch=8, patch=16, border=2, lr=3e-3, family_lr=_FAMILY_LR, warmup=30),
-    "paper": Recipe("paper", steps=20_000, batch=16, patch=24, border=3, lr=3e-3, family_lr=_FAMILY_LR, warmup=100),
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=3e-3, warmup=5, **_COSINE),
+    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=2, lr=3e-3, warmup=50, **_COSINE),
+    "paper": Recipe("paper", steps=50_000, batch=4, patch=32, border=3, lr=3e-3, warmup=100, **_COSINE),
 }
 
 
@@ -133,6 +148,7 @@ def recipe_for(name: str) -> Recipe:
 _TRAINING_CODE = (
     "search_space/architectures/*.py",
     "workers/training.py",
+    "workers/descent.py",
     "workers/start.py",
     "workers/patches.py",
     "workers/degrade.py",

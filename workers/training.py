@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights, SweepError
+from workers.descent import Descent, trained
 from workers.images import ImageSet
 from workers.patches import PatchSampler
 from workers.recipe import Recipe
@@ -100,26 +101,23 @@ def train(
     """
     began = time.perf_counter()
     module = initial_module(config, seed).to(device)
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
+    if not trained(module):
         return Trained(config, module, 0, time.perf_counter() - began, ())
     sampler = sampler or PatchSampler(images, config.scale, recipe.patch, recipe.batch, seed, device)
     peak = recipe.peak_lr(config) * lr_scale
-    optimiser = torch.optim.Adam(parameters, lr=peak, betas=recipe.betas, eps=recipe.eps)
+    descent = Descent(module, recipe)
     curve: list[tuple[int, float]] = []
     first = 0
     if checkpoint is not None:
-        first, curve = restore(checkpoint, config, recipe, module, optimiser)
+        first, curve = _restore(checkpoint, config, recipe, descent)
     border = recipe.border * config.scale
     for step in range(first, recipe.steps):
         lr, hr = sampler.batch(step)
-        for group in optimiser.param_groups:
-            group["lr"] = peak * recipe.rate(step)
-        optimiser.zero_grad(set_to_none=True)
+        descent.forget()
         target = inner(hr, border)
         loss = loss_of(recipe.loss, inner(module(lr), border), target)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        descent.step(step, peak * recipe.rate(step))
         if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
             value = float(loss.detach())
             check_loss(config.id, recipe, step, value, float(target.square().mean()))
@@ -128,7 +126,7 @@ def train(
         if progress is not None:
             progress(done)
         if save is not None and done % save_every == 0 and done < recipe.steps:
-            save(to_checkpoint(config, recipe, done, curve, module, optimiser))
+            save(to_checkpoint(config, recipe, done, curve, descent.weights, descent.first, descent.second))
     check_finite(config.id, recipe.steps, module)
     return Trained(config, module.cpu(), recipe.steps, time.perf_counter() - began, tuple(curve))
 
@@ -144,38 +142,59 @@ def to_checkpoint(
     recipe: Recipe,
     step: int,
     curve: list[tuple[int, float]],
-    module: nn.Module,
-    optimiser: torch.optim.Adam,
+    weights: Tensor,
+    first: Tensor,
+    second: Tensor,
 ) -> bytes:
-    """Everything a resume needs (the patch stream needs only the step number)."""
+    """Everything a resume needs (the patch stream needs only the step number). Vectors as in ``workers.descent``."""
     buffer = io.BytesIO()
+    vectors = {"weights": weights, "first": first, "second": second}
     torch.save(
         {
             "config": config.id,
             "recipe": recipe.digest,
             "step": step,
             "curve": list(curve),
-            "module": module.state_dict(),
-            "optimiser": optimiser.state_dict(),
+            **{name: vector.detach().cpu().clone() for name, vector in vectors.items()},
         },
         buffer,
     )
     return buffer.getvalue()
 
 
-def restore(
-    checkpoint: bytes, config: Config, recipe: Recipe, module: nn.Module, optimiser: torch.optim.Adam
-) -> tuple[int, list[tuple[int, float]]]:
-    """Load a checkpoint into a fresh module and optimiser; the step to go on from and the curve so far."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after ``step`` steps."""
+
+    step: int
+    curve: list[tuple[int, float]]
+    weights: Tensor
+    first: Tensor
+    second: Tensor
+
+
+def read_checkpoint(data: bytes, config: Config, recipe: Recipe, parameters: int) -> Checkpoint:
+    """What ``to_checkpoint`` wrote; nothing in it is run. Raises BadWeights for a damaged or foreign one."""
     try:
-        state = torch.load(io.BytesIO(checkpoint), weights_only=True, map_location="cpu")
+        state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
         owner, digest = state["config"], state["recipe"]
+        vectors = [state[name] for name in ("weights", "first", "second")]
+        found = Checkpoint(int(state["step"]), [(int(s), float(v)) for s, v in state["curve"]], *vectors)
     except Exception as error:
         raise BadWeights(f"the checkpoint of {config.id} cannot be read: {error}") from None
     if (owner, digest) != (config.id, recipe.digest):
         raise BadWeights(
             f"the checkpoint belongs to {owner} under recipe {digest}, not to {config.id} under {recipe.digest}"
         )
-    module.load_state_dict(state["module"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"]), [(int(s), float(v)) for s, v in state["curve"]]
+    if any(tuple(vector.shape) != (parameters,) for vector in vectors):
+        raise BadWeights(f"the checkpoint of {config.id} has not its {parameters} parameters")
+    return found
+
+
+def _restore(data: bytes, config: Config, recipe: Recipe, descent: Descent) -> tuple[int, list[tuple[int, float]]]:
+    """Put a checkpoint into a fresh optimiser; the step to go on from and the curve so far."""
+    found = read_checkpoint(data, config, recipe, descent.weights.numel())
+    descent.weights.copy_(found.weights)
+    descent.first.copy_(found.first)
+    descent.second.copy_(found.second)
+    return found.step, found.curve

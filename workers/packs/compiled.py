@@ -101,6 +101,8 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, real = ctypes.c_void_p, ctypes.c_float
     library.pack_new.restype = pointer
     library.pack_new.argtypes = [pointer, ctypes.c_int]
+    library.pack_rule.restype = None
+    library.pack_rule.argtypes = [pointer, pointer, pointer, ctypes.c_int]
     library.pack_free.restype = None
     library.pack_free.argtypes = [pointer]
     library.pack_step.restype = ctypes.c_int

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from search_space.config import Config
 
@@ -47,28 +46,5 @@ class Engine(Protocol):
     def state(self, index: int) -> State:
         """A copy of a member's state, on the CPU."""
 
-    def restore(self, index: int, state: State, steps: int = 0) -> None:
+    def restore(self, index: int, state: State) -> None:
         """Put a state in place that has had ``steps`` steps."""
-
-
-def flat(module: nn.Module) -> Tensor:
-    """All trained weights of a module in one vector."""
-    return torch.cat([p.detach().reshape(-1) for p in trained(module)])
-
-
-def pour(vector: Tensor, module: nn.Module) -> None:
-    """The inverse of ``flat``."""
-    with torch.no_grad():
-        for parameter, part in zip(trained(module), split(vector, module), strict=True):
-            parameter.copy_(part)
-
-
-def split(vector: Tensor, module: nn.Module) -> list[Tensor]:
-    """A flat vector as pieces of the shapes of the module's trained weights."""
-    parts = torch.split(vector, [p.numel() for p in trained(module)])
-    return [part.view_as(p) for part, p in zip(parts, trained(module), strict=True)]
-
-
-def trained(module: nn.Module) -> list[nn.Parameter]:
-    """The weights that training changes."""
-    return [p for p in module.parameters() if p.requires_grad]

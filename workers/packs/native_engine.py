@@ -8,8 +8,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from workers.descent import flat, rule_of
 from workers.packs.compiled import library
-from workers.packs.engine import State, flat
+from workers.packs.engine import State
 from workers.packs.layout import net_of, program
 from workers.recipe import Recipe
 
@@ -35,6 +36,11 @@ class NativeEngine:
         self._edges = [0]
         for net in nets:
             self._edges.append(self._edges[-1] + net.parameters)
+        rules = [rule_of(module, recipe) for module in modules]
+        self._multiplier = torch.cat([rule.multiplier for rule in rules])
+        turned = [(index, one.start, one.rows, one.side) for index, rule in enumerate(rules) for one in rule.turned]
+        blocks = torch.tensor(turned, dtype=torch.int64)
+        self.library.pack_rule(self._handle, self._multiplier.data_ptr(), blocks.data_ptr(), len(turned))
         self.weights = torch.cat([flat(module) for module in modules])
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         self._losses = torch.zeros(len(nets), dtype=torch.float64)
@@ -71,7 +77,7 @@ class NativeEngine:
         mine = slice(self._edges[index], self._edges[index + 1])
         return State(self.weights[mine].clone(), self.first[mine].clone(), self.second[mine].clone())
 
-    def restore(self, index: int, state: State, steps: int = 0) -> None:
+    def restore(self, index: int, state: State) -> None:
         """See ``Engine``."""
         mine = slice(self._edges[index], self._edges[index + 1])
         for buffer, part in zip(

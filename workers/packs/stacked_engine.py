@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workers.descent import cosine_basis, rule_of
 from workers.packs.engine import State
 from workers.packs.stack import Stack
 from workers.recipe import Recipe
@@ -25,6 +26,11 @@ class StackedEngine:
         self.stack, self.recipe, self.scale = Stack(modules, scale, device), recipe, scale
         self.weights = [w.requires_grad_() for w in self.stack.weights]
         self.first, self.second = self.stack.empty(), self.stack.empty()
+        rules = [rule_of(module, recipe) for module in modules]
+        self._multipliers = self.stack.empty()
+        for index, rule in enumerate(rules):
+            self.stack.put_flat(self._multipliers, index, rule.multiplier)
+        self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._losses = torch.zeros(len(modules), device=device)
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
@@ -45,11 +51,12 @@ class StackedEngine:
         rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
         everyone = all(r > 0 for r in rates)
         for i, gradient in enumerate(gradients):
-            gradient = gradient.mul_(self.stack.masks[i])
+            gradient = _turn(gradient.mul_(self.stack.masks[i]), self._bases[i], back=False)
             by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
             first = torch.lerp(self.first[i], gradient, 1 - beta1)
             second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            moved = by_member * first / (second.sqrt().div_(root).add_(self.recipe.eps))
+            moved = first / (second.sqrt().div_(root).add_(self.recipe.eps)) * self._multipliers[i]
+            moved = by_member * _turn(moved, self._bases[i], back=True)
             if not everyone:
                 active = by_member > 0
                 first = torch.where(active, first, self.first[i])
@@ -57,6 +64,24 @@ class StackedEngine:
                 moved = torch.where(active, moved, 0.0)
             self.first[i], self.second[i] = first, second
             self.weights[i].sub_(moved)
+
+    def _make_bases(self) -> list[Tensor | None]:
+        """For each weight of k x k filters the members' cosine bases (members, K * K, K * K) where K pads k."""
+        out: list[Tensor | None] = []
+        for i, room in enumerate(self.stack.padded):
+            side = room[-1]
+            if len(room) < 4 or side == 1:
+                out.append(None)
+                continue
+            bases = torch.zeros(len(self.stack.modules), side**2, side**2)
+            for basis, shapes in zip(bases, self.stack.shapes, strict=True):
+                k = shapes[i][-1]
+                window = torch.arange(side**2).view(side, side)
+                first = (side - k) // 2
+                at = window[first : first + k, first : first + k].reshape(-1)
+                basis[at[:, None], at[None]] = cosine_basis(k).float()
+            out.append(bases.to(self.stack.device))
+        return out
 
     def losses(self) -> list[float]:
         """See ``Engine``."""
@@ -67,12 +92,20 @@ class StackedEngine:
         return State(*(self.stack.take(t, index) for t in (self.weights, self.first, self.second)))
 
     @torch.no_grad()
-    def restore(self, index: int, state: State, steps: int = 0) -> None:
+    def restore(self, index: int, state: State) -> None:
         """See ``Engine``."""
         for tensors, vector in zip(
             (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
         ):
             self.stack.put_flat(tensors, index, vector)
+
+
+def _turn(tensor: Tensor, bases: Tensor | None, back: bool) -> Tensor:
+    """(members, ..., K, K) from taps to cosine coefficients, or back; as it is without bases."""
+    if bases is None:
+        return tensor
+    rows = tensor.reshape(bases.shape[0], -1, bases.shape[-1])
+    return torch.bmm(rows, bases.mT if back else bases).view(tensor.shape)
 
 
 def _losses(kind: str, difference: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
+from workers.descent import pour, trained
 from workers.images import ImageSet
-from workers.packs.engine import Engine, Member, State, flat, pour, split, trained
+from workers.packs.engine import Engine, Member, State
 from workers.packs.plan import macs
 from workers.packs.teams import build
 from workers.patches import PatchSampler
@@ -26,7 +27,7 @@ from workers.training import (
     check_loss,
     initial_module,
     inner,
-    restore,
+    read_checkpoint,
     to_checkpoint,
 )
 
@@ -103,14 +104,11 @@ class _Run:
             return nn.Identity()
 
     def _restore(self, index: int, data: bytes) -> None:
-        module, config = self.modules[index], self.members[index].config
-        optimiser = torch.optim.Adam(trained(module), betas=self.recipe.betas, eps=self.recipe.eps)
-        self.first[index], self.curves[index] = restore(data, config, self.recipe, module, optimiser)
-        moments = [
-            torch.cat([optimiser.state[p][name].reshape(-1) for p in trained(module)])
-            for name in ("exp_avg", "exp_avg_sq")
-        ]
-        self.states[index] = State(flat(module).clone(), moments[0], moments[1])
+        count = sum(p.numel() for p in trained(self.modules[index]))
+        found = read_checkpoint(data, self.members[index].config, self.recipe, count)
+        self.first[index], self.curves[index] = found.step, found.curve
+        self.states[index] = State(found.weights, found.first, found.second)
+        pour(found.weights, self.modules[index])
 
     def train(
         self,
@@ -175,7 +173,7 @@ class _Run:
                 continue
             for place, index in enumerate(part.members):
                 if index in self.states:
-                    engine.restore(place, self.states[index], self.first[index])
+                    engine.restore(place, self.states[index])
             teams.append(_Team(engine, part.members))
         return teams
 
@@ -236,14 +234,8 @@ class _Run:
         return out
 
     def _checkpoint(self, index: int, step: int, state: State) -> bytes:
-        config = self.members[index].config
-        module = initial_module(config, self.members[index].seed)
-        pour(state.weights, module)
-        optimiser = torch.optim.Adam(trained(module), betas=self.recipe.betas, eps=self.recipe.eps)
-        first, second = split(state.first, module), split(state.second, module)
-        for parameter, m, v in zip(trained(module), first, second, strict=True):
-            optimiser.state[parameter] = {"step": torch.tensor(float(step)), "exp_avg": m, "exp_avg_sq": v}
-        return to_checkpoint(config, self.recipe, step, self.curves[index], module, optimiser)
+        config, curve = self.members[index].config, self.curves[index]
+        return to_checkpoint(config, self.recipe, step, curve, state.weights, state.first, state.second)
 
     def _finish(self) -> None:
         for team in self.teams:

@@ -62,12 +62,17 @@ struct Group {  // columns of the last layer that belong to some sub-pixels and 
     int columns() const { return int(product.column.size()); }
 };
 
+struct Turned {  // filters trained by their cosine coefficients
+    int start, rows, side;
+};
+
 struct Member {
     long start;
     int parameters, head, templates, maps, low, origin;  // `origin`: where in the patch the input begins
     bool biased;
     std::vector<Hidden> hidden;
     std::vector<Group> groups;
+    std::vector<Turned> turned;
 };
 
 // Memory of one thread: zeroed when got, given out in pieces that begin at a cache line.

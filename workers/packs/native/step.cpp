@@ -10,6 +10,7 @@
 
 namespace {
 
+constexpr int MOST_TAPS = 256;     // of a filter trained by its cosine coefficients
 constexpr double HUGE_LOSS = 1e9;  // of a chunk: summed over its pixels, which are of the order of one
 
 struct View {  // targets laid out as the last layer's outputs are
@@ -27,6 +28,8 @@ struct Pack {
     std::vector<std::vector<float>> gradients;  // of a member: [chunk][parameters]
     std::vector<Scratch> scratch;
     std::vector<double> losses;    // [member][chunk]
+    std::vector<float> multiplier; // of the step of each parameter of all members
+    std::map<int, std::vector<float>> bases;  // by the side of a filter: [tap][coefficient]
 
     int subpixels() const { return scale * scale; }
     int side() const { return 2 * radius + 1; }
@@ -288,15 +291,57 @@ double run(const Pack& p, const Member& m, int chunk, const float* weights, floa
     return m.hidden.empty() ? one_layer(p, m, chunk, weights, grad, s) : deep(p, m, chunk, weights, grad, s, lr);
 }
 
-void adam(const Member& m, const Inputs& in, const std::vector<float>& gradient, int chunks, float rate) {
-    float *w = in.weights + m.start, *first = in.first + m.start, *second = in.second + m.start;
-    for (int i = 0; i < m.parameters; i++) {
-        float g = gradient[i];
-        for (int c = 1; c < chunks; c++) g += gradient[size_t(c) * m.parameters + i];
-        first[i] += (1.0f - in.beta1) * (g - first[i]);
-        second[i] = second[i] * in.beta2 + (1.0f - in.beta2) * g * g;
-        w[i] -= rate * first[i] / (std::sqrt(second[i]) / in.root_correction + in.eps);
+// Rows of filter taps into cosine coefficients (DCT-II, orthonormal), or back; as workers/descent.py.
+void turn(const Pack& p, const Member& m, float* vector, bool back) {
+    float row[MOST_TAPS];
+    for (const Turned& t : m.turned) {
+        const int n = t.side * t.side;
+        const float* basis = p.bases.at(t.side).data();  // [tap][coefficient]
+        for (int r = 0; r < t.rows; r++) {
+            float* at = vector + t.start + long(r) * n;
+            std::memcpy(row, at, n * 4);
+            if (back) {
+                for (int i = 0; i < n; i++) {
+                    float sum = 0;
+                    for (int j = 0; j < n; j++) sum += row[j] * basis[i * n + j];
+                    at[i] = sum;
+                }
+            } else {
+                std::memset(at, 0, n * 4);
+                for (int i = 0; i < n; i++)
+                    for (int j = 0; j < n; j++) at[j] += row[i] * basis[i * n + j];
+            }
+        }
     }
+}
+
+std::vector<float> cosine_basis(int side) {
+    const double pi = std::acos(-1.0);
+    std::vector<double> line(side * side);
+    for (int tap = 0; tap < side; tap++)
+        for (int k = 0; k < side; k++)
+            line[tap * side + k] = std::cos(pi * (tap + 0.5) * k / side) * std::sqrt((k ? 2.0 : 1.0) / side);
+    const int n = side * side;
+    std::vector<float> out(size_t(n) * n);
+    for (int tap = 0; tap < n; tap++)
+        for (int k = 0; k < n; k++)
+            out[size_t(tap) * n + k] = float(line[tap / side * side + k / side] * line[tap % side * side + k % side]);
+    return out;
+}
+
+void adam(const Pack& p, const Member& m, const Inputs& in, std::vector<float>& gradient, float rate) {
+    float *w = in.weights + m.start, *first = in.first + m.start, *second = in.second + m.start, *g = gradient.data();
+    const float* multiplier = p.multiplier.data() + m.start;
+    for (int c = 1; c < p.chunks; c++)
+        for (int i = 0; i < m.parameters; i++) g[i] += gradient[size_t(c) * m.parameters + i];
+    turn(p, m, g, false);
+    for (int i = 0; i < m.parameters; i++) {
+        first[i] += (1.0f - in.beta1) * (g[i] - first[i]);
+        second[i] = second[i] * in.beta2 + (1.0f - in.beta2) * g[i] * g[i];
+        g[i] = multiplier[i] * first[i] / (std::sqrt(second[i]) / in.root_correction + in.eps);
+    }
+    turn(p, m, g, true);
+    for (int i = 0; i < m.parameters; i++) w[i] -= rate * g[i];
 }
 
 void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, std::vector<std::atomic<int>>& left) {
@@ -314,7 +359,7 @@ void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, s
             double total = 0;
             for (int c = 0; c < p.chunks; c++) total += p.losses[i * p.chunks + c];
             in.losses[i] = total / (double(p.batch) * p.inner * p.inner * p.subpixels());
-            adam(m, in, p.gradients[i], p.chunks, in.rate[i]);
+            adam(p, m, in, p.gradients[i], in.rate[i]);
         }
     }
 }
@@ -356,6 +401,19 @@ void* pack_new(const int64_t* program, int threads) try {
     return p.release();
 } catch (const std::bad_alloc&) {
     return nullptr;
+}
+
+// How steps differ from Adam's: what each parameter's is multiplied by, and (member, start, rows, side) of the filters
+// that are trained by their cosine coefficients.
+void pack_rule(void* handle, const float* multiplier, const int64_t* turned, int count) {
+    Pack& p = *static_cast<Pack*>(handle);
+    for (const Member& m : p.members)
+        p.multiplier.insert(p.multiplier.end(), multiplier + m.start, multiplier + m.start + m.parameters);
+    for (int i = 0; i < count; i++, turned += 4) {
+        const int side = int(turned[3]);
+        p.members[turned[0]].turned.push_back({int(turned[1]), int(turned[2]), side});
+        if (!p.bases.count(side)) p.bases.emplace(side, cosine_basis(side));
+    }
 }
 
 void pack_free(void* handle) { delete static_cast<Pack*>(handle); }
