@@ -1,0 +1,211 @@
+"""How the time of training in packs grows with the number of configs, and with patch and batch; how far from the limit.
+
+- ``by_configs``: milliseconds of a step of 1, 10, 100 configs (stratified) and of the whole space, in one pack a scale
+  trained by one process on all cores; the first three also one config at a time. ``whole_space_as_planned`` is the
+  last row in the packs that ``sweep run`` makes.
+- ``by_patch_and_batch``: a step of 16 configs of one scale in one pack, and one at a time.
+- ``roofline``: for each kind of network, useful arithmetic (multiply-adds of the convolutions forward, of their weight
+  gradients, and of the input gradients where there is a layer below; 2 operations each) over time, one thread and all
+  cores, beside what a large float32 matrix product reaches here and the bytes a second of a large copy. Heads,
+  activations, unfolding and patches are time but not counted as work.
+
+    python benchmarks/training_scaling.py            # writes benchmarks/results/training_scaling.json
+    python benchmarks/training_scaling.py --quick    # up to 10 configs
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from search_space.config import Config  # noqa: E402
+
+PATCHES, BATCHES = (16, 32, 64), (1, 4, 16)
+
+
+def best_of(work: Callable[[], Any], repeats: int) -> float:
+    """Least seconds of some calls."""
+    times: list[float] = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def peak_gflops(count: int, side: int = 2048) -> float:
+    """Of a large float32 matrix product on so many threads."""
+    import torch
+
+    from benchmarks._training import threads
+
+    a, b = torch.rand(side, side), torch.rand(side, side)
+    out = torch.empty(side, side)
+    with threads(count):
+        return 2 * side**3 / best_of(lambda: torch.mm(a, b, out=out), 6) / 1e9
+
+
+def copy_gb_per_s(count: int, mib: int = 512) -> float:
+    """Bytes read and written a second by copying an array far larger than the caches."""
+    import torch
+
+    from benchmarks._training import threads
+
+    source = torch.rand(mib * 2**18)
+    target = torch.empty_like(source)
+    with threads(count):
+        return 2 * 4 * source.numel() / best_of(lambda: target.copy_(source), 6) / 1e9
+
+
+def operations(config: Config, recipe: Any) -> float:
+    """Useful floating-point operations of one training step."""
+    convs = config.convs() or ()
+    inner = recipe.patch - 2 * recipe.border
+    reach = 0
+    total = 0.0
+    for index in reversed(range(len(convs))):
+        conv = convs[index]
+        stride = conv.transposed_stride or 1
+        pixels = min(recipe.patch, inner + 2 * reach) ** 2 * recipe.batch
+        ways = 3 if index else 2
+        total += 2 * ways * conv.kernel**2 * conv.c_in * conv.c_out * pixels
+        reach += -(-conv.kernel // stride) // 2
+    return total
+
+
+def by_configs(recipe: Any, counts: Sequence[int], seconds: float) -> list[dict[str, float | int | None]]:
+    """A step of so many configs."""
+    from benchmarks._training import pack, sample, single, threads, trained_space
+
+    rows: list[dict[str, float | int | None]] = []
+    for count in counts:
+        configs = trained_space() if count > len(trained_space()) else sample(count)
+        scales = sorted({config.scale for config in configs})
+        groups = [[config for config in configs if config.scale == scale] for scale in scales]
+        with threads(os.cpu_count() or 1):
+            ours = sum(pack(group, recipe, seconds) for group in groups)
+        alone = None
+        if count <= 100:
+            with threads(1):
+                alone = sum(single(config, recipe, seconds / 5) for config in configs)
+        rows.append(
+            {
+                "configs": len(configs),
+                "packs": len(groups),
+                "pack_step_ms": round(1e3 * ours, 2),
+                "config_steps_per_s": round(len(configs) / ours, 1),
+                "one_at_a_time_ms": round(1e3 * alone, 2) if alone else None,
+                "ratio": round(alone / ours, 2) if alone else None,
+            }
+        )
+        say(str(rows[-1]))
+    return rows
+
+
+def as_planned(recipe: Any, seconds: float, quick: bool) -> dict[str, float | int]:
+    """A step of the whole space in the sweep's packs."""
+    from benchmarks._training import pack, planned, sample, threads, trained_space
+
+    groups = planned(sample(18) if quick else trained_space())
+    with threads(os.cpu_count() or 1):
+        took = sum(pack(group, recipe, seconds) for group in groups)
+    return {
+        "packs": len(groups),
+        "step_ms": round(1e3 * took, 1),
+        "projected_hours": round(took * recipe.steps / 3600, 2),
+    }
+
+
+def by_patch_and_batch(recipe: Any, seconds: float, quick: bool) -> list[dict[str, float | int]]:
+    """A step of 16 configs x2 of all families, in packs and alone."""
+    from benchmarks._training import pack, planned, sample, single, threads
+
+    configs = [c for c in sample(48) if c.scale == 2][: 2 if quick else 16]
+    rows: list[dict[str, float | int]] = []
+    for patch, batch in product(PATCHES[:1] if quick else PATCHES, BATCHES[:1] if quick else BATCHES):
+        shaped = recipe.with_changes(patch=patch, batch=batch)
+        with threads(os.cpu_count() or 1):
+            ours = sum(pack(group, shaped, seconds) for group in planned(configs))
+        with threads(1):
+            alone = sum(single(config, shaped, seconds / 5) for config in configs)
+        work = sum(operations(config, shaped) for config in configs)
+        rows.append(
+            {
+                "patch": patch,
+                "batch": batch,
+                "pixels": batch * (patch - 2 * shaped.border) ** 2,
+                "pack_step_ms": round(1e3 * ours, 2),
+                "one_at_a_time_ms": round(1e3 * alone, 2),
+                "ratio": round(alone / ours, 2),
+                "gflops": round(work / ours / 1e9, 1),
+            }
+        )
+        say(str(rows[-1]))
+    return rows
+
+
+def roofline(recipe: Any, seconds: float, quick: bool) -> dict[str, Any]:
+    """Useful GFLOP/s by kind, beside the machine's."""
+    from benchmarks._training import kind, pack, planned, sample, threads
+
+    cores = os.cpu_count() or 1
+    peak = {n: peak_gflops(n, 512 if quick else 2048) for n in {1, cores}}
+    copy = {n: copy_gb_per_s(n, 64 if quick else 512) for n in {1, cores}}
+    kinds: dict[str, dict[str, float]] = {}
+    groups = planned(sample(18 if quick else 144))
+    for name in sorted({kind(group[0]) for group in groups}):
+        mine = [group for group in groups if kind(group[0]) == name]
+        work = sum(operations(config, recipe) for group in mine for config in group)
+        row: dict[str, float] = {}
+        for count in sorted({1, cores}):
+            with threads(count):
+                took = sum(pack(group, recipe, seconds) for group in mine)
+            row[f"gflops_{count}"] = round(work / took / 1e9, 1)
+            row[f"of_peak_{count}"] = round(work / took / 1e9 / peak[count], 3)
+        kinds[name] = row
+        say(f"{name}: {row}")
+    return {
+        "matrix_product_gflops": {str(n): round(v, 1) for n, v in sorted(peak.items())},
+        "copy_gb_per_s": {str(n): round(v, 1) for n, v in sorted(copy.items())},
+        "kinds": kinds,
+    }
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    from workers.recipe import recipe_for
+
+    recipe = recipe_for("smoke" if quick else "paper")
+    seconds = 0.02 if quick else 0.5
+    figures = {
+        "recipe": json.loads(recipe.to_json()),
+        "roofline": roofline(recipe, seconds, quick),
+        "by_configs": by_configs(recipe, (1, 10) if quick else (1, 10, 100, 1185), seconds),
+        "whole_space_as_planned": as_planned(recipe, seconds, quick),
+        "by_patch_and_batch": by_patch_and_batch(recipe, seconds, quick),
+    }
+    from benchmarks._record import record
+
+    print(json.dumps(figures, indent=2))
+    if not quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
+        record("training_scaling", figures)
+
+
+if __name__ == "__main__":
+    main()
