@@ -1,0 +1,191 @@
+"""Our recipe against the released weights: the same configs trained anew, both measured under our protocol.
+
+    python benchmarks/quality.py [--steps N] [--shared DIR] [--quick] [--work DIR]
+
+Trains on T91 and General100 of DIR/datasets (default ../shared), measures on Set5, Set14 and BSDS100, which nothing
+here looks at before. The sample is fixed: of each family and scale the released config a third of the way up by
+arithmetic, and at x2 the one four fifths up. Interrupted, it goes on where it was (checkpoints in build/quality).
+Rows: {config, seed, dataset, ours_db, released_db, published_db, bicubic_db}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections import defaultdict
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import _record
+from rich.progress import Progress
+
+from results_db import published
+from search_space.config import Config
+from workers.evaluate import evaluate_files, find_weights
+from workers.images import ImageSet, join, read_folder
+from workers.packs import Member, pack_from_bytes, pack_to_bytes, train_pack
+from workers.packs.plan import macs
+from workers.quality import PROTOCOL, bicubic_psnr, evaluate
+from workers.recipe import Recipe, recipe_for
+from workers.training import Trained
+
+TRAIN, TEST = ("T91", "General100"), ("Set5", "Set14", "BSDS100")
+SECOND_SEEDS = ("eSR-MAX", "eSR-TM", "eSR-TR")
+"""Families of which the x2 configs are trained from a second seed too, to show the spread."""
+
+
+def sample(released: list[Config]) -> list[Config]:
+    """24 of the released configs: every family but bicubic, every scale."""
+    groups: dict[tuple[str, int], list[Config]] = defaultdict(list)
+    for config in released:
+        if config.family != "Bicubic":
+            groups[config.family, config.scale].append(config)
+    out: list[Config] = []
+    for (_, scale), group in sorted(groups.items()):
+        group.sort(key=lambda config: (macs(config), config.id))
+        out.append(group[len(group) // 3])
+        if scale == 2:
+            out.append(group[4 * len(group) // 5])
+    return out
+
+
+def train(members: list[Member], recipe: Recipe, images: ImageSet, folder: Path, shown: Progress) -> list[Any]:
+    """One scale's members as a pack, from its checkpoint where there is one."""
+    scale = members[0].config.scale
+    seeds = sorted({member.seed for member in members})
+    results: list[Any] = []
+    for seed in seeds:
+        mine = [member for member in members if member.seed == seed]
+        kept = folder / f"x{scale}-seed{seed}-{recipe.digest}.pack"
+        start = pack_from_bytes(kept.read_bytes()) if kept.exists() else None
+
+        def keep(checkpoint: dict[str, bytes], kept: Path = kept) -> None:
+            fresh = kept.with_suffix(".new")
+            fresh.write_bytes(pack_to_bytes(checkpoint))
+            fresh.replace(kept)
+
+        bar = shown.add_task(f"x{scale}, seed {seed}, {len(mine)} configs", total=recipe.steps)
+        results += train_pack(
+            mine,
+            recipe,
+            images,
+            checkpoint=start,
+            save=keep,
+            save_every=1000,
+            progress=lambda done, bar=bar: shown.update(bar, completed=done),  # type: ignore[misc]
+        )
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("EDGE_SWEEP_SHARED", "../shared")))
+    parser.add_argument("--steps", type=int, default=recipe_for("paper").steps)
+    parser.add_argument("--work", type=Path, default=Path("build/quality"), help="folder for checkpoints")
+    parser.add_argument("--quick", action="store_true", help="300 steps, Set5 only")
+    asked = parser.parse_args()
+    if not (asked.shared / "published").is_dir():
+        sys.exit(f"quality: no {asked.shared / 'published'}: give --shared DIR (nothing measured)")
+    recipe = recipe_for("paper").with_changes(steps=300 if asked.quick else asked.steps)
+    asked.work.mkdir(parents=True, exist_ok=True)
+    images = join("T91+General100", [read_folder(asked.shared / "datasets" / name)[0] for name in TRAIN])
+    tests = [read_folder(asked.shared / "datasets" / name)[0] for name in (TEST[:1] if asked.quick else TEST)]
+    files, _ = find_weights(asked.shared / "published" / "model-files")
+    chosen = sample([file.config for file in files])
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    told = {(q.config, q.dataset): q.value for q in _published(asked.shared) if q.metric == "psnr"}
+    released = _released([file for file in files if file.config in chosen], tests)
+    with Progress() as shown:
+        for scale in (2, 3, 4):
+            members = [Member(config) for config in chosen if config.scale == scale]
+            if scale == 2:
+                members += [Member(c, seed=1) for c in chosen if c.scale == 2 and c.family in SECOND_SEEDS]
+            for result in zip(
+                sorted(members, key=lambda m: m.seed), train(members, recipe, images, asked.work, shown), strict=True
+            ):
+                rows += _rows(*result, tests, released, told)
+            _write(rows, recipe, time.perf_counter() - began)
+
+
+def _published(shared: Path) -> Any:
+    return published.read(shared / "published" / "tests.pkl").qualities
+
+
+def _released(files: list[Any], tests: list[ImageSet]) -> dict[tuple[str, str], float]:
+    return {
+        (q.config, q.dataset): q.value
+        for result in evaluate_files(files, tests)
+        for q in result.qualities
+        if q.metric == "psnr"
+    }
+
+
+def _rows(
+    member: Member,
+    result: Any,
+    tests: list[ImageSet],
+    released: dict[tuple[str, str], float],
+    told: dict[tuple[str, str], float],
+) -> list[dict[str, Any]]:
+    config = member.config
+    if not isinstance(result, Trained):
+        return [{"config": config.id, "seed": member.seed, "failed": str(result)}]
+    return [
+        {
+            "config": config.id,
+            "seed": member.seed,
+            "dataset": images.name,
+            "ours_db": round(evaluate(config, result.module, images, ("psnr",))[0].value, 4),
+            "released_db": round(released[config.id, images.name], 4),
+            "published_db": told.get((config.id, images.name)),
+            "bicubic_db": round(bicubic_psnr(images, config.scale), 4),
+        }
+        for images in tests
+    ]
+
+
+def _write(rows: list[dict[str, Any]], recipe: Recipe, seconds: float) -> None:
+    """All that is known so far."""
+    first = [row for row in rows if row["seed"] == 0 and "failed" not in row]
+    deltas = [row["ours_db"] - row["released_db"] for row in first]
+    second = {(r["config"], r["dataset"]): r["ours_db"] for r in rows if r["seed"] == 1 and "failed" not in r}
+    spread = [abs(r["ours_db"] - second[key]) for r in first if (key := (r["config"], r["dataset"])) in second]
+    failures = [r for r in first if r["released_db"] < r["bicubic_db"]]
+    by_family: dict[str, list[float]] = defaultdict(list)
+    for row, delta in zip(first, deltas, strict=True):
+        by_family[row["config"].split("_")[0]].append(delta)
+    path = _record.record(
+        "quality",
+        {
+            "protocol": PROTOCOL,
+            "train": list(TRAIN),
+            "configs": len({row["config"] for row in first}),
+            "median_delta_db": round(statistics.median(deltas), 4),
+            "worst_delta_db": round(min(deltas), 4),
+            "by_family": {
+                name: {"median": round(statistics.median(d), 4), "worst": round(min(d), 4), "best": round(max(d), 4)}
+                for name, d in sorted(by_family.items())
+            },
+            "below_bicubic": {
+                "released": len(failures),
+                "mended": sum(r["ours_db"] >= r["bicubic_db"] for r in failures),
+                "ours": sum(r["ours_db"] < r["bicubic_db"] for r in first),
+            },
+            "seeds_median_difference_db": round(statistics.median(spread), 4) if spread else None,
+            "steps": recipe.steps,
+            "recipe": asdict(recipe),
+            "seconds": round(seconds, 1),
+            "rows": rows,
+        },
+        ("torch", "numpy"),
+    )
+    print(f"{len(rows)} rows in {path}: median {statistics.median(deltas):+.3f} dB, worst {min(deltas):+.3f} dB")
+
+
+if __name__ == "__main__":
+    main()
