@@ -9,7 +9,8 @@ rounds), on the embedded photographs:
   is not counted);
 - ``tune``: the same through Ray Tune, half a core a trial, one thread each, all slots busy (what Tune itself takes is
   not counted);
-- ``fused``: packs as the sweep plans them, trained by one worker a core at once, as ``sweep run`` does.
+- ``fused``: packs as the sweep plans them, trained by one worker a core at once, as ``sweep run`` does;
+- ``stacked``: the same packs in torch operations, as without a C++ compiler, by as many workers.
 
 Rates are config-steps per second over the whole space: 1182 configs to train, over the seconds that one step of every
 one of them takes (``_training.whole_space`` says how a sample is raised to it). A step of a costly config thus weighs
@@ -51,32 +52,35 @@ def one_each(configs: Sequence[Config], limit: int) -> list[Config]:
     return list(first.values())[:limit]
 
 
-def best_threads(configs: Sequence[Config], recipe: Any, seconds: float, cores: int) -> dict[str, int]:
-    """For each config, which of one thread or all cores trains it faster alone."""
+def best_threads(configs: Sequence[Config], recipe: Any, seconds: float, cores: int) -> dict[str, tuple[int, ...]]:
+    """For each config the thread counts to time it with: one, and all cores where a first look found them faster."""
     from benchmarks._training import single, threads
 
-    out: dict[str, int] = {}
+    out: dict[str, tuple[int, ...]] = {}
     for config in configs:
-        took: dict[int, float] = {}
-        for count in {1, cores}:
+        took: list[float] = []
+        for count in (1, cores):
             with threads(count):
-                took[count] = single(config, recipe, seconds)
-        out[config.id] = min(took, key=lambda count: took[count])
+                took.append(single(config, recipe, seconds))
+        out[config.id] = (1, cores) if took[1] < took[0] else (1,)
     return out
 
 
-def singles(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[str, int]) -> list[float]:
-    """Seconds a step of each config alone."""
+def singles(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[str, tuple[int, ...]]) -> list[float]:
+    """Seconds a step of each config alone, with its better thread count."""
     from benchmarks._training import single, threads
 
     out: list[float] = []
     for config in configs:
-        with threads(best[config.id]):
-            out.append(single(config, recipe, seconds))
+        took: list[float] = []
+        for count in best[config.id]:
+            with threads(count):
+                took.append(single(config, recipe, seconds))
+        out.append(min(took))
     return out
 
 
-def compiled(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[str, int]) -> list[float]:
+def compiled(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[str, tuple[int, ...]]) -> list[float]:
     """As ``singles`` with the module compiled: the first steps, which compile it, are not counted."""
     import torch
 
@@ -104,24 +108,27 @@ def _worker_ready(cores: int) -> None:
     torch.set_num_threads(cores)
 
 
-def _worker_packs(asked: tuple[list[list[str]], str, float]) -> list[float]:
+def _worker_packs(asked: tuple[list[list[str]], str, float, bool]) -> list[float]:
     """All packs in the order given: seconds a step of each."""
     from benchmarks._training import pack
     from search_space import parse_id
     from workers.recipe import Recipe
 
-    groups, recipe, seconds = asked
-    return [pack([parse_id(name) for name in group], Recipe.from_json(recipe), seconds) for group in groups]
+    groups, text, seconds, native = asked
+    recipe = Recipe.from_json(text)
+    return [pack([parse_id(name) for name in group], recipe, seconds, native) for group in groups]
 
 
-def fused(workers: Any, count: int, groups: Sequence[Sequence[Config]], recipe: Any, seconds: float) -> list[float]:
+def fused(
+    workers: Any, count: int, groups: Sequence[Sequence[Config]], recipe: Any, seconds: float, native: bool = True
+) -> list[float]:
     """Seconds of wall time that a step of each pack takes of the machine, every core having a worker at work.
 
     Each worker goes through all packs, from another place in the list, so that unlike packs run side by side.
     """
     ids = [[config.id for config in group] for group in groups]
     starts = [worker * len(ids) // count for worker in range(count)]
-    asked = [(ids[start:] + ids[:start], recipe.to_json(), seconds) for start in starts]
+    asked = [(ids[start:] + ids[:start], recipe.to_json(), seconds, native) for start in starts]
     found = workers.map(_worker_packs, asked, chunksize=1)
     turned = [row[len(row) - start :] + row[: len(row) - start] for row, start in zip(found, starts, strict=True)]
     return [statistics.mean(times) / count for times in zip(*turned, strict=True)]
@@ -186,6 +193,8 @@ def measure(quick: bool) -> dict[str, Any]:
             say(f"round {turn + 1} of {rounds}")
             plain.append(whole_space(alone, singles(configs, recipe, seconds, best)))
             ours.append(whole_space(groups, fused(workers, cores, groups, recipe, 4 * seconds)))
+        say("packs without the compiled step")
+        by_stacks = whole_space(groups, fused(workers, cores, groups, recipe, seconds, native=False))
     say("torch.compile")
     by_compiler = whole_space([[c] for c in few], compiled(few, recipe, 2 * seconds, best))
     # The same configs in eager mode, so that the two are raised to the space in the same way.
@@ -196,6 +205,7 @@ def measure(quick: bool) -> dict[str, Any]:
     step = {
         "single": statistics.median(sum(row.values()) for row in plain),
         "tune": sum(by_tune.values()),
+        "stacked": sum(by_stacks.values()),
         "fused": statistics.median(sum(row.values()) for row in ours),
     }
     factor = {name: by_compiler[name] / eager[name] for name in by_compiler}
@@ -205,14 +215,14 @@ def measure(quick: bool) -> dict[str, Any]:
     pairs = list(zip(plain, ours, strict=True))
     ratio = spread([sum(a.values()) / sum(b.values()) for a, b in pairs])
     ratios = {name: spread([a[name] / b[name] for a, b in pairs]) for name in kinds}
-    ways = ("single", "compiled", "tune", "fused")
+    ways = ("single", "compiled", "tune", "fused", "stacked")
     return {
         "recipe": json.loads(recipe.to_json()),
         "compiled_step": why_not() or "built",
         "configs": trained,
         "sample": [config.id for config in configs],
         "compiled_sample": [config.id for config in few],
-        "threads_of_single": {str(n): list(best.values()).count(n) for n in sorted(set(best.values()))},
+        "faster_on_all_cores": [name for name, counts in best.items() if len(counts) > 1],
         "rounds": rounds,
         "config_steps_per_s": {way: round(trained / step[way], 1) for way in ways},
         "ratio_fused_single": round(ratio["median"], 2),
@@ -239,7 +249,7 @@ def prepare() -> None:
     for count in (1, os.cpu_count() or 1):
         for config in few:
             began = time.perf_counter()
-            compiled([config], recipe_for("paper"), 0.0, {config.id: count})
+            compiled([config], recipe_for("paper"), 0.0, {config.id: (count,)})
             say(f"{config.id} on {count}: {time.perf_counter() - began:.1f} s")
 
 
