@@ -48,6 +48,7 @@ class Outcome:
     lost: int = 0
     duplicated: int = 0
     different: int = 0
+    other_bits: int = 0
     forged: int = 0
     drivers: int = 0
     attempts: int = 0
