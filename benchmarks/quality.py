@@ -3,14 +3,16 @@
     python benchmarks/quality.py [--steps N] [--shared DIR] [--quick] [--work DIR]
 
 Trains on T91 and General100 of DIR/datasets (default ../shared), measures on Set5, Set14 and BSDS100, which nothing
-here looks at before. The sample is fixed: of each family and scale the released config a third of the way up by
-arithmetic, and at x2 the one four fifths up. Interrupted, it goes on where it was (checkpoints in build/quality).
+here looks at before; the released figures are those of released_reevaluated.json. The sample is fixed: of each family
+and scale the released config a third of the way up by arithmetic, and at x2 the one four fifths up. Interrupted, it
+goes on where it was (checkpoints in build/quality).
 Rows: {config, seed, dataset, ours_db, released_db, published_db, bicubic_db}.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -23,9 +25,7 @@ from typing import Any
 import _record
 from rich.progress import Progress
 
-from results_db import published
-from search_space.config import Config
-from workers.evaluate import evaluate_files, find_weights
+from search_space import Config, parse_id
 from workers.images import ImageSet, join, read_folder
 from workers.packs import Member, pack_from_bytes, pack_to_bytes, train_pack
 from workers.packs.plan import macs
@@ -34,6 +34,7 @@ from workers.recipe import Recipe, recipe_for
 from workers.training import Trained
 
 TRAIN, TEST = ("T91", "General100"), ("Set5", "Set14", "BSDS100")
+Released = dict[tuple[str, str], tuple[float, float]]
 SECOND_SEEDS = ("eSR-MAX", "eSR-TM", "eSR-TR")
 """Families of which the x2 configs are trained from a second seed too, to show the spread."""
 
@@ -88,18 +89,16 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/quality"), help="folder for checkpoints")
     parser.add_argument("--quick", action="store_true", help="300 steps, Set5 only")
     asked = parser.parse_args()
-    if not (asked.shared / "published").is_dir():
-        sys.exit(f"quality: no {asked.shared / 'published'}: give --shared DIR (nothing measured)")
+    if not (asked.shared / "datasets").is_dir():
+        sys.exit(f"quality: no {asked.shared / 'datasets'}: give --shared DIR (nothing measured)")
     recipe = recipe_for("paper").with_changes(steps=300 if asked.quick else asked.steps)
     asked.work.mkdir(parents=True, exist_ok=True)
     images = join("T91+General100", [read_folder(asked.shared / "datasets" / name)[0] for name in TRAIN])
     tests = [read_folder(asked.shared / "datasets" / name)[0] for name in (TEST[:1] if asked.quick else TEST)]
-    files, _ = find_weights(asked.shared / "published" / "model-files")
-    chosen = sample([file.config for file in files])
+    released = _released()
+    chosen = sample([parse_id(config) for config in sorted({config for config, _ in released})])
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
-    told = {(q.config, q.dataset): q.value for q in _published(asked.shared) if q.metric == "psnr"}
-    released = _released([file for file in files if file.config in chosen], tests)
     with Progress() as shown:
         for scale in (2, 3, 4):
             members = [Member(config) for config in chosen if config.scale == scale]
@@ -108,29 +107,23 @@ def main() -> None:
             for result in zip(
                 sorted(members, key=lambda m: m.seed), train(members, recipe, images, asked.work, shown), strict=True
             ):
-                rows += _rows(*result, tests, released, told)
+                rows += _rows(*result, tests, released)
             _write(rows, recipe, time.perf_counter() - began)
 
 
-def _published(shared: Path) -> Any:
-    return published.read(shared / "published" / "tests.pkl").qualities
-
-
-def _released(files: list[Any], tests: list[ImageSet]) -> dict[tuple[str, str], float]:
-    return {
-        (q.config, q.dataset): q.value
-        for result in evaluate_files(files, tests)
-        for q in result.qualities
-        if q.metric == "psnr"
-    }
+def _released() -> Released:
+    """(config, test set) to (re-evaluated, published) dB, as ``released_reevaluated.py`` found them."""
+    found = json.loads((Path(__file__).parent / "results" / "released_reevaluated.json").read_text())
+    if found["protocol"] != PROTOCOL:
+        sys.exit("quality: benchmarks/results/released_reevaluated.json is of another protocol: make it anew first")
+    return {(row["config"], row["dataset"]): (row["psnr"], row["published_psnr"]) for row in found["rows"]}
 
 
 def _rows(
     member: Member,
     result: Any,
     tests: list[ImageSet],
-    released: dict[tuple[str, str], float],
-    told: dict[tuple[str, str], float],
+    released: Released,
 ) -> list[dict[str, Any]]:
     config = member.config
     if not isinstance(result, Trained):
@@ -141,8 +134,8 @@ def _rows(
             "seed": member.seed,
             "dataset": images.name,
             "ours_db": round(evaluate(config, result.module, images, ("psnr",))[0].value, 4),
-            "released_db": round(released[config.id, images.name], 4),
-            "published_db": told.get((config.id, images.name)),
+            "released_db": round(released[config.id, images.name][0], 4),
+            "published_db": released[config.id, images.name][1],
             "bicubic_db": round(bicubic_psnr(images, config.scale), 4),
         }
         for images in tests
