@@ -40,6 +40,8 @@ SPEED_COLUMNS = (
     "cpu_percent",
     "measured_at",
 )
+DETAILS = ("recipe", "node", "flags")
+"""Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
 TRIAL_COLUMNS = (
     "id",
     "config",
@@ -77,7 +79,8 @@ def results(
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
     ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
     ``source`` and ``protocol`` choose trials and their quality. ``metrics`` (``["psnr:Set5"]``; None: all) says
-    which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast.
+    which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast;
+    ``recipe``, ``node`` and ``flags`` are left out as well.
     """
     speeds = {"device": device, "backend": backend, "precision": precision}
     return store.database.read(lambda c: _results(c, sweep, source, speeds, protocol, metrics))
@@ -97,30 +100,48 @@ def _results(
     if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1:
         # Every trial is of the one sweep there is: no need to look each up.
         number = None
-    trials = _trials(connection, number, source)
+    trials = _trials(connection, number, source, metrics is None)
     figures = _quality(connection, number, protocol, metrics)
-    table = trials.merge(figures, on="trial", how="left")
+    table = _beside(trials, figures)
     names = list(figures.columns[2:])
     speeds = _speeds(connection, speed_filter)
     orphans = speeds[~speeds["config"].isin(trials["config"])] if wanted is None and source is None else speeds[:0]
     table = table.merge(speeds, on="config", how="left")
     if len(orphans):
         table = pd.concat([table, orphans], ignore_index=True)
-    ids = pd.Series(table["config"].unique())
-    parts = ids.str.extract(r"^([^_]+)_s(\d+)")
-    table["family"] = table["config"].map(dict(zip(ids, parts[0], strict=True)))
-    table["scale"] = table["config"].map(dict(zip(ids, parts[1].astype("int64"), strict=True)))
+    codes, ids = pd.factorize(table["config"])
+    parts = pd.Series(ids).str.extract(r"^([^_]+)_s(\d+)")
+    table["family"] = parts[0].take(codes).array
+    table["scale"] = parts[1].astype("int64").to_numpy()[codes]
     first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
     first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
+    first = [column for column in first if metrics is None or column not in DETAILS]
     return table[[*first, *[column for column in table.columns if column not in first]]]
 
 
-def _trials(connection: Connection, number: int | None, source: str | None) -> pd.DataFrame:
-    query: Any = select(*[trial.c[name] for name in TRIAL_COLUMNS]).where(trial.c.state == str(State.DONE))
+def _beside(trials: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
+    """Trials with their figures, a row a protocol; where both name the same trials in order nothing is looked up."""
+    import numpy as np
+    import pandas as pd
+
+    if len(trials) == len(figures) and np.array_equal(trials["trial"].to_numpy(), figures["trial"].to_numpy()):
+        return pd.concat([trials, figures.drop(columns="trial").set_axis(trials.index)], axis=1)
+    return trials.merge(figures, on="trial", how="left")
+
+
+def _trials(connection: Connection, number: int | None, source: str | None, details: bool) -> pd.DataFrame:
+    sources = set(connection.execute(select(sweep.c.source)).scalars())
+    # Where every sweep is of one source, so is every trial: a text less to read for each.
+    known = sources.pop() if len(sources) == 1 else None
+    left_out = {*(() if details else DETAILS), *(("source",) if known else ())}
+    columns = [trial.c[name] for name in TRIAL_COLUMNS if name not in left_out]
+    query: Any = select(*columns).where(trial.c.state == str(State.DONE))
     if source is not None:
         query = query.where(trial.c.source == str(source))
     query = of_sweep(query, number)
     table = fetch(connection, query.order_by(trial.c.id)).rename(columns={"id": "trial"})
+    if known:
+        table["source"] = known
     table["sweep"] = _sweep_names(connection, table["trial"], number)
     return table
 
@@ -177,7 +198,7 @@ def _by_joins(columns: dict[str, int], number: int | None) -> Any:
         figure = quality.alias()
         query = query.add_columns(figure.c.value.label(name))
         query = query.outerjoin_from(trial, figure, and_(figure.c.trial_id == trial.c.id, figure.c.measure_id == named))
-    return of_sweep(query, number)
+    return of_sweep(query, number).order_by(trial.c.id)
 
 
 def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
@@ -187,7 +208,7 @@ def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
     if number is not None:
         query = query.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
         query = query.where(sweep_trial.c.sweep_id == number)
-    return query.group_by(quality.c.trial_id)
+    return query.group_by(quality.c.trial_id).order_by(quality.c.trial_id)
 
 
 def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFrame:
