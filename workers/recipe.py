@@ -159,9 +159,12 @@ _TRAINING_CODE = (
 @cache
 def code_digest() -> str:
     """Twelve hex digits of the source that decides training numbers; a change starts new trials, never mixes."""
-    root = Path(__file__).parents[1]
+    import search_space
+
+    # Ray unpacks each package into a folder of its own: they need not lie side by side.
+    roots = {"search_space": Path(search_space.__file__).parents[1], "workers": Path(__file__).parents[1]}
     digest = hashlib.sha256()
     for pattern in _TRAINING_CODE:
-        for path in sorted(root.glob(pattern)):
+        for path in sorted(roots[pattern.split("/")[0]].glob(pattern)):
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 
 from search_space.errors import SweepError
-from sweep.cluster import Cluster, Node, check, connect
+from sweep.cluster import Cluster, Node, check, connect, our_code
 from sweep.executors.core import Versions
+from workers.recipe import code_digest
 
 THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
 
@@ -54,3 +58,18 @@ def test_a_worker_with_other_versions_is_named_with_its_differences():
     assert here.unlike(here) == ""
     other = Versions("0" * 12, here.torch, here.python)
     assert other.unlike(here) == f"code {'0' * 12} instead of {here.code}"
+
+
+def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_code(tmp_path):
+    """As Ray unpacks them on a machine where edge-sweep lies elsewhere."""
+    for package in our_code():
+        (tmp_path / package.name).mkdir()
+        (tmp_path / package.name / package.name).symlink_to(package)
+    apart = os.pathsep.join(str(tmp_path / package.name) for package in our_code())
+    there = "from workers.recipe import code_digest; import workers; print(code_digest(), workers.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", there], env={**os.environ, "PYTHONPATH": apart}, capture_output=True, text=True
+    )
+    digest, file = done.stdout.split()
+    assert file.startswith(str(tmp_path))
+    assert digest == code_digest()
