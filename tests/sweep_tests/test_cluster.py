@@ -67,9 +67,9 @@ def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_cod
         (tmp_path / package.name / package.name).symlink_to(package)
     apart = os.pathsep.join(str(tmp_path / package.name) for package in our_code())
     there = "from workers.recipe import code_digest; import workers; print(code_digest(), workers.__file__)"
-    done = subprocess.run(
-        [sys.executable, "-c", there], env={**os.environ, "PYTHONPATH": apart}, capture_output=True, text=True
-    )
+    environment = {**os.environ, "PYTHONPATH": apart}
+    command = [sys.executable, "-c", there]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
     digest, file = done.stdout.split()
     assert file.startswith(str(tmp_path))
     assert digest == code_digest()
