@@ -21,10 +21,12 @@ def draw(
     """``image`` (H, W) in 0..255 is what the model made; ``weights`` (C, H, W) how much each template counts there.
 
     Left the image, right the template with the largest weight (at the first of the scale * scale sub-pixels of each
-    small pixel: the others have filters of their own, and together they look like a weave), below each one's share.
+    small pixel: the others have filters of their own, and together they look like a weave), below each one's share
+    of what is shown.
     """
     from matplotlib.figure import Figure
 
+    weights = weights[:, ::scale, ::scale]
     winner = weights.argmax(axis=0)
     count = len(weights)
     wins = np.bincount(winner.ravel(), minlength=count) / winner.size
@@ -38,7 +40,7 @@ def draw(
         left.imshow(image, cmap="gray", vmin=16, vmax=235)
         left.set_title(f"{name}, as the model makes it", loc="left")
         colours = _colours(count)
-        right.imshow(colours[winner[::scale, ::scale]], interpolation="nearest")
+        right.imshow(colours[winner], interpolation="nearest")
         right.set_title("template with the largest weight, first sub-pixel", loc="left")
         for axes in (left, right):
             axes.set_axis_off()
