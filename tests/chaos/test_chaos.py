@@ -10,16 +10,27 @@ from tests.chaos.network import why_not
 from tests.chaos.wanted import Wanted
 
 
-@pytest.mark.chaos
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_disturbed_sweep_ends_as_an_undisturbed_one(tmp_path):
+def judge(faults: tuple[str, ...], wanted: Wanted, limit_s: float) -> None:
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    faults = ("worker", "duplicate", "link", "late", "driver", "database")
-    outcome = experiment(Wanted(54, faults, seed=1, data=make_data(tmp_path / "data")), limit_s=400)
+    outcome = experiment(wanted, limit_s=limit_s)
     assert not outcome.stuck
     assert outcome.faults == len(faults)
     assert (outcome.lost, outcome.duplicated, outcome.different, outcome.forged) == (0, 0, 0, 0)
     assert all(event.recovered for event in outcome.events)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_sweep_whose_worker_and_driver_are_killed_ends_as_an_undisturbed_one(tmp_path):
+    faults = ("worker", "duplicate", "driver", "late")
+    judge(faults, Wanted(27, faults, seed=1, data=make_data(tmp_path / "data"), steps=100, timeout_s=60), 700)
+
+
+@pytest.mark.chaos
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_disturbed_sweep_ends_as_an_undisturbed_one(tmp_path):
+    faults = ("worker", "duplicate", "link", "late", "driver", "database")
+    judge(faults, Wanted(54, faults, seed=1, data=make_data(tmp_path / "data")), 700)

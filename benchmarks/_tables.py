@@ -1,0 +1,98 @@
+"""The tables of docs/chaos.md, docs/security.md and docs/resume.md, from the committed figures.
+
+python benchmarks/_tables.py writes them between the marks ``<!-- table: NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+FAULTS = {
+    "worker": "kill -9 of a training process",
+    "raylet": "kill -9 of a node's raylet (the node starts again)",
+    "head": "kill -9 of the cluster's control service (the whole cluster starts again)",
+    "driver": "kill -9 of the driver (`sweep resume` starts it again)",
+    "link": "a node's cable pulled for 1 to 7 s",
+    "sleep": "a worker that never answers again (SIGSTOP)",
+    "disk-full": "the disk of the database full for 2 to 4 s",
+    "database": "SQLite locked by another program for 1 to 3 s; PostgreSQL drops every connection",
+    "clock": "the driver's clock jumps by up to two hours",
+    "duplicate": "the result of a finished trial again, with other figures",
+    "late": "the result of an attempt that was taken over",
+}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def chaos(found: dict[str, Any]) -> str:
+    """Faults by kind, then the reckoning by part."""
+    kinds = [
+        (words, of["faults"], f"{of['median_seconds']:.1f} s", f"{of['worst_seconds']:.1f} s")
+        for kind, words in FAULTS.items()
+        if (of := found["by_kind"].get(kind))
+    ]
+    times = found["recovery_seconds"]
+    kinds.append(("all", found["faults"], f"{times['median']:.1f} s", f"{times['worst']:.1f} s"))
+    counted = ("trials", "faults", "attempts", "drivers", "lost", "duplicated", "different", "other_bits")
+    parts = [[f"{p['part']}, packs of {p['pack_size']}", *(p[name] for name in counted)] for p in found["parts"]]
+    parts.append(["sum", *(found[name] for name in counted)])
+    return "\n\n".join(
+        (
+            table(("fault", "times", "recovered after (median)", "worst"), kinds),
+            table(("part", *(name.replace("_", " ") for name in counted)), parts),
+            f"Worst difference of a figure: {found['worst_difference_db']:.1e} dB. Faults not recovered from within "
+            f"120 s: {found['unrecovered']}. Forged results taken: {found['forged_accepted']}.",
+        )
+    )
+
+
+def fuzz(found: dict[str, Any]) -> str:
+    """Inputs and crashes by target."""
+    engines = found["engines"]
+    rows = []
+    for name in dict.fromkeys(row["target"] for row in found["rows"]):
+        mine = {row["engine"]: row for row in found["rows"] if row["target"] == name}
+        crashes = sum(row["crashes"] for row in mine.values())
+        rows.append([name, *(f"{mine[engine]['inputs']:,}" for engine in engines), crashes])
+    sums = [sum(row["inputs"] for row in found["rows"] if row["engine"] == engine) for engine in engines]
+    rows.append(["all", *(f"{one:,}" for one in sums), found["crashes"]])
+    return table(("target", *(f"inputs ({engine})" for engine in engines), "crashes"), rows)
+
+
+def store_load(found: dict[str, Any]) -> str:
+    """The growth curve."""
+    names = ("status_s", "plan_s", "plot_s", "frame_s", "peak_mib")
+    rows = [[row["engine"], f"{row['trials']:,}", *(row[name] for name in names)] for row in found["rows"]]
+    return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all figures, s", "peak, MiB"), rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "chaos": ("docs/chaos.md", chaos),
+    "fuzz": ("docs/security.md", fuzz),
+    "store_load": ("docs/resume.md", store_load),
+}
+
+
+def main() -> None:
+    for name, (document, write) in TABLES.items():
+        file = ROOT / "benchmarks" / "results" / f"{name}.json"
+        if not file.exists():
+            print(f"{file} is not there yet")
+            continue
+        path = ROOT / document
+        made = f"<!-- table: {name} -->\n{write(json.loads(file.read_text()))}\n<!-- end -->"
+        mark = rf"<!-- table: {name} -->.*?<!-- end -->"
+        path.write_text(re.sub(mark, lambda _, made=made: made, path.read_text(), flags=re.DOTALL))
+
+
+if __name__ == "__main__":
+    main()
