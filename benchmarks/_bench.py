@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from search_space.config import Config
 from search_space.spaces import load_space, select
 from workers.benchmark import FULLHD14, SpeedProtocol
+from workers.benchmark.disturbance import CpuWatch
 
 SMALL = replace(FULLHD14, name="960x540x14", width=960, height=540, warm_frames=12, warm_seconds=2.0)
 """As the paper's but a quarter of its pixels, so that a pass over 42 configs takes a minute or two."""
@@ -58,26 +60,31 @@ def spearman(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 @contextmanager
-def load(processes: int) -> Iterator[None]:
-    """Other processes that keep a core busy each, as a neighbour would."""
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_burn, daemon=True) for _ in range(processes)]
-    for worker in workers:
-        worker.start()
+def load(processes: int, seconds: int = 60) -> Iterator[None]:
+    """Other processes that keep a core busy each, as a neighbour would; they end by themselves after ``seconds``.
+
+    They are nobody's children (the shell that starts them is gone), or their work would count as our own.
+    """
+    line = f"timeout {seconds} sh -c 'while :; do :; done' >/dev/null 2>&1 & echo $!"
+    started = [subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True) for _ in range(processes)]
     time.sleep(1.0)
     try:
         yield
     finally:
-        for worker in workers:
-            worker.terminate()
-        for worker in workers:
-            worker.join()
+        for one in started:
+            os.kill(int(one.stdout), signal.SIGTERM)
 
 
-def _burn() -> None:
-    x = 1.0
-    while True:
-        x = x * 1.0000001 + 1e-9
+class Neighbours:
+    """How much of the machine others used, from here to ``facts``: a figure is to be read with it."""
+
+    def __init__(self) -> None:
+        self.watch = CpuWatch()
+
+    def facts(self) -> dict[str, object]:
+        """For the record."""
+        window = self.watch.stop()
+        return {"others_percent_of_cpu": round(100 * window.others_share, 1), "seconds": round(window.wall, 1)}
 
 
 def protocol_facts(protocol: SpeedProtocol) -> dict[str, object]:

@@ -6,10 +6,11 @@ python benchmarks/deploy_forms.py [--quick]
 from __future__ import annotations
 
 import argparse
-import time
 from statistics import median
+from typing import Any
 
 import torch
+from _bench import Neighbours
 from _record import record
 
 from search_space import parse_id
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     torch.set_num_threads(usable_cores())
+    neighbours = Neighbours()
     with whole_machine():
         rows = [measure(name, 3 if quick else 7) for name in (CONFIGS[::4] if quick else CONFIGS)]
     figures = {
@@ -43,6 +45,7 @@ def main() -> None:
         "best_speedup": max(row["speedup"] for row in rows),
         "worst_speedup": min(row["speedup"] for row in rows),
         "largest_difference": max(row["max_difference"] for row in rows),
+        **neighbours.facts(),
         "rows": rows,
     }
     if not quick:
@@ -50,7 +53,7 @@ def main() -> None:
     print(figures["median_speedup"], figures["largest_difference"])
 
 
-def measure(name: str, rounds: int) -> dict[str, object]:
+def measure(name: str, rounds: int) -> dict[str, Any]:
     """Median seconds of each form, taken in turn; the largest difference of their outputs."""
     config, watch = parse_id(name), stopwatch("cpu")
     x = frames_in(FULLHD14, config.scale)
@@ -77,6 +80,4 @@ def measure(name: str, rounds: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    start = time.perf_counter()
     main()
-    print(f"{time.perf_counter() - start:.0f} s")

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import argparse
 import gc
-import time
 from dataclasses import replace
 
 import numpy as np
 import psutil
-from _bench import SMALL, protocol_facts
+from _bench import SMALL, Neighbours, protocol_facts
 from _record import record
 
 from search_space.spaces import load_space
@@ -32,7 +31,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     configs = load_space("paper").configs[:: 8 if quick else 1]
-    process, points, start, done = psutil.Process(), list[tuple[int, float]](), time.perf_counter(), 0
+    process, points, done = psutil.Process(), list[tuple[int, float]](), 0
+    neighbours = Neighbours()
     with whole_machine():
         for group in Session("bench", protocol=TINY).measure(configs):
             done += len(group)
@@ -50,7 +50,7 @@ def main() -> None:
         "growth_mib_per_1000": round(1000 * slope, 2),
         "growth_share": round(float(mib[-1] / mib[settled][0] - 1), 4),
         **protocol_facts(TINY),
-        "seconds": round(time.perf_counter() - start, 1),
+        **neighbours.facts(),
         "points": [[int(a), round(float(b), 1)] for a, b in points],
     }
     if not quick:

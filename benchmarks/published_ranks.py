@@ -8,10 +8,9 @@ The published networks ran as trained, so the plain form is measured here, at Fu
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import replace
 
-from _bench import protocol_facts, published_fps, sample, spearman
+from _bench import Neighbours, protocol_facts, published_fps, sample, spearman
 from _record import record
 
 from workers.benchmark import FULLHD14, Session
@@ -30,7 +29,7 @@ def main() -> None:
     if not published:
         print("skipped: the published table is not here (EDGE_SWEEP_SHARED)")
         return
-    configs, start = sample(18 if quick else 90), time.perf_counter()
+    configs, neighbours = sample(18 if quick else 90), Neighbours()
     fps: dict[str, dict[str, float]] = {}
     with whole_machine():
         for form, protocol in (("plain", PLAIN), ("deployed", replace(PLAIN, name="fullhd3", plain=False))):
@@ -48,7 +47,7 @@ def main() -> None:
         "spearman_rpi": {r["scale"]: r["spearman"] for r in rows if r["form"] == "plain" and r["device"] == "RPI"},
         "rows": rows,
         **protocol_facts(PLAIN),
-        "seconds": round(time.perf_counter() - start, 1),
+        **neighbours.facts(),
         "fps": fps,
     }
     if not quick:

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from statistics import median
 
-from _bench import SMALL, load, protocol_facts, sample, spearman
+from _bench import SMALL, Neighbours, load, protocol_facts, sample, spearman
 from _record import record
 
 from search_space import parse_id
@@ -25,7 +25,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     configs = sample(12 if quick else 42)
     protocol = replace(SMALL, rounds=3, name="960x540x6") if quick else SMALL
-    start = time.perf_counter()
+    neighbours = Neighbours()
     with whole_machine():
         first, second = ([s for g in Session("bench", protocol=protocol).measure(configs) for s in g] for _ in range(2))
         detection = detect(4 if quick else 8)
@@ -43,7 +43,7 @@ def main() -> None:
         "configs_left_disturbed": sum(bool(s.detail["disturbed"]) for s in (*first, *second)),
         **detection,
         **protocol_facts(protocol),
-        "seconds": round(time.perf_counter() - start, 1),
+        **neighbours.facts(),
         "rows": [
             {"config": x.config, "first_s": x.seconds_median, "second_s": y.seconds_median, "iqr_s": x.seconds_iqr}
             for x, y in zip(first, second, strict=True)

@@ -11,9 +11,10 @@ import os
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
-from _bench import SMALL, protocol_facts
+from _bench import SMALL, Neighbours, protocol_facts
 from _record import record
 from torch.utils.benchmark import Timer
 
@@ -39,6 +40,7 @@ def main() -> None:
     names = CONFIGS[:3] if quick else CONFIGS
     frames = 4 if quick else 12
     torch.set_num_threads(usable_cores())
+    neighbours = Neighbours()
     with whole_machine():
         rows = [eager(name, frames) for name in names] + [profiled(name, frames) for name in names]
     figures = {
@@ -46,6 +48,7 @@ def main() -> None:
         "median_difference": median(row["difference"] for row in rows),
         "frames": BLOCKS * frames,
         **protocol_facts(SMALL),
+        **neighbours.facts(),
         "rows": rows,
     }
     if not quick:
@@ -55,7 +58,7 @@ def main() -> None:
     print("worst", figures["worst_difference"])
 
 
-def eager(name: str, frames: int) -> dict[str, object]:
+def eager(name: str, frames: int) -> dict[str, Any]:
     """Median of our frames against the median of torch's timer on the same call."""
     watch = stopwatch("cpu")
     frame = prepare(parse_id(name), SMALL, find("eager"), "fp32", "cpu", usable_cores())
@@ -71,7 +74,7 @@ def eager(name: str, frames: int) -> dict[str, object]:
     return _row(name, "torch.utils.benchmark", ours, theirs)
 
 
-def profiled(name: str, frames: int) -> dict[str, object]:
+def profiled(name: str, frames: int) -> dict[str, Any]:
     """Our time of a call of a session against the time the session's own profiler writes down for it."""
     import onnxruntime
 
@@ -93,7 +96,7 @@ def profiled(name: str, frames: int) -> dict[str, object]:
     return _row(name, "onnxruntime profiler", ours, theirs)
 
 
-def _row(name: str, other: str, ours: list[float], theirs: list[float]) -> dict[str, object]:
+def _row(name: str, other: str, ours: list[float], theirs: list[float]) -> dict[str, Any]:
     a, b = median(ours), median(theirs)
     return {"config": name, "other": other, "ours_s": a, "other_s": b, "difference": round(abs(a / b - 1), 5)}
 
