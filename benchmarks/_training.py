@@ -25,6 +25,8 @@ from workers.recipe import Recipe
 
 WARM_STEPS = 2
 """Steps before the clock starts."""
+Timer = Callable[[], float]
+"""``time.perf_counter``, or ``time.process_time`` for the seconds that this process had a core."""
 Stratum = tuple[str, int]
 """Kind (the three one-layer families are one) and scale: what a pack of the sweep has in common."""
 
@@ -36,11 +38,12 @@ class _Enough(Exception):
 class _Clock:
     """A ``progress`` that ends the training after ``seconds`` and knows the seconds a step."""
 
-    def __init__(self, seconds: float, warm: int = WARM_STEPS) -> None:
-        self.seconds, self.warm, self.began, self.steps, self.took = seconds, warm, 0.0, 0, 0.0
+    def __init__(self, seconds: float, time_of: Timer) -> None:
+        self.seconds, self.time_of, self.warm = seconds, time_of, WARM_STEPS
+        self.began, self.steps, self.took = 0.0, 0, 0.0
 
     def __call__(self, done: int) -> None:
-        now = time.perf_counter()
+        now = self.time_of()
         if done == self.warm:
             self.began = now
         elif done > self.warm:
@@ -75,17 +78,23 @@ def sampler(recipe: Recipe, scale: int) -> PatchSampler:
     return PatchSampler(images(), scale, recipe.patch, recipe.batch, 0)
 
 
-def single(config: Config, recipe: Recipe, seconds: float, warm: int = WARM_STEPS) -> float:
+def single(config: Config, recipe: Recipe, seconds: float, time_of: Timer = time.perf_counter) -> float:
     """Seconds a step of ``training.train``: plain PyTorch, one config."""
-    clock = _Clock(seconds, warm)
+    clock = _Clock(seconds, time_of)
     with suppress(_Enough):
         training.train(config, recipe, images(), 0, progress=clock, sampler=sampler(recipe, config.scale))
     return clock.a_step
 
 
-def pack(configs: Sequence[Config], recipe: Recipe, seconds: float, compiled: bool = True) -> float:
+def pack(
+    configs: Sequence[Config],
+    recipe: Recipe,
+    seconds: float,
+    compiled: bool = True,
+    time_of: Timer = time.perf_counter,
+) -> float:
     """Seconds a step of ``train_pack``: one step of every config."""
-    clock = _Clock(seconds)
+    clock = _Clock(seconds, time_of)
     with suppress(_Enough):
         train_pack([Member(c) for c in configs], recipe, images(), progress=clock, compiled=compiled)
     return clock.a_step

@@ -1,13 +1,16 @@
 """How the time of training in packs grows with the number of configs, and with patch and batch; how far from the limit.
 
-- ``by_configs``: milliseconds of a step of 1, 10, 100 configs (stratified) and of the whole space, in one pack a scale
-  trained by one process on all cores; the first three also one config at a time. ``whole_space_as_planned`` is the
-  last row in the packs that ``sweep run`` makes.
-- ``by_patch_and_batch``: a step of 16 configs of one scale in one pack, and one at a time.
+All of it on one thread and in core time (what the process had of a core, not the clock on the wall), so that a machine
+that also does other work gives nearly the same figures; ``fused_training.py`` measures wall time on all cores.
+
+- ``by_configs``: core-milliseconds of a step of 1, 10, 100 configs (stratified) and of the whole space, in one pack a
+  scale; the first three also one config at a time. ``whole_space_as_planned`` is the last row in the packs that
+  ``sweep run`` makes.
+- ``by_patch_and_batch``: a step of 8 configs of one scale in packs, and one at a time.
 - ``roofline``: for each kind of network, useful arithmetic (multiply-adds of the convolutions forward, of their weight
-  gradients, and of the input gradients where there is a layer below; 2 operations each) over time, one thread and all
-  cores, beside what a large float32 matrix product reaches here and the bytes a second of a large copy. Heads,
-  activations, unfolding and patches are time but not counted as work.
+  gradients, and of the input gradients where there is a layer below; 2 operations each) over time, beside what a large
+  float32 matrix product reaches on a core and the bytes a second of a large copy. Heads, activations, unfolding and
+  patches are time but not counted as work.
 
     python benchmarks/training_scaling.py            # writes benchmarks/results/training_scaling.json
     python benchmarks/training_scaling.py --quick    # up to 10 configs
@@ -33,38 +36,46 @@ from search_space.config import Config  # noqa: E402
 PATCHES, BATCHES = (16, 32, 64), (1, 4, 16)
 
 
-def best_of(work: Callable[[], Any], repeats: int) -> float:
-    """Least seconds of some calls."""
+def core_time(work: Callable[[], Any], repeats: int = 6) -> float:
+    """Least core-seconds of some calls."""
     times: list[float] = []
     for _ in range(repeats):
-        began = time.perf_counter()
+        began = time.process_time()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(time.process_time() - began)
     return min(times)
 
 
-def peak_gflops(count: int, side: int = 2048) -> float:
-    """Of a large float32 matrix product on so many threads."""
+def peak_gflops(side: int) -> float:
+    """Of a large float32 matrix product on one core."""
     import torch
-
-    from benchmarks._training import threads
 
     a, b = torch.rand(side, side), torch.rand(side, side)
     out = torch.empty(side, side)
-    with threads(count):
-        return 2 * side**3 / best_of(lambda: torch.mm(a, b, out=out), 6) / 1e9
+    return 2 * side**3 / core_time(lambda: torch.mm(a, b, out=out)) / 1e9
 
 
-def copy_gb_per_s(count: int, mib: int = 512) -> float:
-    """Bytes read and written a second by copying an array far larger than the caches."""
+def copy_gb_per_s(mib: int) -> float:
+    """Bytes read and written a second by one core that copies an array far larger than the caches."""
     import torch
-
-    from benchmarks._training import threads
 
     source = torch.rand(mib * 2**18)
     target = torch.empty_like(source)
-    with threads(count):
-        return 2 * 4 * source.numel() / best_of(lambda: target.copy_(source), 6) / 1e9
+    return 2 * 4 * source.numel() / core_time(lambda: target.copy_(source)) / 1e9
+
+
+def together(groups: Sequence[Sequence[Config]], recipe: Any, seconds: float) -> float:
+    """Core-seconds of a step of each of these packs."""
+    from benchmarks._training import pack
+
+    return sum(pack(group, recipe, seconds, time_of=time.process_time) for group in groups)
+
+
+def one_by_one(configs: Sequence[Config], recipe: Any, seconds: float) -> float:
+    """Core-seconds of a step of each config alone."""
+    from benchmarks._training import single
+
+    return sum(single(config, recipe, seconds, time.process_time) for config in configs)
 
 
 def operations(config: Config, recipe: Any) -> float:
@@ -85,25 +96,21 @@ def operations(config: Config, recipe: Any) -> float:
 
 def by_configs(recipe: Any, counts: Sequence[int], seconds: float) -> list[dict[str, float | int | None]]:
     """A step of so many configs."""
-    from benchmarks._training import pack, sample, single, threads, trained_space
+    from benchmarks._training import sample, trained_space
 
     rows: list[dict[str, float | int | None]] = []
     for count in counts:
         configs = trained_space() if count > len(trained_space()) else sample(count)
         scales = sorted({config.scale for config in configs})
         groups = [[config for config in configs if config.scale == scale] for scale in scales]
-        with threads(os.cpu_count() or 1):
-            ours = sum(pack(group, recipe, seconds) for group in groups)
-        alone = None
-        if count <= 100:
-            with threads(1):
-                alone = sum(single(config, recipe, seconds / 5) for config in configs)
+        ours = together(groups, recipe, seconds)
+        alone = one_by_one(configs, recipe, seconds / 10) if count <= 100 else None
         rows.append(
             {
                 "configs": len(configs),
                 "packs": len(groups),
                 "pack_step_ms": round(1e3 * ours, 2),
-                "config_steps_per_s": round(len(configs) / ours, 1),
+                "config_steps_per_core_s": round(len(configs) / ours, 1),
                 "one_at_a_time_ms": round(1e3 * alone, 2) if alone else None,
                 "ratio": round(alone / ours, 2) if alone else None,
             }
@@ -114,30 +121,27 @@ def by_configs(recipe: Any, counts: Sequence[int], seconds: float) -> list[dict[
 
 def as_planned(recipe: Any, seconds: float, quick: bool) -> dict[str, float | int]:
     """A step of the whole space in the sweep's packs."""
-    from benchmarks._training import pack, planned, sample, threads, trained_space
+    from benchmarks._training import planned, sample, trained_space
 
     groups = planned(sample(18) if quick else trained_space())
-    with threads(os.cpu_count() or 1):
-        took = sum(pack(group, recipe, seconds) for group in groups)
+    took = together(groups, recipe, seconds)
     return {
         "packs": len(groups),
-        "step_ms": round(1e3 * took, 1),
-        "projected_hours": round(took * recipe.steps / 3600, 2),
+        "pack_step_ms": round(1e3 * took, 1),
+        "projected_core_hours": round(took * recipe.steps / 3600, 2),
     }
 
 
 def by_patch_and_batch(recipe: Any, seconds: float, quick: bool) -> list[dict[str, float | int]]:
-    """A step of 16 configs x2 of all families, in packs and alone."""
-    from benchmarks._training import pack, planned, sample, single, threads
+    """A step of 8 configs x2 of all families, in packs and alone."""
+    from benchmarks._training import planned, sample
 
-    configs = [c for c in sample(48) if c.scale == 2][: 2 if quick else 16]
+    configs = [c for c in sample(48) if c.scale == 2][1 :: 8 if quick else 2]
     rows: list[dict[str, float | int]] = []
     for patch, batch in product(PATCHES[:1] if quick else PATCHES, BATCHES[:1] if quick else BATCHES):
         shaped = recipe.with_changes(patch=patch, batch=batch)
-        with threads(os.cpu_count() or 1):
-            ours = sum(pack(group, shaped, seconds) for group in planned(configs))
-        with threads(1):
-            alone = sum(single(config, shaped, seconds / 5) for config in configs)
+        ours = together(planned(configs), shaped, seconds)
+        alone = one_by_one(configs, shaped, seconds / 10)
         work = sum(operations(config, shaped) for config in configs)
         rows.append(
             {
@@ -155,30 +159,19 @@ def by_patch_and_batch(recipe: Any, seconds: float, quick: bool) -> list[dict[st
 
 
 def roofline(recipe: Any, seconds: float, quick: bool) -> dict[str, Any]:
-    """Useful GFLOP/s by kind, beside the machine's."""
-    from benchmarks._training import kind, pack, planned, sample, threads
+    """Useful GFLOP/s of a core by kind, beside the machine's."""
+    from benchmarks._training import kind, planned, sample
 
-    cores = os.cpu_count() or 1
-    peak = {n: peak_gflops(n, 512 if quick else 2048) for n in {1, cores}}
-    copy = {n: copy_gb_per_s(n, 64 if quick else 512) for n in {1, cores}}
+    peak, copy = peak_gflops(512 if quick else 1536), copy_gb_per_s(64 if quick else 512)
     kinds: dict[str, dict[str, float]] = {}
     groups = planned(sample(18 if quick else 144))
     for name in sorted({kind(group[0]) for group in groups}):
         mine = [group for group in groups if kind(group[0]) == name]
-        work = sum(operations(config, recipe) for group in mine for config in group)
-        row: dict[str, float] = {}
-        for count in sorted({1, cores}):
-            with threads(count):
-                took = sum(pack(group, recipe, seconds) for group in mine)
-            row[f"gflops_{count}"] = round(work / took / 1e9, 1)
-            row[f"of_peak_{count}"] = round(work / took / 1e9 / peak[count], 3)
-        kinds[name] = row
-        say(f"{name}: {row}")
-    return {
-        "matrix_product_gflops": {str(n): round(v, 1) for n, v in sorted(peak.items())},
-        "copy_gb_per_s": {str(n): round(v, 1) for n, v in sorted(copy.items())},
-        "kinds": kinds,
-    }
+        reached = sum(operations(config, recipe) for group in mine for config in group)
+        reached /= together(mine, recipe, seconds) * 1e9
+        kinds[name] = {"gflops": round(reached, 1), "of_matrix_product": round(reached / peak, 3)}
+        say(f"{name}: {kinds[name]}")
+    return {"matrix_product_gflops": round(peak, 1), "copy_gb_per_s": round(copy, 1), "kinds": kinds}
 
 
 def say(text: str) -> None:
@@ -189,10 +182,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
+    import torch
+
     from workers.recipe import recipe_for
 
+    torch.set_num_threads(1)
+
     recipe = recipe_for("smoke" if quick else "paper")
-    seconds = 0.02 if quick else 0.5
+    seconds = 0.02 if quick else 0.3
     figures = {
         "recipe": json.loads(recipe.to_json()),
         "roofline": roofline(recipe, seconds, quick),
