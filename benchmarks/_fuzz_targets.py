@@ -129,8 +129,9 @@ def _measurements(data: bytes, folder: Path) -> None:
     try:
         # With the digest made right, junk gets past the first check to the fields.
         document = json.loads(data)
-        document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
-        data = json.dumps(document).encode()
+        if isinstance(document, dict):
+            document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
+            data = json.dumps(document).encode()
     except (ValueError, TypeError, RecursionError):
         pass
     read_results(_file(data, folder, "results.json"))

@@ -44,7 +44,7 @@ def chaos(found: dict[str, Any]) -> str:
     kinds.append(("all", found["faults"], f"{times['median']:.1f} s", f"{times['worst']:.1f} s"))
     counted = ("trials", "faults", "attempts", "drivers", "lost", "duplicated", "different", "other_bits")
     parts = [[f"{p['part']}, packs of {p['pack_size']}", *(p[name] for name in counted)] for p in found["parts"]]
-    parts.append(["sum", *(found[name] for name in counted)])
+    parts.append(["sum", *(sum(p[name] for p in found["parts"]) for name in counted)])
     return "\n\n".join(
         (
             table(("fault", "times", "recovered after (median)", "worst"), kinds),

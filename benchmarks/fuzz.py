@@ -5,6 +5,7 @@ it is installed (``pip install atheris``; CPython on Linux), atheris, which stee
 input reaches. An input counts as a crash when another exception than ours comes out, or no answer within ten seconds.
 
     python benchmarks/fuzz.py             # 30 s a target and engine; writes benchmarks/results/fuzz.json
+    python benchmarks/fuzz.py --target weights    # that one again; the file keeps the others
     python benchmarks/fuzz.py --quick     # 1 s; prints
 """
 
@@ -174,6 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=float, default=30.0, help="a target and engine")
+    parser.add_argument("--target", action="append", help="only this one; may be repeated")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -183,23 +185,25 @@ def main() -> None:
         return
 
     from benchmarks._fuzz_targets import TARGETS
+    from benchmarks._record import RESULTS, record
 
     engines = {"hypothesis": by_hypothesis}
     if importlib.util.find_spec("atheris"):
         engines["atheris"] = by_atheris
     else:
         print("atheris is not installed (pip install atheris): hypothesis alone")
-    rows: list[dict[str, Any]] = []
-    for name in TARGETS:
+    file = RESULTS / "fuzz.json"
+    before = json.loads(file.read_text())["rows"] if asked.target and file.exists() else []
+    rows: list[dict[str, Any]] = [row for row in before if row["target"] not in asked.target]
+    for name in asked.target or TARGETS:
         for engine, fuzz in engines.items():
             tally = fuzz(name, 1.0 if asked.quick else asked.seconds)
             rows.append({"target": name, "engine": engine, **vars(tally)})
             print(json.dumps(rows[-1]), flush=True)
+    rows.sort(key=lambda row: list(TARGETS).index(row["target"]))
     total = {"inputs": sum(row["inputs"] for row in rows), "crashes": sum(row["crashes"] for row in rows)}
     print(total)
     if not asked.quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
-        from benchmarks._record import record
-
         record("fuzz", {**total, "engines": list(engines), "rows": rows}, ("hypothesis", "atheris", "pillow", "torch"))
 
 
