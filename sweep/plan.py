@@ -11,7 +11,8 @@ from search_space.describe import describe
 from search_space.facts import TrialKey
 
 DEFAULT_PACK_SIZE = 48
-ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR")
+SHARES = 3
+"""Packs a worker gets at least, where there are trials enough: a worker that is done early finds another."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,11 @@ def trial_keys(
 
 
 def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:
-    """Packs of at most ``pack_size`` members of one kind, scale and seed; the costliest first.
+    """Packs of at most ``pack_size`` members of one scale and seed, which share their patches; the costliest first.
 
-    ``at_least`` is the number of workers: a group is cut finer so that none of them idles.
+    ``at_least`` is the number of workers: packs are made smaller so that none of them idles.
     """
-    groups: dict[tuple[str, int, int], list[tuple[float, Item]]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[tuple[float, Item]]] = defaultdict(list)
     ready: list[Pack] = []
     for item in items:
         config = parse_id(item.key.config)
@@ -58,10 +59,9 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
         if item.alone:
             ready.append(Pack((item,), cost))
         else:
-            kind = "one-layer" if config.family in ONE_LAYER else config.family
-            groups[kind, config.scale, item.key.seed].append((cost, item))
+            groups[config.scale, item.key.seed].append((cost, item))
     total = sum(len(group) for group in groups.values())
-    size = max(1, min(pack_size, -(-total // max(1, at_least))))
+    size = max(1, min(pack_size, -(-total // (SHARES * max(1, at_least)))))
     for group in groups.values():
         group.sort(key=lambda pair: (-pair[0], pair[1].key.config))
         for start in range(0, len(group), size):
