@@ -88,7 +88,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=recipe_for("paper").steps)
     parser.add_argument("--work", type=Path, default=Path("build/quality"), help="folder for checkpoints")
     parser.add_argument("--quick", action="store_true", help="300 steps, Set5 only")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="an earlier result: its rows, judged anew")
     asked = parser.parse_args()
+    if asked.judge:
+        found = json.loads(asked.judge.read_text())
+        released = _released()
+        for row in (row for row in found["rows"] if "dataset" in row):
+            row["released_db"], row["published_db"] = released[row["config"], row["dataset"]]
+        recipe = Recipe.from_json(json.dumps(found["recipe"]))
+        _write(found["rows"], recipe, found["seconds"])
+        return
     if not (asked.shared / "datasets").is_dir():
         sys.exit(f"quality: no {asked.shared / 'datasets'}: give --shared DIR (nothing measured)")
     recipe = recipe_for("paper").with_changes(steps=300 if asked.quick else asked.steps)
