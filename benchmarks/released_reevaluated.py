@@ -9,6 +9,7 @@ Rows: {config, dataset, psnr, ssim, published_psnr, published_ssim, below_bicubi
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("EDGE_SWEEP_SHARED", "../shared")))
     parser.add_argument("--quick", action="store_true", help="every 40th file on Set5")
     parser.add_argument("--out", type=Path, help="folder for the JSON (default benchmarks/results)")
+    parser.add_argument("--only", metavar="FAMILY", help="measure this family; the other rows stay as committed")
     args = parser.parse_args()
     folder = args.shared / "published"
     if not folder.is_dir():
@@ -39,17 +41,24 @@ def main() -> None:
     _record.RESULTS = args.out or _record.RESULTS
     files, skipped = find_weights(folder / "model-files")
     files = files[::40] if args.quick else files
+    kept: list[dict[str, Any]] = []
+    if args.only:
+        files = tuple(file for file in files if file.config.family == args.only)
+        found = json.loads((_record.RESULTS / "released_reevaluated.json").read_text())
+        kept = [row for row in found["rows"] if row["config"].split("_")[0] != args.only]
     sets = [read_folder(args.shared / "datasets" / name)[0] for name in (SETS[:1] if args.quick else SETS)]
     told = {(q.config, q.dataset, q.metric): q.value for q in published.read(folder / "tests.pkl").qualities}
     started = time.perf_counter()
     results = list(track(evaluate_files(files, sets), "evaluating", total=len(files)))
     seconds = time.perf_counter() - started
-    rows = [row for result in results for row in _rows(result, sets, told)]
+    rows = sorted(
+        kept + [row for result in results for row in _rows(result, sets, told)], key=lambda row: row["config"]
+    )
     path = _record.record(
         "released_reevaluated",
         {
             "protocol": PROTOCOL,
-            "configs": len(files),
+            "configs": len({row["config"] for row in rows}),
             "seconds": round(seconds, 1),
             "failed": [f"{r.file.path.name}: {r.error}" for r in results if r.error],
             "skipped": [f"{s.name}: {s.reason}" for s in skipped],
