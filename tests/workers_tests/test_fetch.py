@@ -202,6 +202,20 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
         (GOOD[: len(GOOD) // 2], "neither a zip nor a tar|damaged"),
         (zipped({"a.png": png(1)}), "should have 3 images, the archive has 1"),
     ],
+    ids=[
+        "up-out",
+        "absolute",
+        "backslash",
+        "drive",
+        "tar-up-out",
+        "symlink",
+        "hardlink",
+        "no-image",
+        "same-name",
+        "no-archive",
+        "cut-short",
+        "too-few",
+    ],  # an archive holds the time it was made: no name for a test
 )
 def test_an_unsafe_damaged_or_wrong_archive_is_refused_and_leaves_nothing(tmp_path, server, source, archive, says):
     server.files["/set3.zip"] = archive
