@@ -32,8 +32,9 @@ def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Ar
     growth = np.zeros(len(known))
     for upper, lower, level in zip(edges, edges[1:], levels, strict=False):
         width = np.clip(np.minimum(known, upper) - lower, 0.0, None)
-        if width.any():
-            growth += width * unknown.expected_excess(level)
+        inside = np.flatnonzero(width)
+        if len(inside):
+            growth[inside] += width[inside] * unknown.of(inside).expected_excess(level)
     return growth
 
 

@@ -12,15 +12,18 @@ family a constant, a smooth function and a line of its own fields.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
 from sweep.search.features import Array, Features
 from sweep.search.warp import Identity, Warp
+
+NEGLIGIBLE = 1e-3
+"""Kernels that count for less than this are left out of a prediction."""
+JITTER = 1e-6
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Posterior:
         """(n,): the expected value of max(0, value - level)."""
         excess: Array = self.weights @ self.warp.expected_excess(self.mean, self.sd, level)
         return excess
+
+    def of(self, candidates: NDArray[np.int64]) -> Posterior:
+        """The beliefs about some of the candidates."""
+        return Posterior(self.weights, self.mean[:, candidates], self.sd[:, candidates], self.warp)
 
     def median(self) -> Array:
         """(n,): the value at the mixture's mean on the warped axis."""
@@ -93,12 +100,12 @@ class Surrogate:
         self._shared_scale = draw(self.prior.shared_length, g) ** -2
         self._own_scale = draw(self.prior.own_length, v) ** -2
         self._noise = draw(self.prior.noise) ** 2
-        self._rows: dict[int, Array] = {}
         self._variance = (
             (self._shared_smooth + self._own_smooth + self._own_constant + self._kin_smooth)[:, None]
             + self._shared_line @ (features.shared**2).T
             + self._own_line @ (features.own**2).T
         )
+        self._factor = _Factor(self._variance, self._noise)
 
     def posterior(self, observed: Sequence[int], values: Sequence[float] | Array) -> Posterior:
         """Beliefs about all candidates after some of them were tried. Values: larger is better, finite."""
@@ -106,36 +113,81 @@ class Surrogate:
         warp: Warp | Identity = Warp.of(y) if self.warped else Identity()
         z = warp.do(y)
         centre, spread = float(z.mean()), float(z.std()) + 1e-6
-        target = (z - centre) / spread
-        rows = np.stack([self._row(i) for i in observed], axis=1)
-        index = np.asarray(observed)
-        draws, n = self._variance.shape
-        evidence = np.empty(draws)
-        mean, sd = np.empty((draws, n)), np.empty((draws, n))
-        for q in range(draws):
-            inner = rows[q][:, index] + np.eye(len(y)) * (self._noise[q] + 1e-6)
-            lower = np.linalg.cholesky(inner)
-            whitened = solve_triangular(lower, target, lower=True, check_finite=False)
-            across = solve_triangular(lower, rows[q], lower=True, check_finite=False)
-            evidence[q] = -0.5 * whitened @ whitened - np.log(np.diag(lower)).sum()
-            mean[q] = across.T @ whitened
-            sd[q] = np.sqrt(np.maximum(self._variance[q] - (across**2).sum(axis=0), 1e-8))
+        factor = self._factor
+        factor.follow(observed, self._row)
+        whitened, evidence = factor.explain((z - centre) / spread)
         weights = np.exp(evidence - evidence.max())
-        return Posterior(weights / weights.sum(), centre + spread * mean, spread * sd, warp)
+        kept = np.flatnonzero(weights > NEGLIGIBLE * weights.sum())
+        mean, sd = factor.predict(kept, whitened)
+        return Posterior(weights[kept] / weights[kept].sum(), centre + spread * mean, spread * sd, warp)
 
     def _row(self, i: int) -> Array:
         """(Q, n): covariance of candidate i with every candidate under every kernel."""
-        if i not in self._rows:
-            shared, own = self.features.shared, self.features.own
-            same: NDArray[np.bool_] = self.features.family == self.features.family[i]
-            row = self._shared_smooth[:, None] * _matern(self._shared_scale @ ((shared - shared[i]) ** 2).T)
-            row += self._shared_line @ (shared * shared[i]).T
-            fields = self.features.fields
-            row += self._kin_smooth[:, None] * _matern(self._kin_scale @ ((fields - fields[i]) ** 2).T)
-            inside = self._own_smooth[:, None] * _matern(self._own_scale @ ((own - own[i]) ** 2).T)
-            inside += self._own_constant[:, None] + self._own_line @ (own * own[i]).T
-            self._rows[i] = row + same * inside
-        return self._rows[i]
+        shared, own = self.features.shared, self.features.own
+        same: NDArray[np.bool_] = self.features.family == self.features.family[i]
+        row = self._shared_smooth[:, None] * _matern(self._shared_scale @ ((shared - shared[i]) ** 2).T)
+        row += self._shared_line @ (shared * shared[i]).T
+        fields = self.features.fields
+        row += self._kin_smooth[:, None] * _matern(self._kin_scale @ ((fields - fields[i]) ** 2).T)
+        inside = self._own_smooth[:, None] * _matern(self._own_scale @ ((own - own[i]) ** 2).T)
+        inside += self._own_constant[:, None] + self._own_line @ (own * own[i]).T
+        covariance: Array = row + same * inside
+        return covariance
+
+
+class _Factor:
+    """Cholesky factors of all kernels, grown by a row a trial instead of being made anew.
+
+    ``_across`` (Q, t, n) is the whitened covariance of the trials with all candidates: its columns at the trials
+    are the factor's own rows, so one array serves both.
+    """
+
+    def __init__(self, variance: Array, noise: Array) -> None:
+        self._variance, self._noise = variance, noise
+        self._order: list[int] = []
+        draws, n = variance.shape
+        self._across = np.empty((draws, 16, n))
+        self._diagonal = np.empty((draws, 16))
+
+    def follow(self, observed: Sequence[int], row: Callable[[int], Array]) -> None:
+        """Have exactly these trials in it, in this order; what it shares with the last call is kept."""
+        same = 0
+        for old, new in zip(self._order, observed, strict=False):
+            if old != new:
+                break
+            same += 1
+        del self._order[same:]
+        for i in observed[same:]:
+            self._add(i, row(i))
+
+    def _add(self, i: int, row: Array) -> None:
+        t = len(self._order)
+        if t == self._across.shape[1]:
+            self._across = np.concatenate([self._across, np.empty_like(self._across)], axis=1)
+            self._diagonal = np.concatenate([self._diagonal, np.empty_like(self._diagonal)], axis=1)
+        before = self._across[:, :t]
+        left = before[:, :, i]
+        pivot = np.sqrt(np.maximum(row[:, i] + self._noise + JITTER - (left**2).sum(axis=1), JITTER))
+        self._across[:, t] = (row - (left[:, None] @ before)[:, 0]) / pivot[:, None]
+        self._diagonal[:, t] = pivot
+        self._order.append(i)
+
+    def explain(self, target: Array) -> tuple[Array, Array]:
+        """The whitened target (Q, t) and how likely each kernel makes it (Q,), up to a constant."""
+        t = len(self._order)
+        lower = self._across[:, :t, self._order].transpose(0, 2, 1).copy()
+        lower[:, np.arange(t), np.arange(t)] = self._diagonal[:, :t]
+        right = np.broadcast_to(target[:, None], (len(lower), t, 1))
+        whitened = np.asarray(np.linalg.solve(np.tril(lower), right)[:, :, 0], dtype=np.float64)
+        evidence: Array = -0.5 * (whitened**2).sum(axis=1) - np.log(self._diagonal[:, :t]).sum(axis=1)
+        return whitened, evidence
+
+    def predict(self, kept: NDArray[np.int64], whitened: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation (kept, n) of every candidate under some of the kernels."""
+        across = self._across[kept, : len(self._order)]
+        mean: Array = np.asarray((whitened[kept][:, None] @ across)[:, 0], dtype=np.float64)
+        sd: Array = np.sqrt(np.maximum(self._variance[kept] - (across**2).sum(axis=1), 1e-8))
+        return mean, sd
 
 
 def _matern(squared: Array) -> Array:
