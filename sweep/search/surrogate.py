@@ -24,6 +24,9 @@ from sweep.search.warp import Identity, Warp
 NEGLIGIBLE = 1e-3
 """Kernels that count for less than this are left out of a prediction."""
 JITTER = 1e-6
+DOUBT = 0.35
+"""What the model's standard deviations are multiplied by: with a tenth of the space to spend, a search that trusts its
+model finds more (docs/decisions/013)."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,17 @@ class Surrogate:
     """Keeps the kernels of one set of candidates, so that a trial more costs one row a kernel more."""
 
     def __init__(
-        self, features: Features, *, draws: int = 32, seed: int = 0, prior: Prior | None = None, warped: bool = True
+        self,
+        features: Features,
+        *,
+        draws: int = 32,
+        seed: int = 0,
+        prior: Prior | None = None,
+        warped: bool = True,
+        doubt: float = DOUBT,
     ) -> None:
         self.features = features
+        self.doubt = doubt
         self.prior = prior or Prior()
         self.warped = warped
         rng = np.random.default_rng(seed)
@@ -119,7 +130,7 @@ class Surrogate:
         weights = np.exp(evidence - evidence.max())
         kept = np.flatnonzero(weights > NEGLIGIBLE * weights.sum())
         mean, sd = factor.predict(kept, whitened)
-        return Posterior(weights[kept] / weights[kept].sum(), centre + spread * mean, spread * sd, warp)
+        return Posterior(weights[kept] / weights[kept].sum(), centre + spread * mean, self.doubt * spread * sd, warp)
 
     def _row(self, i: int) -> Array:
         """(Q, n): covariance of candidate i with every candidate under every kernel."""
