@@ -1,4 +1,4 @@
-"""The tables of docs/chaos.md, docs/security.md and docs/resume.md, from the committed figures.
+"""The tables of docs/chaos.md, docs/security.md, docs/resume.md and docs/search.md, from the committed figures.
 
 python benchmarks/_tables.py writes them between the marks ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
@@ -75,16 +75,43 @@ def store_load(found: dict[str, Any]) -> str:
     return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all figures, s", "peak, MiB"), rows)
 
 
+def replay(found: dict[str, Any]) -> str:
+    """Median of the hypervolume at the whole budget, by table and sampler, with quartiles for the default."""
+    budget = max(row["trials"] for row in found["rows"])
+    last = {(r["table"], r["scale"], r["sampler"]): r for r in found["rows"] if r["trials"] == budget}
+    samplers = list(dict.fromkeys(row["sampler"] for row in found["rows"]))
+    rows = []
+    for device, scale in dict.fromkeys((r["table"], r["scale"]) for r in found["rows"]):
+        cells = [f"{last[device, scale, s]['hypervolume_ratio_median']:.3f}" for s in samplers]
+        best = last[device, scale, samplers[0]]
+        cells[0] += f" ({best['q25']:.3f} to {best['q75']:.3f})"
+        rows.append([f"{device} x{scale}", *cells])
+    return table(("table", *samplers), rows)
+
+
+def held_out(found: dict[str, Any]) -> str:
+    """The default and random search on test sets that no setting was chosen on."""
+    rows: dict[tuple[str, str, int], dict[str, float]] = {}
+    for r in found["held_out_at_budget"]:
+        rows.setdefault((r["dataset"], r["table"], r["scale"]), {})[r["sampler"]] = r["hypervolume_ratio_median"]
+    return table(
+        ("test set", "table", "frontier", "random"),
+        [[d, f"{t} x{s}", f"{of['frontier']:.3f}", f"{of['random']:.3f}"] for (d, t, s), of in rows.items()],
+    )
+
+
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "chaos": ("docs/chaos.md", chaos),
     "fuzz": ("docs/security.md", fuzz),
     "store_load": ("docs/resume.md", store_load),
+    "replay": ("docs/search.md", replay),
+    "replay held-out": ("docs/search.md", held_out),
 }
 
 
 def main() -> None:
     for name, (document, write) in TABLES.items():
-        file = ROOT / "benchmarks" / "results" / f"{name}.json"
+        file = ROOT / "benchmarks" / "results" / f"{name.split()[0]}.json"
         if not file.exists():
             print(f"{file} is not there yet")
             continue

@@ -17,7 +17,7 @@ from workers.benchmark import FULLHD14, Session
 from workers.benchmark.lock import whole_machine
 
 PLAIN = replace(
-    FULLHD14, name="fullhd3-plain", rounds=3, frames=1, warm_frames=3, warm_seconds=1.0, plain=True, group=30
+    FULLHD14, name="fullhd3-plain", rounds=3, frames=1, warm_frames=2, warm_seconds=0.5, plain=True, group=30
 )
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     if not published:
         print("skipped: the published table is not here (EDGE_SWEEP_SHARED)")
         return
-    configs, neighbours = sample(18 if quick else 90), Neighbours()
+    configs, neighbours = sample(18 if quick else 48), Neighbours()
     fps: dict[str, dict[str, float]] = {}
     with whole_machine():
         for form, protocol in (("plain", PLAIN), ("deployed", replace(PLAIN, name="fullhd3", plain=False))):

@@ -57,10 +57,12 @@ def make_sampler(
             return samplers.TPESampler(seed=seed)
         if name is SamplerName.TPE_MULTIVARIATE:
             return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
+        # All configs share one parameter, the grid; the default mutates one parameter in as many as are shared, so
+        # always this one, and the search would be random. Populations of 10 leave a small budget some generations.
         if name is SamplerName.NSGA2:
-            return samplers.NSGAIISampler(seed=seed, population_size=10)
+            return samplers.NSGAIISampler(seed=seed, population_size=10, mutation_prob=0.1)
         if name is SamplerName.NSGA3:
-            return samplers.NSGAIIISampler(seed=seed, population_size=10)
+            return samplers.NSGAIIISampler(seed=seed, population_size=10, mutation_prob=0.1)
         if name is SamplerName.GP:
             return samplers.GPSampler(seed=seed)
         return samplers.RandomSampler(seed=seed)
