@@ -19,7 +19,7 @@ from _record import record
 from search_space.spaces import load_space
 from workers.benchmark import Session
 from workers.benchmark.lock import whole_machine
-from workers.benchmark.memory import _trim
+from workers.heap import release_freed_memory
 
 TINY = replace(
     SMALL, name="192x192x2", width=192, height=192, rounds=2, frames=1, warm_frames=3, warm_seconds=0.1, group=20
@@ -37,7 +37,7 @@ def main() -> None:
         for group in Session("bench", protocol=TINY).measure(configs):
             done += len(group)
             gc.collect()
-            _trim()
+            release_freed_memory()
             points.append((done, process.memory_info().rss / 2**20))
     n, mib = np.array(points).T
     settled = n >= n[-1] * 0.2

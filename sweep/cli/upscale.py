@@ -68,8 +68,10 @@ def upscale(
 
 def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     from search_space import parse_id
+    from workers.heap import keep_freed_memory
     from workers.upscale import from_file, from_module
 
+    keep_freed_memory()
     if Path(model).suffix in (".onnx", ".safetensors", ".pt", ".pth", ".model") or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.cli.export import trained

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 from pathlib import Path
 
 import psutil
 import torch
+
+from workers.heap import release_freed_memory
 
 
 class PeakMemory:
@@ -28,7 +28,7 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(self.cuda)
             self.before = float(torch.cuda.memory_allocated(self.cuda))
             return
-        _trim()
+        release_freed_memory()
         try:
             Path("/proc/self/clear_refs").write_text("5")
         except OSError:
@@ -51,12 +51,3 @@ def _high_water() -> float | None:
         return None
     found = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
     return float(found[0]) * 1024 if found else None
-
-
-def _trim() -> None:
-    """Give the free memory of earlier networks back, or it would hide what the next one needs."""
-    if sys.platform == "linux":
-        try:
-            ctypes.CDLL(None).malloc_trim(0)
-        except (OSError, AttributeError):
-            return

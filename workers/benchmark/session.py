@@ -22,6 +22,7 @@ from workers.benchmark.lock import whole_machine
 from workers.benchmark.memory import PeakMemory
 from workers.benchmark.protocols import FULLHD14, SpeedProtocol
 from workers.benchmark.subject import Subject, prepare, warm_up
+from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
 from workers.timing_rounds import Choice, Round, choose
@@ -80,6 +81,8 @@ class Session:
         self.compute = ("cuda" if torch.cuda.is_available() else "cpu") if compute == "auto" else compute
         if self.compute != "cpu" and not (self.compute.startswith("cuda") and torch.cuda.is_available()):
             raise BadData(f"this machine has no {self.compute} device that torch can use")
+        if self.compute == "cpu":
+            keep_freed_memory()
         self.backend: Backend = find(backend)
         self.backend.refuse(precision, self.compute)
         self.threads = protocol.threads or usable_cores()

@@ -1,0 +1,40 @@
+"""What the C library does with memory that PyTorch frees.
+
+PyTorch has no memory pool on a CPU: a layer's output is allocated and freed at every frame. glibc asks the kernel for
+anything above 32 MiB and gives it back at once, so every frame of such a network touches fresh pages, each
+a fault. That costs more than the arithmetic (measured: docs/decisions/086), and how much depends on the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+"""glibc's names for ``mallopt`` (malloc.h)."""
+
+
+def keep_freed_memory() -> bool:
+    """Have this process keep what it frees, for its next allocation; False where the C library cannot.
+
+    For good: what runs networks on images asks for the same sizes again. ``release_freed_memory`` gives it back.
+    """
+    library = _library()
+    if library is None:
+        return False
+    return bool(library.mallopt(MMAP_MAX, 0) and library.mallopt(TRIM_THRESHOLD, 2**31 - 1))
+
+
+def release_freed_memory() -> None:
+    """Give free memory back to the kernel now."""
+    library = _library()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _library() -> ctypes.CDLL | None:
+    """The C library when it is glibc."""
+    if sys.platform != "linux":
+        return None
+    library = ctypes.CDLL(None)
+    return library if hasattr(library, "mallopt") and hasattr(library, "malloc_trim") else None
