@@ -9,7 +9,6 @@ import argparse
 import json
 import subprocess
 import sys
-from pathlib import Path
 from statistics import median
 
 from _bench import SMALL, Neighbours

@@ -1,4 +1,5 @@
-"""One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates.
+"""One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates;
+for ESPCN orthogonal steps on white inputs, where the recipe says so (``workers.whitening``).
 
 Neighbouring pixels are alike, so the gradient of a filter's taps is nearly the same for all of them, and Adam's
 step size a tap cannot tell smooth from sharp. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
@@ -10,7 +11,7 @@ Vectors here are flat: all trained parameters of a module, in its order.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import torch
@@ -20,6 +21,7 @@ from search_space.architectures.edge_sr import EdgeSRTM, EdgeSRTR, OneLayerNet
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.linear import LinearFilter
 from workers.recipe import Recipe
+from workers.whitening import Layer, gain, inverses, layers_of, orthogonal
 
 
 def trained(module: nn.Module) -> list[nn.Parameter]:
@@ -75,10 +77,15 @@ class Turned:
 
 @dataclass(frozen=True)
 class Rule:
-    """What sets a module's step apart from Adam's: ``turned`` filters, and a ``multiplier`` (parameters,) of steps."""
+    """What sets a module's step apart from Adam's: ``turned`` filters, and a ``multiplier`` (parameters,) of steps.
+
+    A module with ``layers`` takes orthogonal steps instead. It has no second moments: their vector holds its weights
+    of the last refresh, from which a resume finds the same white inputs again.
+    """
 
     turned: tuple[Turned, ...]
     multiplier: Tensor
+    layers: tuple[Layer, ...] = ()
 
     def to_coefficients(self, taps: Tensor) -> Tensor:
         """A copy with every turned filter's taps replaced by its cosine coefficients."""
@@ -107,13 +114,14 @@ def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
     for parameter in trained(module):
         multiplier = torch.ones(parameter.shape)
         if gates is not None and parameter is gates[0]:
-            multiplier[gates[1]] = recipe.gate
+            multiplier[gates[1]] = recipe.deep_gate if isinstance(module, EdgeSRCNN) else recipe.gate
         multipliers.append(multiplier.reshape(-1))
         square = parameter.dim() == 4 and parameter.shape[-1] > 1
         if recipe.filters == "cosine" and square and isinstance(module, (OneLayerNet, LinearFilter, EdgeSRCNN)):
             turned.append(Turned(start, parameter.shape[0] * parameter.shape[1], parameter.shape[-1]))
         start += parameter.numel()
-    return Rule(tuple(turned), torch.cat(multipliers))
+    layers = layers_of(module) if recipe.espcn == "orthogonal" else ()
+    return Rule(tuple(turned), torch.cat(multipliers), layers)
 
 
 def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
@@ -130,14 +138,18 @@ def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
 
 
 class Descent:
-    """A module's optimiser. ``first`` and ``second`` are Adam's moments, of coefficients where filters are turned."""
+    """A module's optimiser. ``first`` and ``second`` are Adam's moments, of coefficients where filters are turned.
+
+    ``whiten`` before the first step, after a restore, and at every refresh.
+    """
 
     def __init__(self, module: nn.Module, recipe: Recipe) -> None:
         """The module's trained parameters become views of the flat ``weights``."""
-        self._parameters, self._recipe = trained(module), recipe
+        self._module, self._parameters, self._recipe = module, trained(module), recipe
         rule = rule_of(module, recipe)
         self.weights = flat(module)
-        self.rule = Rule(rule.turned, rule.multiplier.to(self.weights.device))
+        self.rule = replace(rule, multiplier=rule.multiplier.to(self.weights.device))
+        self._inverses: list[Tensor] = []
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         for parameter, part in zip(self._parameters, split(self.weights, module), strict=True):
             parameter.data = part
@@ -148,13 +160,48 @@ class Descent:
             parameter.grad = None
 
     @torch.no_grad()
+    def whiten(self, low: Tensor, fresh: bool) -> None:
+        """Take the second moments of layer inputs on ``low`` (N, 1, p, p): at today's weights (``fresh``), or again at
+        those of the last refresh."""
+        if not self.rule.layers:
+            return
+        if fresh:
+            self.second.copy_(self.weights)
+        self._inverses = inverses_at(self.second, self._module, low)
+
+    @torch.no_grad()
     def step(self, step: int, rate: float) -> None:
         """Step number ``step`` (0-based) at learning rate ``rate``, from the gradients in the parameters."""
         beta1, beta2 = self._recipe.betas
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
         self.first.lerp_(gradient, 1 - beta1)
+        if self.rule.layers:
+            moved = orthogonal_steps(self.first.lerp(gradient, 1 - beta1), self.rule.layers, self._inverses)
+            self.weights.sub_(moved, alpha=rate)
+            return
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         spread = (self.second / (1 - beta2 ** (step + 1))).sqrt_().add_(self._recipe.eps)
         moved = self.rule.to_taps(self.first / spread * self.rule.multiplier)
         self.weights.sub_(moved, alpha=rate / (1 - beta1 ** (step + 1)))
+
+
+def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]:
+    """``whitening.inverses`` of a module with other weights; its own are as before afterwards."""
+    own = flat(module)
+    pour(weights, module)
+    try:
+        return inverses(module, low)
+    finally:
+        pour(own, module)
+
+
+def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[Tensor]) -> Tensor:
+    """The step of every layer, flat as ``momentum`` is."""
+    out = torch.empty_like(momentum)
+    for layer, one in zip(layers, inverse, strict=True):
+        taps, biases = slice(layer.start, layer.bias), slice(layer.bias, layer.bias + layer.rows)
+        rows = torch.cat([momentum[taps].view(layer.rows, -1), momentum[biases, None]], dim=1)
+        moved = orthogonal(rows, one) * gain(layer.rows, layer.width + 1)
+        out[taps], out[biases] = moved[:, :-1].reshape(-1), moved[:, -1]
+    return out

@@ -16,6 +16,8 @@ from search_space.errors import SweepError
 LOSSES = ("mse", "l1", "charbonnier")
 PRECISIONS = ("fp32", "tf32", "bf16")
 FILTERS = ("taps", "cosine")
+STARTS = ("passing", "fitted")
+ESPCN = ("adam", "orthogonal")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,15 @@ class Recipe:
     filters: str = "taps"
     """What Adam steps on in the eSR families: filter taps, or their cosine coefficients (``workers.descent``)."""
     gate: float = 1.0
-    """What the steps of filters that choose between templates (keys, queries) are multiplied by."""
+    """What the steps of filters that choose between templates (keys, queries) are multiplied by, in one-layer nets."""
+    deep_gate: float = 1.0
+    """The same for eSR-CNN's keys."""
+    start: str = "passing"
+    """Where deep nets begin: passing their input through, or fitted to the first patches too (``workers.start``)."""
+    espcn: str = "adam"
+    """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.whitening``)."""
+    refresh: int = 500
+    """Steps between two looks at the inputs of layers that are made white."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -63,8 +73,15 @@ class Recipe:
             raise SweepError(f"recipe {self.name!r}: unknown loss {self.loss!r} (choose from {', '.join(LOSSES)})")
         if self.filters not in FILTERS:
             raise SweepError(f"recipe {self.name!r}: unknown filters {self.filters!r} ({' or '.join(FILTERS)})")
-        if not (math.isfinite(self.gate) and self.gate > 0):
-            raise SweepError(f"recipe {self.name!r}: gate must be positive ({self.gate})")
+        if self.start not in STARTS:
+            raise SweepError(f"recipe {self.name!r}: unknown start {self.start!r} ({' or '.join(STARTS)})")
+        if self.espcn not in ESPCN:
+            raise SweepError(f"recipe {self.name!r}: unknown steps for ESPCN {self.espcn!r} ({' or '.join(ESPCN)})")
+        if self.refresh < 1:
+            raise SweepError(f"recipe {self.name!r}: refresh must be at least 1 ({self.refresh})")
+        for name in ("gate", "deep_gate"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise SweepError(f"recipe {self.name!r}: {name} must be positive ({getattr(self, name)})")
         if self.precision not in PRECISIONS:
             raise SweepError(f"recipe {self.name!r}: unknown precision {self.precision!r}")
 
@@ -113,18 +130,22 @@ class Recipe:
         return replace(self, **changes)
 
 
-_ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR", "Linear")
-_FAMILY_LR = tuple((family, 1e-2) for family in _ONE_LAYER)
-_COSINE: dict[str, Any] = {
-    "family_lr": _FAMILY_LR,
+_FOUND: dict[str, Any] = {
+    "lr": 3e-3,
+    "family_lr": (("ESPCN", 1e-3), ("eSR-CNN", 1e-3)),
+    "loss": "charbonnier",
     "betas": (0.9, 0.99),
     "filters": "cosine",
     "gate": 10.0,
+    "deep_gate": 3.0,
+    "start": "fitted",
+    "espcn": "orthogonal",
 }
+"""What docs/decisions/031 to 033 found."""
 _RECIPES = {
-    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, lr=3e-3, warmup=5, **_COSINE),
-    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=2, lr=3e-3, warmup=50, **_COSINE),
-    "paper": Recipe("paper", steps=50_000, batch=4, patch=32, border=3, lr=3e-3, warmup=100, **_COSINE),
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, warmup=5, **_FOUND),
+    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=2, warmup=50, **_FOUND),
+    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=3, warmup=100, **_FOUND),
 }
 
 
@@ -150,6 +171,7 @@ _TRAINING_CODE = (
     "workers/training.py",
     "workers/descent.py",
     "workers/start.py",
+    "workers/whitening.py",
     "workers/patches.py",
     "workers/degrade.py",
     "workers/luma.py",

@@ -1,20 +1,34 @@
 """Where training starts: a deep net is set to pass its input through, as eSR filters start at a centre tap of one.
 
-One channel of each layer carries the pixel under the filter to the output; the others keep PyTorch's own draw,
-with a smaller say in the last layer. The net begins near plain enlargement instead of near grey, which is worth
-thousands of steps to nets this small (docs/decisions/030-start.md).
+``pass_through`` needs no data: one channel of each layer carries the pixel under the filter to the output; the others
+keep PyTorch's own draw, with a smaller say in the last layer. The net begins near plain enlargement instead of near
+grey, which is worth thousands of steps to nets this small (docs/decisions/030-start.md).
+
+``fit`` then looks at patches: the hidden filters of ESPCN and eSR-CNN are made to tell apart what they see (their draw
+on white inputs, responses of equal spread, each filter's mean response taken off by its bias), and ESPCN's last layer
+is solved for by least squares (docs/decisions/033-fitted-start.md).
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from search_space.architectures.bicubic import cubic
 from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
+from workers.whitening import second_moments
 
+SPREAD = {SubPixelCNN: 0.5, EdgeSRCNN: 1.0}
+"""Standard deviation of what a fitted hidden filter gives its tanh."""
+FLOOR = 1e-4
+"""Added to each variance of a layer's inputs, times the largest."""
+RIDGE = 1e-5
+"""Added to each second moment of the last layer's inputs, times their mean."""
+BLACK = 0.02
+"""Targets this near 0 or 1 are moved there before their logit is taken."""
 QUIET = 0.1
 """What the last layer's own draw is multiplied by."""
 
@@ -39,6 +53,68 @@ def pass_through(module: nn.Module) -> None:
             enlarge.weight.mul_(QUIET)
             enlarge.weight[0, 0] = _enlarge(enlarge)
             enlarge.bias.zero_()
+
+
+@torch.no_grad()
+def fit(module: nn.Module, low: Tensor, high: Tensor) -> None:
+    """Fit an ESPCN, or the hidden layers of an eSR-CNN, in place to patches (N, 1, p, p) and (N, 1, sp, sp).
+
+    Other modules keep their start.
+    """
+    if isinstance(module, SubPixelCNN):
+        *hidden, last = _convs(module.net)
+    elif isinstance(module, EdgeSRCNN):
+        *hidden, last = _convs(module.filter)
+    else:
+        return
+    scale = high.shape[-1] // low.shape[-1]
+    truth = F.pixel_unshuffle(high, scale)
+    target = torch.logit(truth, BLACK) if isinstance(module, SubPixelCNN) else truth
+    missing = _missing(low, target)
+    x = low
+    for at, conv in enumerate(hidden):
+        # Channels that carry the pixel stay: one a layer, two before a sigmoid.
+        carried = 2 if isinstance(module, SubPixelCNN) and at == len(hidden) - 1 else 1
+        _tell_apart(conv, x, missing, carried, SPREAD[type(module)])
+        x = torch.tanh(conv(x))
+    if isinstance(module, SubPixelCNN):
+        _solve(last, x, target)
+
+
+def _missing(low: Tensor, target: Tensor) -> Tensor:
+    """What of the target (N, s*s, p, p) no line in the pixel itself tells."""
+    x = torch.stack([low.flatten(), torch.ones_like(low.flatten())], dim=1).double()
+    y = target.transpose(0, 1).flatten(1).T.double()
+    left = y - x @ torch.linalg.lstsq(x, y).solution
+    return left.T.float().unflatten(1, (len(low), *low.shape[2:])).transpose(0, 1)
+
+
+def _tell_apart(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, spread: float) -> None:
+    """Filters after the ``carried``: first those that tell most of what is missing, then the draw, on white inputs."""
+    moments, cross = second_moments(x, conv.kernel_size[0], missing)
+    mean = moments[:-1, -1]
+    variances, axes = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
+    variances = variances.clamp_min(0)
+    white = axes * (variances + FLOOR * variances[-1]).rsqrt() @ axes.T
+    filters = conv.weight.flatten(1).double() @ white
+    telling = torch.linalg.svd(white @ (cross[:-1] - torch.outer(mean, cross[-1])), full_matrices=False)[0].T @ white
+    count = max(0, min(len(telling), len(filters) - carried))
+    filters[carried : carried + count] = telling[:count]
+    size = ((filters @ axes).square() @ variances).sqrt().clamp_min(1e-12)
+    filters *= spread / size[:, None]
+    conv.weight[carried:] = filters.view_as(conv.weight)[carried:].float()
+    if conv.bias is not None:
+        conv.bias[carried:] = -(filters @ mean)[carried:].float()
+
+
+def _solve(last: nn.Conv2d, x: Tensor, target: Tensor) -> None:
+    """The linear layer before ESPCN's sigmoid that comes nearest to the logit of the truth."""
+    moments, cross = second_moments(x, last.kernel_size[0], target)
+    moments += RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
+    solution = torch.linalg.solve(moments, cross).T.float()
+    assert last.bias is not None
+    last.weight.copy_(solution[:, :-1].reshape(last.weight.shape))
+    last.bias.copy_(solution[:, -1])
 
 
 def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:

@@ -18,10 +18,13 @@ from workers.descent import Descent, trained
 from workers.images import ImageSet
 from workers.patches import PatchSampler
 from workers.recipe import Recipe
-from workers.start import pass_through
+from workers.start import fit, pass_through
+from workers.whitening import probe
 
 CHECK_EVERY = 50
 """Steps between two looks at the loss; looking costs a synchronisation on a GPU."""
+START_PATCHES = 64
+"""Patches that a fitted start looks at, at least."""
 
 
 class Diverged(SweepError):
@@ -110,8 +113,12 @@ def train(
     first = 0
     if checkpoint is not None:
         first, curve = _restore(checkpoint, config, recipe, descent)
+    if checkpoint is None and recipe.start == "fitted":
+        fit(module, *probe(sampler, 0, START_PATCHES))
     border = recipe.border * config.scale
     for step in range(first, recipe.steps):
+        if step == first or step % recipe.refresh == 0:
+            descent.whiten(probe(sampler, step - step % recipe.refresh)[0], fresh=step % recipe.refresh == 0)
         lr, hr = sampler.batch(step)
         descent.forget()
         target = inner(hr, border)

@@ -27,7 +27,7 @@ class Member:
 
 @dataclass(frozen=True)
 class State:
-    """Weights and Adam's two moments of one member, each flat (parameters,), in the order of the module."""
+    """Weights and two moments of one member (``workers.descent``), each flat (parameters,), in its module's order."""
 
     weights: Tensor
     first: Tensor
@@ -38,7 +38,10 @@ class Engine(Protocol):
     """Trains some members by one step at a time. Rates are learning rates; 0 leaves a member as it is."""
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
-        """One Adam step (0-based number ``step``) of each member on the batch (B, 1, p, p), (B, 1, sp, sp)."""
+        """One step (0-based number ``step``) of each member on the batch (B, 1, p, p), (B, 1, sp, sp)."""
+
+    def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
+        """``Descent.whiten`` of one member."""
 
     def losses(self) -> list[float]:
         """Each member's loss in the last step, before the update."""

@@ -8,11 +8,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from workers.descent import flat, rule_of
+from workers.descent import flat, inverses_at, rule_of
 from workers.packs.compiled import library
 from workers.packs.engine import State
 from workers.packs.layout import net_of, program
 from workers.recipe import Recipe
+from workers.whitening import gain
 
 UNITS = 8
 """Pieces of work a step is cut into at least, where members are few; more would wait less and pack weights more."""
@@ -36,11 +37,20 @@ class NativeEngine:
         self._edges = [0]
         for net in nets:
             self._edges.append(self._edges[-1] + net.parameters)
+        self._modules = modules
         rules = [rule_of(module, recipe) for module in modules]
+        self._layers = [rule.layers for rule in rules]
         self._multiplier = torch.cat([rule.multiplier for rule in rules])
         turned = [(index, one.start, one.rows, one.side) for index, rule in enumerate(rules) for one in rule.turned]
         blocks = torch.tensor(turned, dtype=torch.int64)
         self.library.pack_rule(self._handle, self._multiplier.data_ptr(), blocks.data_ptr(), len(turned))
+        layers = [
+            (index, one.start, one.rows, one.width, one.bias) for index, own in enumerate(self._layers) for one in own
+        ]
+        numbers = torch.tensor(layers, dtype=torch.int64)
+        gains = torch.tensor([gain(rows, width + 1) for _, _, rows, width, _ in layers])
+        if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers)):
+            raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         self._losses = torch.zeros(len(nets), dtype=torch.float64)
@@ -54,7 +64,11 @@ class NativeEngine:
         """See ``Engine``."""
         beta1, beta2 = self.recipe.betas
         first_correction = 1 - beta1 ** (step + 1)
-        scaled = torch.tensor([rate / first_correction for rate in rates], dtype=torch.float32)
+        # Orthogonal steps have no size of their own to correct.
+        scaled = torch.tensor(
+            [rate if own else rate / first_correction for rate, own in zip(rates, self._layers, strict=True)],
+            dtype=torch.float32,
+        )
         low, high = low.contiguous(), high.contiguous()
         buffers = (low, high, self.weights, self.first, self.second, scaled, self._losses)
         failed = self.library.pack_step(
@@ -67,6 +81,16 @@ class NativeEngine:
         )
         if failed:
             raise MemoryError("a training step does not fit in memory")
+
+    def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
+        """See ``Engine``."""
+        if not self._layers[index]:
+            return
+        mine = slice(self._edges[index], self._edges[index + 1])
+        if fresh:
+            self.second[mine] = self.weights[mine]
+        found = torch.cat([one.reshape(-1) for one in inverses_at(self.second[mine], self._modules[index], low)])
+        self.library.pack_whiten(self._handle, index, found.data_ptr())
 
     def losses(self) -> list[float]:
         """See ``Engine``."""

@@ -35,6 +35,10 @@ class PlainEngine:
             descent.step(step, rate)
             self._losses[index] = loss.detach()
 
+    def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
+        """See ``Engine``."""
+        self.descents[index].whiten(low, fresh)
+
     def losses(self) -> list[float]:
         """See ``Engine``."""
         return [float(loss) for loss in self._losses]

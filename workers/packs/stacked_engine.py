@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.descent import cosine_basis, rule_of
+from workers.descent import cosine_basis, inverses_at, rule_of
 from workers.packs.engine import State
 from workers.packs.stack import Stack
 from workers.recipe import Recipe
 from workers.training import inner
+from workers.whitening import gain, orthogonal
 
 
 class StackedEngine:
@@ -31,6 +32,8 @@ class StackedEngine:
         for index, rule in enumerate(rules):
             self.stack.put_flat(self._multipliers, index, rule.multiplier)
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
+        self._layers = [rule.layers for rule in rules]
+        self._inverses = self._make_inverses() if self._layers[0] else []
         self._losses = torch.zeros(len(modules), device=device)
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
@@ -41,7 +44,41 @@ class StackedEngine:
         losses = _losses(self.recipe.loss, out - target)
         gradients = torch.autograd.grad(losses.sum(), self.weights)
         self._losses = losses.detach()
-        self._update(step, gradients, rates)
+        if self._inverses:
+            self._step_orthogonally(gradients, rates)
+        else:
+            self._update(step, gradients, rates)
+
+    @torch.no_grad()
+    def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
+        """See ``Engine``."""
+        if not self._inverses:
+            return
+        module = self.stack.modules[index]
+        if fresh:
+            self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
+        found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
+        for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
+            # Channels are padded at the end; the bias is last in both.
+            at = [*range(layer.width), room.shape[-1] - 1]
+            room[index] = 0.0
+            room[index][torch.tensor(at)[:, None], torch.tensor(at)] = one.to(room.device)
+
+    @torch.no_grad()
+    def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+        """Every member's layers at once; padding has no moments and so no step."""
+        beta1 = self.recipe.betas[0]
+        rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
+        for i, inverse in enumerate(self._inverses):
+            weight, bias = 2 * i, 2 * i + 1
+            gradient = torch.cat([gradients[weight].flatten(2), gradients[bias][..., None]], dim=2)
+            old = torch.cat([self.first[weight].flatten(2), self.first[bias][..., None]], dim=2)
+            first = torch.where(rate > 0, old.lerp(gradient, 1 - beta1), old)
+            gains = torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])
+            moved = orthogonal(first.lerp(gradient, 1 - beta1), inverse) * gains[:, None, None].to(rate) * rate
+            self.first[weight], self.first[bias] = first[..., :-1].view_as(self.first[weight]), first[..., -1]
+            self.weights[weight].sub_(moved[..., :-1].view_as(self.weights[weight]))
+            self.weights[bias].sub_(moved[..., -1])
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
@@ -64,6 +101,11 @@ class StackedEngine:
                 moved = torch.where(active, moved, 0.0)
             self.first[i], self.second[i] = first, second
             self.weights[i].sub_(moved)
+
+    def _make_inverses(self) -> list[Tensor]:
+        """For each layer room for the members' inverses, padded as its inputs are."""
+        sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[::2]]
+        return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
 
     def _make_bases(self) -> list[Tensor | None]:
         """For each weight of k x k filters the members' cosine bases (members, K * K, K * K) where K pads k."""

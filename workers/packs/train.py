@@ -19,8 +19,10 @@ from workers.packs.plan import macs
 from workers.packs.teams import build
 from workers.patches import PatchSampler
 from workers.recipe import Recipe
+from workers.start import fit
 from workers.training import (
     CHECK_EVERY,
+    START_PATCHES,
     Diverged,
     Trained,
     check_finite,
@@ -30,6 +32,7 @@ from workers.training import (
     read_checkpoint,
     to_checkpoint,
 )
+from workers.whitening import probe
 
 Result = Trained | Exception
 """A member's result: Trained, or Diverged, or what else kept it from being trained (MemoryError, BadWeights)."""
@@ -122,6 +125,8 @@ class _Run:
             return
         recipe, scale = self.recipe, self.members[0].config.scale
         sampler = PatchSampler(images, scale, recipe.patch, recipe.batch, self.members[0].seed, self.device)
+        self.sampler = sampler
+        self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
         for step in range(min(self.first[i] for i in self.live), recipe.steps):
@@ -136,6 +141,8 @@ class _Run:
                     continue
                 began = time.perf_counter()
                 try:
+                    if step % recipe.refresh == 0:
+                        self._whiten(team, wanted, step)
                     team.engine.step(step, low, high, wanted)
                 except Exception as error:
                     waiting += self._halve(team, step, error)
@@ -151,6 +158,20 @@ class _Run:
             if progress is not None:
                 progress(done)
         self._finish()
+
+    def _fit(self, indices: list[int]) -> None:
+        """Start members from the data, where the recipe says so."""
+        if self.recipe.start != "fitted" or not indices:
+            return
+        low, high = probe(self.sampler, 0, START_PATCHES)
+        for index in indices:
+            fit(self.modules[index], low.cpu(), high.cpu())
+
+    def _whiten(self, team: _Team, rates: list[float], step: int) -> None:
+        low, _ = probe(self.sampler, step)
+        for place, rate in enumerate(rates):
+            if rate > 0:
+                team.engine.whiten(place, low, fresh=True)
 
     def _training(self) -> list[int]:
         return [i for i in self.live if i not in self.ended]
@@ -174,6 +195,8 @@ class _Run:
             for place, index in enumerate(part.members):
                 if index in self.states:
                     engine.restore(place, self.states[index])
+                    at = self.first[index] - self.first[index] % self.recipe.refresh
+                    engine.whiten(place, probe(self.sampler, at)[0], fresh=False)
             teams.append(_Team(engine, part.members))
         return teams
 

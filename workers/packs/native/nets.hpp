@@ -66,6 +66,13 @@ struct Turned {  // filters trained by their cosine coefficients
     int start, rows, side;
 };
 
+// A layer that takes orthogonal steps on white inputs, as workers/whitening.py.
+struct Layer {
+    int start, rows, width, bias;
+    float gain;
+    std::vector<float> inverse;    // [width + 1][width + 1], of the second moments of its inputs
+};
+
 struct Member {
     long start;
     int parameters, head, templates, maps, low, origin;  // `origin`: where in the patch the input begins
@@ -73,6 +80,8 @@ struct Member {
     std::vector<Hidden> hidden;
     std::vector<Group> groups;
     std::vector<Turned> turned;
+    std::vector<Layer> layers;
+    std::vector<float> room;       // for the steps of `layers`
 };
 
 // Memory of one thread: zeroed when got, given out in pieces that begin at a cache line.

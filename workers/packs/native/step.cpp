@@ -1,6 +1,7 @@
-// One training step of all members of a pack: forward, loss, backward and Adam, a few patches at a time.
+// One training step of all members of a pack: forward, loss, backward and update, a few patches at a time.
 #include "heads.hpp"
 #include "nets.hpp"
+#include "orthogonal.hpp"
 #include <atomic>
 #include <cmath>
 #include <map>
@@ -329,11 +330,9 @@ std::vector<float> cosine_basis(int side) {
     return out;
 }
 
-void adam(const Pack& p, const Member& m, const Inputs& in, std::vector<float>& gradient, float rate) {
-    float *w = in.weights + m.start, *first = in.first + m.start, *second = in.second + m.start, *g = gradient.data();
+void adam(const Pack& p, const Member& m, const Inputs& in, float* g, float rate) {
+    float *w = in.weights + m.start, *first = in.first + m.start, *second = in.second + m.start;
     const float* multiplier = p.multiplier.data() + m.start;
-    for (int c = 1; c < p.chunks; c++)
-        for (int i = 0; i < m.parameters; i++) g[i] += gradient[size_t(c) * m.parameters + i];
     turn(p, m, g, false);
     for (int i = 0; i < m.parameters; i++) {
         first[i] += (1.0f - in.beta1) * (g[i] - first[i]);
@@ -344,11 +343,42 @@ void adam(const Pack& p, const Member& m, const Inputs& in, std::vector<float>& 
     for (int i = 0; i < m.parameters; i++) w[i] -= rate * g[i];
 }
 
+void orthogonal_steps(Member& m, const Inputs& in, const float* g, float rate) {
+    float *w = in.weights + m.start, *first = in.first + m.start;
+    const float fresh = 1.0f - in.beta1;
+    for (const Layer& l : m.layers) {
+        const int n = l.width + 1;
+        auto each = [&](auto act) {  // (place in the vector, place in the matrix)
+            for (int r = 0; r < l.rows; r++) {
+                for (int i = 0; i < l.width; i++) act(l.start + r * l.width + i, r * n + i);
+                act(l.bias + r, r * n + l.width);
+            }
+        };
+        float* matrix = m.room.data();
+        each([&](int i, int at) {
+            first[i] += fresh * (g[i] - first[i]);
+            matrix[at] = first[i] + fresh * (g[i] - first[i]);
+        });
+        orthogonal(l, matrix);
+        each([&](int i, int at) { w[i] -= rate * matrix[at]; });
+    }
+}
+
+void update(const Pack& p, Member& m, const Inputs& in, std::vector<float>& gradient, float rate) {
+    float* g = gradient.data();
+    for (int c = 1; c < p.chunks; c++)
+        for (int i = 0; i < m.parameters; i++) g[i] += gradient[size_t(c) * m.parameters + i];
+    if (m.layers.empty())
+        adam(p, m, in, g, rate);
+    else
+        orthogonal_steps(m, in, g, rate);
+}
+
 void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, std::vector<std::atomic<int>>& left) {
     const int units = int(p.members.size()) * p.chunks;
     for (int unit; (unit = next.fetch_add(1)) < units;) {
         const int i = unit / p.chunks, chunk = unit % p.chunks;
-        const Member& m = p.members[i];
+        Member& m = p.members[i];
         if (in.rate[i] <= 0) continue;
         float* grad = p.gradients[i].data() + size_t(chunk) * m.parameters;
         std::memset(grad, 0, size_t(m.parameters) * 4);
@@ -359,7 +389,7 @@ void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, s
             double total = 0;
             for (int c = 0; c < p.chunks; c++) total += p.losses[i * p.chunks + c];
             in.losses[i] = total / (double(p.batch) * p.inner * p.inner * p.subpixels());
-            adam(p, m, in, p.gradients[i], in.rate[i]);
+            update(p, m, in, p.gradients[i], in.rate[i]);
         }
     }
 }
@@ -416,9 +446,32 @@ void pack_rule(void* handle, const float* multiplier, const int64_t* turned, int
     }
 }
 
+// (member, start, rows, width, bias) of the layers that take orthogonal steps. Returns 0, or 1 without the memory for it.
+int pack_layers(void* handle, const int64_t* layers, const float* gains, int count) try {
+    Pack& p = *static_cast<Pack*>(handle);
+    for (int i = 0; i < count; i++, layers += 5) {
+        Member& m = p.members[layers[0]];
+        Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), gains[i], {}};
+        l.inverse.assign(size_t(l.width + 1) * (l.width + 1), 0.0f);
+        if (m.room.size() < orthogonal_room(l)) m.room.assign(orthogonal_room(l), 0.0f);
+        m.layers.push_back(std::move(l));
+    }
+    return 0;
+} catch (const std::bad_alloc&) {
+    return 1;
+}
+
+// The inverses of all layers of one member, one after another.
+void pack_whiten(void* handle, int member, const float* inverses) {
+    for (Layer& l : static_cast<Pack*>(handle)->members[member].layers) {
+        std::memcpy(l.inverse.data(), inverses, l.inverse.size() * 4);
+        inverses += l.inverse.size();
+    }
+}
+
 void pack_free(void* handle) { delete static_cast<Pack*>(handle); }
 
-// Trains every member whose rate is above 0 by one step. `rate` is the learning rate over Adam's first correction.
+// Trains every member whose rate is above 0 by one step. `rate` is the learning rate, for Adam over its first correction.
 // Returns 0, or 1 without the memory for it.
 int pack_step(void* handle, const float* lr, const float* hr, float* weights, float* first, float* second,
               const float* rate, double* losses, float beta1, float beta2, float eps, float root_correction) try {
