@@ -95,6 +95,25 @@ def test_a_jetson_without_one_is_the_sum_of_its_rails(tmp_path: Path) -> None:
     assert Jetson(tree(tmp_path, XAVIER)).read().power_w == pytest.approx(4.0)
 
 
+AGX_ORIN = {
+    ("1-0040", 1): ("VDD_GPU_SOC", "19000", "400"),
+    ("1-0040", 2): ("VDD_CPU_CV", "19000", "200"),
+    ("1-0040", 3): ("VIN_SYS_5V0", "5000", "900"),
+    ("1-0041", 1): ("NC", "0", "0"),
+    ("1-0041", 2): ("VDDQ_VDD2_1V8AO", "5000", "300"),
+    ("1-0041", 3): ("NC", "0", "0"),
+    ("1-0041", 7): ("sum of shunt voltages", "2", "0"),
+}
+
+
+def test_an_agx_orin_is_the_sum_of_its_rails_as_none_of_them_feeds_the_whole_board(tmp_path: Path) -> None:
+    for (monitor, channel), (label, millivolt, milliampere) in AGX_ORIN.items():
+        folder = f"bus/i2c/drivers/ina3221/{monitor}/hwmon/hwmon{monitor[-1]}"
+        tree(tmp_path, {f"{folder}/in{channel}_label": label})
+        tree(tmp_path, {f"{folder}/in{channel}_input": millivolt, f"{folder}/curr{channel}_input": milliampere})
+    assert Jetson(tmp_path).read().power_w == pytest.approx(7.6 + 3.8 + 4.5 + 1.5)
+
+
 def test_a_rail_that_stops_answering_makes_power_unknown(tmp_path: Path) -> None:
     sensor = Jetson(tree(tmp_path, XAVIER))
     (tmp_path / "bus/i2c/drivers/ina3221x/1-0040/iio:device0/in_power1_input").unlink()
