@@ -66,11 +66,16 @@ def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyP
     assert speed.temperature_c == 50.0
 
 
-def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others() -> None:
+class RuntimesOwn(Exception):
+    """ONNX Runtime's errors are plain exceptions."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, RuntimesOwn])
+def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others(kind: type[Exception]) -> None:
     @backend("picky", precisions=("fp32",))
     def picky(job: Job) -> object:
         if job.name == TWO[0].id:
-            raise RuntimeError("operator not supported\nmore")
+            raise kind("operator not supported\nmore")
         return lambda: job.module(job.input)
 
     try:
@@ -80,6 +85,18 @@ def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others() -> None:
         _registry.pop("picky")
     assert [s.config for s in group] == [TWO[1].id]
     assert session.failed == {TWO[0].id: "operator not supported"}
+
+
+def test_a_runtime_that_cannot_even_run_the_reference_is_one_clean_error() -> None:
+    @backend("broken", precisions=("fp32",))
+    def broken(job: Job) -> object:
+        raise RuntimesOwn("no kernel\nmore")
+
+    try:
+        with pytest.raises(BadData, match=r"broken cannot run the reference .* here: no kernel$"):
+            list(Session("here", "broken", protocol=TINY).measure(TWO))
+    finally:
+        _registry.pop("broken")
 
 
 def test_a_backend_that_computes_something_else_is_not_measured() -> None:

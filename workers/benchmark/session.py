@@ -99,7 +99,7 @@ class Session:
         torch.set_num_threads(self.threads)
         try:
             self.idle_w = idle_power(self.sensors)
-            reference = self._subject(parse_id(REFERENCE))
+            reference = self._reference()
             for start in range(0, len(configs), self.protocol.group):
                 yield self._group(configs[start : start + self.protocol.group], reference)
                 gc.collect()
@@ -113,14 +113,23 @@ class Session:
         warm, steady = warm_up(frame, self.watch, self.protocol)
         return Subject(config, frame, warm, steady, memory.stop())
 
+    def _reference(self) -> Subject:
+        try:
+            return self._subject(parse_id(REFERENCE))
+        except SweepError:
+            raise
+        except Exception as error:
+            raise BadData(f"{self.backend.name} cannot run the reference {REFERENCE} here: {_line(error)}") from error
+
     def _subjects(self, configs: Sequence[Config]) -> list[Subject]:
         made = []
         for config in configs:
             try:
                 made.append(self._subject(config))
-            # One network a runtime cannot take must not cost the other thousand.
-            except (SweepError, RuntimeError, ValueError, NotImplementedError) as error:
-                self.failed[config.id] = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            # One network a runtime cannot take must not cost the other thousand, and runtimes (ONNX Runtime's errors
+            # are plain exceptions) raise whatever they like.
+            except Exception as error:
+                self.failed[config.id] = _line(error)
         return made
 
     def _group(self, configs: Sequence[Config], reference: Subject) -> list[Speed]:
@@ -177,6 +186,11 @@ class Session:
             "torch": torch.__version__,
             "missing": why,
         }
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def usable_cores() -> int:
