@@ -45,7 +45,9 @@ def benchmark(
     size: Annotated[str | None, typer.Option("--size", help="Other output size.", metavar="WIDTHxHEIGHT")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images a frame; default 1.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default every core.")] = None,
-    channels_last: Annotated[bool, typer.Option("--channels-last", help="NHWC memory format.")] = False,
+    channels_last: Annotated[
+        bool, typer.Option("--channels-last", help="NHWC memory format (torch backends).")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="The network as trained, not its deployed form.")] = False,
     compute: Annotated[str, typer.Option("--compute", help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     again: Annotated[bool, typer.Option("--again", help="Measure what is stored already, and replace it.")] = False,

@@ -125,6 +125,13 @@ def test_an_unknown_backend_precision_device_or_protocol_is_refused_by_name() ->
         protocol("hd")
 
 
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "ncnn"])
+def test_a_memory_format_that_a_backend_would_ignore_is_refused(name: str) -> None:
+    with pytest.raises(BadData, match=f"{name} has no channels-last .* eager"):
+        Session("here", name, protocol=varied(QHD5, channels_last=True))
+    Session("here", "eager", protocol=varied(QHD5, channels_last=True), sensors=Sensors())
+
+
 def test_a_variant_of_a_protocol_has_another_name() -> None:
     assert varied(FULLHD14, size=(3840, 2160), batch=2).name == "3840x2160x14-b2"
     assert varied(FULLHD14, plain=True).name == "fullhd14-plain"

@@ -8,7 +8,7 @@ from workers.backends.core import Frame, Job, backend
 from workers.backends.torch_eager import DTYPES, placed
 
 
-@backend("cudagraph", precisions=tuple(DTYPES), computes=("cuda",))
+@backend("cudagraph", precisions=tuple(DTYPES), computes=("cuda",), in_torch=True)
 def cuda_graph(job: Job) -> Frame:
     """Capture once, replay for each frame."""
     module, x = placed(job)

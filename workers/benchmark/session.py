@@ -84,7 +84,7 @@ class Session:
         if self.compute == "cpu":
             keep_freed_memory()
         self.backend: Backend = find(backend)
-        self.backend.refuse(precision, self.compute)
+        self.backend.refuse(precision, self.compute, protocol.channels_last)
         self.threads = protocol.threads or usable_cores()
         self.watch = stopwatch(self.compute)
         self.sensors = sensors if sensors is not None else find_sensors(self.compute)
