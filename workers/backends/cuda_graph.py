@@ -20,7 +20,8 @@ def cuda_graph(job: Job) -> Frame:
             module(x)
     torch.cuda.current_stream(x.device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.inference_mode(), torch.cuda.graph(graph):
+    # On the side stream too: the stream that torch would choose belongs to the current device, not to x's.
+    with torch.inference_mode(), torch.cuda.device(x.device), torch.cuda.graph(graph, stream=side):
         out: torch.Tensor = module(x)
 
     def frame() -> torch.Tensor:
