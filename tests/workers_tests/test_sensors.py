@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,6 +9,7 @@ import pytest
 
 from workers.sensors import Sensors, Unreadable, find_sensors
 from workers.sensors.core import Reading, merge
+from workers.sensors.cuda import gpu_uuid
 from workers.sensors.jetson import Jetson
 from workers.sensors.nvml import Nvml
 from workers.sensors.powercap import Powercap
@@ -240,6 +243,41 @@ def test_other_processes_on_the_gpu_are_counted() -> None:
 
 def test_a_uuid_of_torch_is_spelt_as_nvml_wants_it() -> None:
     assert Nvml("ab-12", library=RecordedNvml()).handle == "GPU-ab-12"
+
+
+class RecordedDriver:
+    """The calls of the CUDA driver we use: one GPU, known to it as device 1."""
+
+    def cuInit(self, flags: int) -> int:
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:
+        device._obj.value = 7
+        return 0 if number == 1 else 101
+
+    def cuDeviceGetUuid(self, value: Any, device: Any) -> int:
+        value._obj[:] = bytes(range(16)) if device.value == 7 else bytes(16)
+        return 0
+
+
+def test_the_driver_tells_which_gpu_a_number_means() -> None:
+    assert gpu_uuid(1, RecordedDriver()) == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert gpu_uuid(0, RecordedDriver()) is None
+
+
+def test_a_gpus_sensors_are_those_of_its_uuid_and_need_no_torch() -> None:
+    program = """
+import sys
+sys.modules["torch"] = None
+import workers.sensors, workers.sensors.nvml as nvml
+from tests.workers_tests.test_sensors import RecordedNvml
+workers.sensors.gpu_uuid = lambda number: f"ab-{number}"
+nvml._pynvml = RecordedNvml
+(sensor,) = workers.sensors.find_sensors("cuda:1", __import__("pathlib").Path("/nowhere")).parts
+print(sensor.name, sensor.handle)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["nvml", "GPU-ab-1"], done.stderr
 
 
 def test_the_first_sensor_that_knows_a_value_counts() -> None:

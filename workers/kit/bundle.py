@@ -24,7 +24,7 @@ CARRIED = (
     "workers/timing_rounds.py",
     *(
         f"workers/sensors/{name}.py"
-        for name in ("__init__", "core", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")
+        for name in ("__init__", "core", "cuda", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")
     ),
 )
 """Modules of ours that the runner imports; they import nothing but Python's own library."""

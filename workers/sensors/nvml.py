@@ -24,7 +24,7 @@ class Nvml:
     name = "nvml"
 
     def __init__(self, uuid: str | None = None, index: int = 0, library: Any = None) -> None:
-        """``uuid`` finds the device torch means whatever CUDA_VISIBLE_DEVICES says. Raises Unreadable."""
+        """``uuid`` finds the device CUDA means whatever CUDA_VISIBLE_DEVICES says. Raises Unreadable."""
         self.library = library = library or _pynvml()
         try:
             library.nvmlInit()
