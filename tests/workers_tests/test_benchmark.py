@@ -39,7 +39,10 @@ def test_what_cannot_be_read_is_none_with_a_reason() -> None:
     ((speed,),) = session.measure(TWO[:1])
     assert speed.power_w is None
     assert speed.energy_j is None
-    assert "no package zone" in speed.detail["missing"]["power_w"]
+    assert speed.detail["throttled"] is None
+    for name in ("power_w", "energy_j", "temperature_c", "clock_mhz", "throttled"):
+        assert "no package zone" in speed.detail["missing"][name]
+    assert (speed.memory_mib is None) == ("memory_mib" in speed.detail["missing"])
 
 
 class FourWatts:
@@ -53,7 +56,7 @@ class FourWatts:
     def read(self) -> Reading:
         now = Reading()
         energy = (self.last.energy_j or 0.0) + 4.0 * (now.at - self.last.at)
-        self.last = replace(now, energy_j=energy, temperature_c=50.0)
+        self.last = replace(now, energy_j=energy, temperature_c=50.0, throttled=("power cap",))
         return self.last
 
 
@@ -62,8 +65,12 @@ def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("workers.timing_energy.run_power.__defaults__", (0.05,))
     ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
     assert speed.power_w == pytest.approx(4.0, rel=0.05)
-    assert speed.energy_j == pytest.approx(0.0, abs=0.01)
     assert speed.temperature_c == 50.0
+    assert speed.detail["throttled"] == ["power cap"]
+    # Its power is the same when idle: rounding makes that a little energy, or none that can be told.
+    assert speed.energy_j != 0
+    assert (speed.energy_j is None) == ("idle" in speed.detail["missing"].get("energy_j", ""))
+    assert not {"power_w", "temperature_c", "throttled"} & set(speed.detail["missing"])
 
 
 class RuntimesOwn(Exception):

@@ -147,6 +147,20 @@ def test_a_growing_throttle_count_is_reported_once(tmp_path: Path) -> None:
     assert sensor.read().throttled == ()
 
 
+def test_throttling_that_nothing_tells_is_unknown_and_not_none_seen(tmp_path: Path) -> None:
+    clock = {"devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000"}
+    assert Processor(tree(tmp_path, clock)).read().throttled is None
+    library = RecordedNvml()
+    library.reasons = None  # type: ignore[assignment]  # what the caller sees when NVML does not support it
+    assert Nvml(library=library).read().throttled is None
+    answers = dict(PI)
+    board = Raspberry(answers.get)
+    answers["get_throttled"] = "VCHI initialization failed"
+    assert board.read().throttled is None
+    assert merge([Reading(), Reading()]).throttled is None
+    assert merge([Reading(), Reading(throttled=())]).throttled == ()
+
+
 def test_a_board_without_hwmon_is_read_from_its_thermal_zone(tmp_path: Path) -> None:
     zone = {"class/thermal/thermal_zone0/type": "cpu-thermal", "class/thermal/thermal_zone0/temp": "62000"}
     assert Processor(tree(tmp_path, zone)).read().temperature_c == 62.0
@@ -168,7 +182,9 @@ def test_a_raspberry_tells_throttling_temperature_clock_and_power() -> None:
 
 
 def test_a_raspberry_without_a_pmic_has_no_power() -> None:
-    assert Raspberry({"get_throttled": "throttled=0x0"}.get).read() == Reading(at=pytest.approx(0, abs=1e12))
+    assert Raspberry({"get_throttled": "throttled=0x0"}.get).read() == Reading(
+        throttled=(), at=pytest.approx(0, abs=1e12)
+    )
 
 
 def test_a_pi_that_had_been_throttled_before_is_not_throttled_now() -> None:

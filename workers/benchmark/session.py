@@ -26,6 +26,7 @@ from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
 from workers.timing_rounds import Choice, Round, choose
+from workers.timing_sensed import reasons
 
 REFERENCE = "eSR-TM_s2_K3_C2"
 """Runs in every round: a convolution and a memory-bound head, as most of the space."""
@@ -107,11 +108,11 @@ class Session:
             torch.set_num_threads(before)
 
     def _subject(self, config: Config) -> Subject:
-        memory = PeakMemory(self.compute)
+        memory = PeakMemory(self.compute, self.backend.in_torch)
         memory.start()
         frame = prepare(config, self.protocol, self.backend, self.precision, self.compute, self.threads)
         warm, steady = warm_up(frame, self.watch, self.protocol)
-        return Subject(config, frame, warm, steady, memory.stop())
+        return Subject(config, frame, warm, steady, memory.stop(), memory.why)
 
     def _reference(self) -> Subject:
         try:
@@ -166,15 +167,6 @@ class Session:
 
     def _about(self, subject: Subject) -> dict[str, Any]:
         """Detail that does not come from the rounds."""
-        why = {}
-        if subject.energy is None:
-            why["power_w"] = why["energy_j"] = self.sensors.why_not("power")
-        reading = self.sensors.read()
-        for name in ("temperature_c", "clock_mhz"):
-            if getattr(reading, name) is None:
-                why[name] = self.sensors.why_not(name)
-        if subject.memory_mib is None:
-            why["memory_mib"] = "the peak of this process cannot be reset here (/proc/self/clear_refs)"
         return {
             "compute": self.compute,
             "threads": self.threads,
@@ -184,7 +176,7 @@ class Session:
             "idle_w": self.idle_w,
             "sensors": [part.name for part in self.sensors.parts],
             "torch": torch.__version__,
-            "missing": why,
+            "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
 
 

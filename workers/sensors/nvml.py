@@ -52,9 +52,9 @@ class Nvml:
             strangers=self._strangers(),
         )
 
-    def _throttled(self) -> tuple[str, ...]:
-        bits = self._get(lambda: self.library.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle)) or 0
-        return tuple(reason for bit, reason in REASONS.items() if bits & bit)
+    def _throttled(self) -> tuple[str, ...] | None:
+        bits = self._get(lambda: self.library.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))
+        return None if bits is None else tuple(reason for bit, reason in REASONS.items() if bits & bit)
 
     def _strangers(self) -> int | None:
         running = self._get(lambda: self.library.nvmlDeviceGetComputeRunningProcesses(self.handle))
