@@ -33,7 +33,7 @@ def speed(
     reference = median(one.reference for one in rounds)
     relative = median(median(one.times[place]) / one.reference for one in rounds)
     energy, seen = subject.energy, sensed(rounds)
-    values = {
+    values: dict[str, Any] = {
         "power_w": energy.power_w if energy else None,
         "energy_j": energy.energy_j / batch if energy and energy.energy_j is not None else None,
         "memory_mib": subject.memory_mib,
