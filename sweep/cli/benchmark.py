@@ -76,8 +76,9 @@ def benchmark(
     from search_space import parse_id
     from search_space.spaces import load_space, select
     from sweep.speed_phase import device_name
+    from sweep.ties import retie
     from workers.benchmark import protocol as named
-    from workers.benchmark import varied, with_ties
+    from workers.benchmark import varied
 
     if node is not None and address is None:
         raise BadData("--node needs --address (the Ray cluster the node is in)")
@@ -99,9 +100,7 @@ def benchmark(
         )
         groups = _here(job, stderr) if address is None else _there(job, address, node, stderr)
         measured = _store(groups, store, len(job.ids), stderr)
-        # Ties are known only once all are measured.
-        measured = with_ties(measured)
-        store.add_speeds(measured)
+        measured = retie(store, measured)
     if as_json:
         typer.echo(json.dumps([vars(one) for one in measured], indent=1))
     else:
