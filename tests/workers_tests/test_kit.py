@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import BadData
+from search_space.facts import Speed
+from sweep.cli.main import app
 from workers.benchmark import QHD5
 from workers.kit import board
 from workers.kit.bundle import CARRIED, Model, bundle
@@ -243,6 +247,24 @@ def test_failures_of_a_board_come_back_with_its_figures(results: Path, tmp_path:
     assert received.failed == (NotMeasured("Bicubic_s3", "fp16", "no kernel"),)
     del document["failed"]
     assert read_results(_signed(document, tmp_path)).failed == ()
+
+
+def test_an_import_reports_failures_and_ties_its_figures_with_those_stored_before(
+    results: Path, tmp_path: Path
+) -> None:
+    document = json.loads(results.read_text())
+    line = {"config": "Bicubic_s3", "precision": "fp32", "sha256": "0" * 64, "reason": "no kernel"}
+    path, db = _signed(document | {"failed": [line]}, tmp_path), str(tmp_path / "s.db")
+    stored = Speed("Bicubic_s4", "board", "onnxruntime", "fp32", "96x96x2-t1", 1.0, 1.0, 99.0, 1.0, 2)
+    with Store.open(db) as store:
+        store.add_speeds([stored])
+    done = CliRunner().invoke(app, ["import-measurements", str(path), "--db", db, "--json"])
+    assert done.exit_code == 0, done.output
+    assert "not measured on the board: Bicubic_s3 (fp32): no kernel" in done.stderr
+    found = json.loads(done.stdout)
+    assert (found["new"], [one["config"] for one in found["failed"]]) == (2, ["Bicubic_s3"])
+    with Store.open(db) as store:
+        assert store.speeds(config="Bicubic_s4")[0].detail["tied_with"] == ["Bicubic_s2", "eSR-MAX_s3_K3_C2"]
 
 
 def test_a_reason_that_the_file_does_not_give_is_said_to_be_missing(results: Path, tmp_path: Path) -> None:
