@@ -123,7 +123,7 @@ def _tables() -> list[bytes]:
 
 
 def _measurements(data: bytes, folder: Path) -> None:
-    from workers.kit.board import canonical
+    from workers.kit.document import canonical
     from workers.kit.receive import read_results
 
     try:
@@ -138,7 +138,7 @@ def _measurements(data: bytes, folder: Path) -> None:
 
 
 def _measured() -> list[bytes]:
-    from workers.kit.board import RESULTS_FORMAT
+    from workers.kit.document import RESULTS_FORMAT
 
     line: dict[str, Any] = {
         "config": "eSR-MAX_s3_K3_C2",
@@ -152,7 +152,8 @@ def _measured() -> list[bytes]:
         "reference_seconds": 0.007,
         "warm_frames": 3,
         "power_w": None,
-        "why_no_power": "no sensor",
+        "throttled": [],
+        "missing": {"power_w": "no sensor"},
         "measured_at": "2026-01-02T03:04:05+00:00",
     }
     document = {
@@ -164,8 +165,9 @@ def _measured() -> list[bytes]:
         "reference": "Bicubic_s3",
         "machine": {"model": "a board"},
         "versions": {"onnxruntime": "1.0"},
-        "protocol": {"name": "96x96x2", "width": 96, "height": 96, "batch": 1, "rounds": 3, "frames": 2},
+        "protocol": {"name": "96x96x6-t4", "width": 96, "height": 96, "batch": 1, "rounds": 3, "frames": 2},
         "results": [line],
+        "failed": [{"config": "Bicubic_s2", "precision": "fp16", "sha256": "2" * 64, "reason": "no kernel"}],
     }
     return [json.dumps(document).encode(), json.dumps(document | {"results": [line | {"power_w": 7.5}]}).encode()]
 

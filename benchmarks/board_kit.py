@@ -97,7 +97,7 @@ def board(name: str, python: list[str], kit: Path, folder: Path) -> dict[str, An
     first = json.loads(out.read_text())["results"]
     rest = call([*python, str(kit), "--out", str(out), "--device", "board"], folder)
     document = json.loads(out.read_text())
-    speeds = read_results(out, kit=kit)
+    speeds = read_results(out, kit=kit).speeds
     with Store.open(str(folder / f"{out.stem}.db")) as store:
         added = store.add_speeds(speeds)
     return {

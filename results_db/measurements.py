@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from results_db import clock
@@ -70,6 +70,31 @@ def add_speeds(connection: Connection, speeds: Sequence[Speed], source: Source) 
         )
         connection.execute(statement, list(rows.values()))
     return Added(new, same, len(rows) - new - same)
+
+
+def speeds(connection: Connection, source: Source, **wanted: str | None) -> list[Speed]:
+    """Stored speeds as facts, in the order they came; ``wanted`` names values of the key."""
+    columns = [speed.c[name] for name in (*SPEED_KEY[:-1], *SPEED_VALUES, "detail")]
+    query = select(*columns).where(speed.c.source == str(source)).order_by(speed.c.id)
+    for name, value in wanted.items():
+        if value is not None:
+            query = query.where(speed.c[name] == value)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return [Speed(**{**row, "detail": json.loads(row["detail"] or "{}")}) for row in rows]
+
+
+def mark_speeds(
+    connection: Connection, source: Source, mark: Callable[[Sequence[Speed]], Sequence[Speed]], **kind: str
+) -> list[Speed]:
+    """Give all speeds of a kind to ``mark`` and keep the details it returns; figures and their times stay."""
+    before = speeds(connection, source, **kind)
+    after = list(mark(before))
+    for old, new in zip(before, after, strict=True):
+        if new.detail != old.detail:
+            here = [speed.c[name] == getattr(new, name) for name in SPEED_KEY[:-1]]
+            changed = update(speed).where(*here, speed.c.source == str(source))
+            connection.execute(changed.values(detail=json.dumps(new.detail, default=str)))
+    return after
 
 
 def _speed_row(one: Speed, source: Source, at: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -212,7 +212,35 @@ class Store:
         listed = list(speeds)
         return self.database.write(lambda c: measurements.add_speeds(c, listed, source))
 
+    def mark_speeds(
+        self,
+        device: str,
+        backend: str,
+        precision: str,
+        protocol: str,
+        mark: Callable[[Sequence[Speed]], Sequence[Speed]],
+    ) -> list[Speed]:
+        """Let ``mark`` look at all speeds of ours of one kind together and change their details (not their figures).
+
+        ``mark`` returns the speeds in the order it got them, and may be called again; so returned here.
+        """
+        kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
+        return self.database.write(lambda c: measurements.mark_speeds(c, Source.OURS, mark, **kind))
+
     # Looking back
+
+    def speeds(
+        self,
+        config: str | None = None,
+        device: str | None = None,
+        backend: str | None = None,
+        precision: str | None = None,
+        protocol: str | None = None,
+        source: Source = Source.OURS,
+    ) -> list[Speed]:
+        """Speeds with all their detail, those that have the given values; ``frames.results`` has the figures alone."""
+        kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
+        return self.database.read(lambda c: measurements.speeds(c, source, config=config, **kind))
 
     def attempts(self, of: int | str | None = None, sweep_id: int | None = None) -> list[AttemptRow]:
         """All attempts at a trial (its id), a config (its name) or anything, oldest first."""

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from results_db.store import Store
 from search_space import parse_id
 from search_space.facts import Speed
+from sweep.ties import retie
 from workers.benchmark import FULLHD14, QHD5, benchmark
 
 QUICK = ("smoke", "demo")
@@ -19,7 +20,10 @@ QUICK = ("smoke", "demo")
 
 
 def measure_speed(store: Store, sweep_id: int, device: str | None = None, *, quiet: bool = False) -> int:
-    """Measure the sweep's finished configs that have no figure on ``device`` yet; returns how many were."""
+    """Measure the sweep's finished configs that have no figure on ``device`` yet; returns how many were measured.
+
+    Those that could not be are said on stderr, as is waiting for another benchmark.
+    """
     from results_db import frames
 
     device = device or device_name()
@@ -39,8 +43,12 @@ def measure_speed(store: Store, sweep_id: int, device: str | None = None, *, qui
             store.add_speeds([speed])
             bar.advance(task)
 
-        benchmark(missing, device_name=device, protocol=protocol, progress=step)
-    return len(missing)
+        def notice(text: str) -> None:
+            bar.console.print(text, style="yellow", markup=False, highlight=False)
+
+        measured = benchmark(missing, device_name=device, protocol=protocol, progress=step, notice=notice)
+    retie(store, measured)
+    return len(measured)
 
 
 def device_name() -> str:

@@ -23,28 +23,37 @@ class Energy:
 
     power_w: float
     """Mean over the run, idle included."""
-    energy_j: float
-    """A frame, idle subtracted; never below 0."""
+    energy_j: float | None
+    """A frame, idle subtracted; None where the run drew no more than the idle machine."""
+    why: str | None = None
+    """Why there is no energy."""
 
 
 def mean_power(first: Reading, last: Reading, polled: list[float]) -> float | None:
-    """W between two readings: by the energy counter where there is one, else the mean of what was polled."""
+    """W between two readings: by the energy counter where there is one, else the mean of what was polled.
+
+    None where neither tells more than 0 W: a counter that stands still knows nothing of a machine that runs.
+    """
     if first.energy_j is not None and last.energy_j is not None and last.at > first.at:
-        return (last.energy_j - first.energy_j) / (last.at - first.at)
-    return sum(polled) / len(polled) if polled else None
+        watts = (last.energy_j - first.energy_j) / (last.at - first.at)
+    else:
+        watts = sum(polled) / len(polled) if polled else 0.0
+    return watts if watts > 0 else None
 
 
 def per_frame(power_w: float, idle_w: float, seconds: float, frames: int) -> Energy:
     """Energy of a frame above idle.
 
     >>> per_frame(power_w=12.0, idle_w=4.0, seconds=2.0, frames=8)
-    Energy(power_w=12.0, energy_j=2.0)
+    Energy(power_w=12.0, energy_j=2.0, why=None)
     """
-    return Energy(power_w, max(0.0, (power_w - idle_w) * seconds / frames))
+    if power_w <= idle_w:
+        return Energy(power_w, None, f"the run drew {power_w:.3g} W, no more than the idle machine's {idle_w:.3g} W")
+    return Energy(power_w, (power_w - idle_w) * seconds / frames)
 
 
 def idle_power(sensors: Sensors, seconds: float = IDLE_SECONDS) -> float | None:
-    """W of the machine doing nothing, or None where no sensor tells power."""
+    """W of the machine doing nothing, or None where no sensor tells power above 0."""
     first = sensors.read()
     if first.energy_j is None and first.power_w is None:
         return None

@@ -45,7 +45,9 @@ def benchmark(
     size: Annotated[str | None, typer.Option("--size", help="Other output size.", metavar="WIDTHxHEIGHT")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images a frame; default 1.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="CPU threads; default every core.")] = None,
-    channels_last: Annotated[bool, typer.Option("--channels-last", help="NHWC memory format.")] = False,
+    channels_last: Annotated[
+        bool, typer.Option("--channels-last", help="NHWC memory format (torch backends).")
+    ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="The network as trained, not its deployed form.")] = False,
     compute: Annotated[str, typer.Option("--compute", help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     again: Annotated[bool, typer.Option("--again", help="Measure what is stored already, and replace it.")] = False,
@@ -74,8 +76,9 @@ def benchmark(
     from search_space import parse_id
     from search_space.spaces import load_space, select
     from sweep.speed_phase import device_name
+    from sweep.ties import retie
     from workers.benchmark import protocol as named
-    from workers.benchmark import varied, with_ties
+    from workers.benchmark import varied
 
     if node is not None and address is None:
         raise BadData("--node needs --address (the Ray cluster the node is in)")
@@ -97,9 +100,7 @@ def benchmark(
         )
         groups = _here(job, stderr) if address is None else _there(job, address, node, stderr)
         measured = _store(groups, store, len(job.ids), stderr)
-        # Ties are known only once all are measured.
-        measured = with_ties(measured)
-        store.add_speeds(measured)
+        measured = retie(store, measured)
     if as_json:
         typer.echo(json.dumps([vars(one) for one in measured], indent=1))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,9 +11,14 @@ from search_space.errors import SweepError
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from analysis.axes import Axis
     from analysis.choice import Choice
     from analysis.results import Results
+    from results_db.store import Store
+
+TIES_SHOWN = 5
 
 
 def add(app: typer.Typer) -> None:
@@ -52,20 +57,33 @@ def best(
               families=tuple(family or ()))  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
-    quality = results.metric(metric)
-    where = _device(results, device)
-    choice = choose(results.table[results.table["device"] == where], quality, min_fps, max_watts)
+        quality = results.metric(metric)
+        where = _device(results, device)
+        table = results.table[results.table["device"] == where]
+        choice = choose(table, quality, min_fps, max_watts)
+        tied = _tied(store, choice.pick, set(table["config"]))
     pick = None if choice.pick is None else str(choice.pick["config"])
     if as_json:
         rows = [fact(row, quality) for row in choice.frontier]
-        document = {"frontier": rows, "pick": pick, "scale": scale, "device": where, "metric": quality.column,
-                    "source": results.source, "considered": choice.considered,
+        document = {"frontier": rows, "pick": pick, "tied_with": tied, "scale": scale, "device": where,
+                    "metric": quality.column, "source": results.source, "considered": choice.considered,
                     "unknown_power": choice.unknown_power}  # fmt: skip
         typer.echo(json.dumps(document, indent=1, allow_nan=False))
     else:
-        _show(choice, quality, f"x{scale} on {where}", results.source)
+        _show(choice, quality, f"x{scale} on {where}", results.source, tied)
     if pick is None:
         raise typer.Exit(1)
+
+
+def _tied(store: Store, pick: Mapping[str, Any] | None, others: set[str]) -> list[str] | None:
+    """Which of the ``others`` are as fast as the pick, as far as measuring can tell; None where that is not known."""
+    if pick is None:
+        return None
+    kind = [pick[name] for name in ("config", "device", "backend", "precision", "speed_protocol")]
+    if not all(isinstance(value, str) for value in kind) or pick["speed_source"] != "ours":
+        return None
+    found = [one.detail.get("tied_with") for one in store.speeds(*kind)]
+    return None if not found or found[0] is None else [one for one in found[0] if one in others]
 
 
 def _device(results: Results, asked: str | None) -> str:
@@ -78,7 +96,7 @@ def _device(results: Results, asked: str | None) -> str:
     raise SweepError(f"speed belongs to a device: choose one with --device ({', '.join(results.devices)})")
 
 
-def _show(choice: Choice, metric: Axis, where: str, source: str) -> None:
+def _show(choice: Choice, metric: Axis, where: str, source: str, tied: list[str] | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -104,6 +122,9 @@ def _show(choice: Choice, metric: Axis, where: str, source: str) -> None:
         table.add_row(">" if mine else "", one["config"], *cells, style="bold" if mine else None)
     console.print(table)
     _terminal_chart(choice, metric, console.width)
+    if tied:
+        some = ", ".join(tied[:TIES_SHOWN]) + (f" and {len(tied) - TIES_SHOWN} more" if len(tied) > TIES_SHOWN else "")
+        console.print(f"no faster and no slower than the pick, as far as measuring can tell: {some}", highlight=False)
     config = choice.pick["config"]
     console.print(f"pick: [bold]{config}[/bold]   sweep export {config} --format onnx --out {config}.onnx")
 

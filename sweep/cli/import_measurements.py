@@ -28,14 +28,20 @@ def import_measurements(
     Example: sweep import-measurements results.json --kit kit.zip --db sweep.db
     """
     from results_db.store import Store
+    from sweep.ties import retie
     from workers.kit.receive import read_results
 
-    speeds = read_results(file, device, kit)
+    received = read_results(file, device, kit)
+    speeds = received.speeds
     with Store.open(db) as store:
         added = store.add_speeds(speeds)
+        retie(store, speeds)
+    for one in received.failed:
+        typer.echo(f"not measured on the board: {one.config} ({one.precision}): {one.reason}", err=True)
     if as_json:
+        failed = [vars(one) for one in received.failed]
         typer.echo(json.dumps({"device": speeds[0].device, "new": added.new, "same": added.same,
-                               "replaced": added.different}))  # fmt: skip
+                               "replaced": added.different, "failed": failed}))  # fmt: skip
         return
     typer.echo(
         f"{len(speeds)} speeds of {speeds[0].device}: {added.new} new, {added.same} known, {added.different} replaced"

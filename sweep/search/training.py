@@ -21,6 +21,7 @@ from sweep.launch import Launch
 from sweep.progress import Display
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
+from sweep.ties import retie
 from workers.task import PackTask
 
 if TYPE_CHECKING:
@@ -152,14 +153,19 @@ class Training:
             return 0
         have = self._speeds(wanted[0])
         missing = [config for config in configs if config.id not in have]
-        if missing:
+        if not missing:
+            return 0
 
-            def keep(speed: Speed) -> None:
-                self.store.add_speeds([speed])
+        def keep(speed: Speed) -> None:
+            self.store.add_speeds([speed])
 
-            protocol = QHD5 if self.quick_speed else FULLHD14
-            benchmark(missing, device_name=self.here, protocol=protocol, progress=keep)
-        return len(missing)
+        def notice(text: str) -> None:
+            Console(stderr=True).print(text, style="yellow", markup=False, highlight=False)
+
+        protocol = QHD5 if self.quick_speed else FULLHD14
+        measured = benchmark(missing, device_name=self.here, protocol=protocol, progress=keep, notice=notice)
+        retie(self.store, measured)
+        return len(measured)
 
     def _plan(self, configs: Sequence[Config], recipe: Recipe, name: str) -> session.Plan:
         return session.make_plan(

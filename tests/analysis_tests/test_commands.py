@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from results_db.store import Store
 from search_space.errors import SweepError
 from sweep.cli.main import app
 
@@ -42,6 +45,21 @@ def test_best_keeps_a_budget(sweep_db: Path) -> None:
 def test_best_says_so_and_exits_1_when_nothing_fits(sweep_db: Path) -> None:
     code, found = best(sweep_db, "--device", "board", "--min-fps", "1e9")
     assert (code, found["frontier"], found["pick"]) == (1, [], None)
+
+
+def test_best_tells_which_models_are_as_fast_as_the_pick(sweep_db: Path, tmp_path: Path) -> None:
+    db = tmp_path / "tied.db"
+    shutil.copy(sweep_db, db)
+    _, found = best(db, "--device", "board")
+    assert found["tied_with"] is None
+    others = ["Bicubic_s3", *(row["config"] for row in found["frontier"] if row["config"] != found["pick"])]  # type: ignore[attr-defined]
+    with Store.open(str(db)) as store:
+        (pick,) = store.speeds(config=str(found["pick"]), device="board")
+        store.add_speeds([replace(pick, detail={**pick.detail, "tied_with": others})])
+    _, found = best(db, "--device", "board")
+    assert found["tied_with"] == others[1:]
+    shown = runner.invoke(app, ["best", "--db", str(db), "--scale", "2", "--device", "board"]).stdout
+    assert "as far as measuring can tell" in shown and others[1] in shown
 
 
 def test_best_counts_models_whose_power_is_unknown(sweep_db: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from results_db import frames
 from results_db.rows import Added, Source
 from results_db.store import Store
 from search_space.errors import StoreError
-from search_space.facts import Done, Failure
+from search_space.facts import Done, Failure, Speed
 from tests.results_db_tests.kit.facts import done, failed, planned, quality, speed, weights
 
 
@@ -124,6 +126,28 @@ def test_speeds_are_kept_once_and_a_newer_one_takes_the_place(store: Store) -> N
     assert store.add_speeds([speed(config, 31.0)]) == Added(new=0, same=0, different=1)
     assert store.add_speeds([speed(config, 5.0, device="other")]).new == 1
     assert frames.results(store)["fps"].tolist() == [31.0, 5.0]
+
+
+def test_speeds_come_back_as_they_were_given(store: Store) -> None:
+    given = replace(
+        speed("eSR-TM_s2_K5_C1", 30.0, power_w=3.5, seconds_median=1 / 30, runs=14), detail={"steady": True}
+    )
+    store.add_speeds([given, speed("Bicubic_s2", 90.0), speed("Bicubic_s2", 80.0, device="other")])
+    assert store.speeds(config="eSR-TM_s2_K5_C1") == [given]
+    assert [one.fps for one in store.speeds(device="board")] == [30.0, 90.0]
+    assert store.speeds(source=Source.PUBLISHED) == []
+
+
+def test_all_speeds_of_a_kind_are_marked_together_and_keep_their_figures_and_times(store: Store) -> None:
+    store.add_speeds([speed("Bicubic_s2", 90.0), speed("Bicubic_s3", 80.0), speed("Bicubic_s2", 7.0, device="other")])
+    before = frames.results(store)
+
+    def mark(speeds: Sequence[Speed]) -> list[Speed]:
+        return [replace(one, fps=0.0, detail={"beside": len(speeds)}) for one in speeds]
+
+    assert len(store.mark_speeds("board", "eager", "fp32", "fullhd14", mark)) == 2
+    assert [one.detail for one in store.speeds()] == [{"beside": 2}, {"beside": 2}, {}]
+    assert frames.results(store).equals(before)
 
 
 def test_figures_from_elsewhere_become_finished_trials(store: Store) -> None:

@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -55,6 +56,21 @@ def test_ncnn_gives_the_image(name: str) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on a CPU")
 def test_compile_gives_the_image() -> None:
     same("compile", "eSR-TM_s2_K3_C4")
+
+
+def test_onnx_runtime_computes_on_the_gpu_that_holds_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    asked = {}
+
+    def session(model: bytes, options: object, providers: list[tuple[str, dict[str, object]]]) -> object:
+        asked.update(providers)
+        raise RuntimeError("this machine has no GPU")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(RuntimeError, match="no GPU"):
+        find("onnxruntime").prepare(replace(job("Bicubic_s2"), compute="cuda:1"))
+    assert asked["CUDAExecutionProvider"]["device_id"] == 1
 
 
 def test_openvino_refuses_a_precision_the_cpu_has_not_instead_of_pretending() -> None:

@@ -39,7 +39,10 @@ def test_what_cannot_be_read_is_none_with_a_reason() -> None:
     ((speed,),) = session.measure(TWO[:1])
     assert speed.power_w is None
     assert speed.energy_j is None
-    assert "no package zone" in speed.detail["missing"]["power_w"]
+    assert speed.detail["throttled"] is None
+    for name in ("power_w", "energy_j", "temperature_c", "clock_mhz", "throttled"):
+        assert "no package zone" in speed.detail["missing"][name]
+    assert (speed.memory_mib is None) == ("memory_mib" in speed.detail["missing"])
 
 
 class FourWatts:
@@ -53,7 +56,7 @@ class FourWatts:
     def read(self) -> Reading:
         now = Reading()
         energy = (self.last.energy_j or 0.0) + 4.0 * (now.at - self.last.at)
-        self.last = replace(now, energy_j=energy, temperature_c=50.0)
+        self.last = replace(now, energy_j=energy, temperature_c=50.0, throttled=("power cap",))
         return self.last
 
 
@@ -62,15 +65,24 @@ def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("workers.timing_energy.run_power.__defaults__", (0.05,))
     ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
     assert speed.power_w == pytest.approx(4.0, rel=0.05)
-    assert speed.energy_j == pytest.approx(0.0, abs=0.01)
     assert speed.temperature_c == 50.0
+    assert speed.detail["throttled"] == ["power cap"]
+    # Its power is the same when idle: rounding makes that a little energy, or none that can be told.
+    assert speed.energy_j != 0
+    assert (speed.energy_j is None) == ("idle" in speed.detail["missing"].get("energy_j", ""))
+    assert not {"power_w", "temperature_c", "throttled"} & set(speed.detail["missing"])
 
 
-def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others() -> None:
+class RuntimesOwn(Exception):
+    """ONNX Runtime's errors are plain exceptions."""
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, RuntimesOwn])
+def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others(kind: type[Exception]) -> None:
     @backend("picky", precisions=("fp32",))
     def picky(job: Job) -> object:
         if job.name == TWO[0].id:
-            raise RuntimeError("operator not supported\nmore")
+            raise kind("operator not supported\nmore")
         return lambda: job.module(job.input)
 
     try:
@@ -80,6 +92,18 @@ def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others() -> None:
         _registry.pop("picky")
     assert [s.config for s in group] == [TWO[1].id]
     assert session.failed == {TWO[0].id: "operator not supported"}
+
+
+def test_a_runtime_that_cannot_even_run_the_reference_is_one_clean_error() -> None:
+    @backend("broken", precisions=("fp32",))
+    def broken(job: Job) -> object:
+        raise RuntimesOwn("no kernel\nmore")
+
+    try:
+        with pytest.raises(BadData, match=r"broken cannot run the reference .* here: no kernel$"):
+            list(Session("here", "broken", protocol=TINY).measure(TWO))
+    finally:
+        _registry.pop("broken")
 
 
 def test_a_backend_that_computes_something_else_is_not_measured() -> None:
@@ -106,6 +130,13 @@ def test_an_unknown_backend_precision_device_or_protocol_is_refused_by_name() ->
         Session("here", compute="xpu")
     with pytest.raises(BadData, match="no speed protocol"):
         protocol("hd")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino", "ncnn"])
+def test_a_memory_format_that_a_backend_would_ignore_is_refused(name: str) -> None:
+    with pytest.raises(BadData, match=f"{name} has no channels-last .* eager"):
+        Session("here", name, protocol=varied(QHD5, channels_last=True))
+    Session("here", "eager", protocol=varied(QHD5, channels_last=True), sensors=Sensors())
 
 
 def test_a_variant_of_a_protocol_has_another_name() -> None:

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from results_db.frames import results
 from results_db.store import Store
 from search_space.errors import BadData
+from search_space.facts import Speed
 from sweep.cli.main import app
 from sweep.remote_benchmark import find_node
 
@@ -36,6 +37,16 @@ def test_the_same_command_again_measures_only_what_is_missing(db: str) -> None:
     assert sorted(table["config"]) == ["Bicubic_s2", "Bicubic_s3"]
     assert set(table["speed_protocol"]) == {"96x96x5"}
     assert table["power_w"].isna().all() or (table["power_w"] > 0).all()
+
+
+def test_ties_are_told_beside_what_earlier_calls_stored(db: str) -> None:
+    slow = Speed("Bicubic_s3", "here", "eager", "fp32", "96x96x5", 1.0, 1.0, 99.0, 1.0, 5)
+    with Store.open(db) as store:
+        store.add_speeds([slow])
+    (one,) = run("Bicubic_s2", "--db", db, *SMALL)
+    assert one["detail"]["tied_with"] == ["Bicubic_s3"]
+    with Store.open(db) as store:
+        assert store.speeds(config="Bicubic_s3")[0].detail["tied_with"] == ["Bicubic_s2"]
 
 
 def test_another_thread_count_is_another_figure(db: str) -> None:

@@ -5,6 +5,7 @@ from workers.benchmark.figures import with_ties
 from workers.sensors import Reading
 from workers.timing_energy import mean_power, per_frame
 from workers.timing_rounds import Round, Window, choose, reasons
+from workers.timing_sensed import Sensed, sensed
 
 QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
 LOADED = Window(wall=10.0, own=10.0, others=8.0, steal=0.0, cores=2)
@@ -60,9 +61,25 @@ def test_a_very_short_window_forgives_what_the_kernel_cannot_count() -> None:
     assert Window(wall=0.1, own=0.1, others=0.03, steal=0.0, cores=2).verdict() is None
 
 
-def test_energy_of_a_frame_is_above_idle_and_never_negative() -> None:
+def test_energy_of_a_frame_is_above_idle_and_unknown_where_the_run_drew_no_more() -> None:
     assert per_frame(10.0, 4.0, 3.0, 6).energy_j == pytest.approx(3.0)
-    assert per_frame(3.0, 4.0, 3.0, 6).energy_j == 0.0
+    for watts in (3.0, 4.0):
+        found = per_frame(watts, 4.0, 3.0, 6)
+        assert (found.power_w, found.energy_j) == (watts, None)
+        assert "no more than the idle machine's 4 W" in (found.why or "")
+
+
+def test_a_sensor_that_tells_zero_watts_tells_nothing() -> None:
+    assert mean_power(Reading(energy_j=7.0, at=0.0), Reading(energy_j=7.0, at=2.0), []) is None
+    assert mean_power(Reading(at=0.0), Reading(at=1.0), [0.0, 0.0]) is None
+
+
+def test_what_the_sensors_said_of_a_figure_is_that_of_its_rounds() -> None:
+    hot = Reading(temperature_c=70.0, clock_mhz=1800.0, throttled=("power cap",))
+    cool = Reading(temperature_c=50.0, clock_mhz=2000.0, throttled=())
+    assert sensed([one(reading=hot), one(reading=cool)]) == Sensed(70.0, 1900.0, ("power cap",))
+    assert sensed([one(reading=cool), one(reading=Reading())]).throttled == ()
+    assert sensed([one(reading=Reading())]) == Sensed(None, None, None)
 
 
 def test_power_comes_from_the_counter_where_there_is_one() -> None:

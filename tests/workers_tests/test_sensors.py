@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,6 +9,7 @@ import pytest
 
 from workers.sensors import Sensors, Unreadable, find_sensors
 from workers.sensors.core import Reading, merge
+from workers.sensors.cuda import gpu_uuid
 from workers.sensors.jetson import Jetson
 from workers.sensors.nvml import Nvml
 from workers.sensors.powercap import Powercap
@@ -95,6 +98,25 @@ def test_a_jetson_without_one_is_the_sum_of_its_rails(tmp_path: Path) -> None:
     assert Jetson(tree(tmp_path, XAVIER)).read().power_w == pytest.approx(4.0)
 
 
+AGX_ORIN = {
+    ("1-0040", 1): ("VDD_GPU_SOC", "19000", "400"),
+    ("1-0040", 2): ("VDD_CPU_CV", "19000", "200"),
+    ("1-0040", 3): ("VIN_SYS_5V0", "5000", "900"),
+    ("1-0041", 1): ("NC", "0", "0"),
+    ("1-0041", 2): ("VDDQ_VDD2_1V8AO", "5000", "300"),
+    ("1-0041", 3): ("NC", "0", "0"),
+    ("1-0041", 7): ("sum of shunt voltages", "2", "0"),
+}
+
+
+def test_an_agx_orin_is_the_sum_of_its_rails_as_none_of_them_feeds_the_whole_board(tmp_path: Path) -> None:
+    for (monitor, channel), (label, millivolt, milliampere) in AGX_ORIN.items():
+        folder = f"bus/i2c/drivers/ina3221/{monitor}/hwmon/hwmon{monitor[-1]}"
+        tree(tmp_path, {f"{folder}/in{channel}_label": label})
+        tree(tmp_path, {f"{folder}/in{channel}_input": millivolt, f"{folder}/curr{channel}_input": milliampere})
+    assert Jetson(tmp_path).read().power_w == pytest.approx(7.6 + 3.8 + 4.5 + 1.5)
+
+
 def test_a_rail_that_stops_answering_makes_power_unknown(tmp_path: Path) -> None:
     sensor = Jetson(tree(tmp_path, XAVIER))
     (tmp_path / "bus/i2c/drivers/ina3221x/1-0040/iio:device0/in_power1_input").unlink()
@@ -125,6 +147,20 @@ def test_a_growing_throttle_count_is_reported_once(tmp_path: Path) -> None:
     assert sensor.read().throttled == ()
 
 
+def test_throttling_that_nothing_tells_is_unknown_and_not_none_seen(tmp_path: Path) -> None:
+    clock = {"devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1500000"}
+    assert Processor(tree(tmp_path, clock)).read().throttled is None
+    library = RecordedNvml()
+    library.reasons = None  # type: ignore[assignment]  # what the caller sees when NVML does not support it
+    assert Nvml(library=library).read().throttled is None
+    answers = dict(PI)
+    board = Raspberry(answers.get)
+    answers["get_throttled"] = "VCHI initialization failed"
+    assert board.read().throttled is None
+    assert merge([Reading(), Reading()]).throttled is None
+    assert merge([Reading(), Reading(throttled=())]).throttled == ()
+
+
 def test_a_board_without_hwmon_is_read_from_its_thermal_zone(tmp_path: Path) -> None:
     zone = {"class/thermal/thermal_zone0/type": "cpu-thermal", "class/thermal/thermal_zone0/temp": "62000"}
     assert Processor(tree(tmp_path, zone)).read().temperature_c == 62.0
@@ -146,7 +182,9 @@ def test_a_raspberry_tells_throttling_temperature_clock_and_power() -> None:
 
 
 def test_a_raspberry_without_a_pmic_has_no_power() -> None:
-    assert Raspberry({"get_throttled": "throttled=0x0"}.get).read() == Reading(at=pytest.approx(0, abs=1e12))
+    assert Raspberry({"get_throttled": "throttled=0x0"}.get).read() == Reading(
+        throttled=(), at=pytest.approx(0, abs=1e12)
+    )
 
 
 def test_a_pi_that_had_been_throttled_before_is_not_throttled_now() -> None:
@@ -221,6 +259,41 @@ def test_other_processes_on_the_gpu_are_counted() -> None:
 
 def test_a_uuid_of_torch_is_spelt_as_nvml_wants_it() -> None:
     assert Nvml("ab-12", library=RecordedNvml()).handle == "GPU-ab-12"
+
+
+class RecordedDriver:
+    """The calls of the CUDA driver we use: one GPU, known to it as device 1."""
+
+    def cuInit(self, flags: int) -> int:
+        return 0
+
+    def cuDeviceGet(self, device: Any, number: int) -> int:
+        device._obj.value = 7
+        return 0 if number == 1 else 101
+
+    def cuDeviceGetUuid(self, value: Any, device: Any) -> int:
+        value._obj[:] = bytes(range(16)) if device.value == 7 else bytes(16)
+        return 0
+
+
+def test_the_driver_tells_which_gpu_a_number_means() -> None:
+    assert gpu_uuid(1, RecordedDriver()) == "00010203-0405-0607-0809-0a0b0c0d0e0f"
+    assert gpu_uuid(0, RecordedDriver()) is None
+
+
+def test_a_gpus_sensors_are_those_of_its_uuid_and_need_no_torch() -> None:
+    program = """
+import sys
+sys.modules["torch"] = None
+import workers.sensors, workers.sensors.nvml as nvml
+from tests.workers_tests.test_sensors import RecordedNvml
+workers.sensors.gpu_uuid = lambda number: f"ab-{number}"
+nvml._pynvml = RecordedNvml
+(sensor,) = workers.sensors.find_sensors("cuda:1", __import__("pathlib").Path("/nowhere")).parts
+print(sensor.name, sensor.handle)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["nvml", "GPU-ab-1"], done.stderr
 
 
 def test_the_first_sensor_that_knows_a_value_counts() -> None:

@@ -55,13 +55,19 @@ class Backend:
     """A module that must be importable."""
     extra: str | None = None
     """The pip extra that brings it."""
+    in_torch: bool = False
+    """It runs torch modules: torch's memory formats apply, and GPU memory is that of torch's allocator."""
 
-    def refuse(self, precision: str, compute: str) -> None:
+    def refuse(self, precision: str, compute: str, channels_last: bool = False) -> None:
         """Raise BadData or MissingExtra when it cannot run that here."""
         if precision not in self.precisions:
             raise BadData(f"{self.name} has no {precision} (it has {', '.join(self.precisions)})")
         if compute.split(":")[0] not in self.computes:
             raise BadData(f"{self.name} does not run on {compute} (it runs on {', '.join(self.computes)})")
+        if channels_last and not self.in_torch:
+            # It would be ignored, and the figure would be called something it is not.
+            able = ", ".join(one.name for one in _registry.values() if one.in_torch)
+            raise BadData(f"{self.name} has no channels-last memory format (leave it out, or use {able})")
         if self.needs is not None and find_spec(self.needs) is None:
             pip = f"'edge-sweep[{self.extra}]'" if self.extra else self.needs
             raise MissingExtra(f"backend {self.name} needs {self.needs}: pip install {pip}")
@@ -77,11 +83,12 @@ def backend(
     computes: tuple[str, ...] = ("cpu",),
     needs: str | None = None,
     extra: str | None = None,
+    in_torch: bool = False,
 ) -> Callable[[Callable[[Job], Frame]], Callable[[Job], Frame]]:
     """Register a function as the backend ``name``."""
 
     def register(prepare: Callable[[Job], Frame]) -> Callable[[Job], Frame]:
-        _registry[name] = Backend(name, prepare, precisions, computes, needs, extra)
+        _registry[name] = Backend(name, prepare, precisions, computes, needs, extra, in_torch)
         return prepare
 
     return register

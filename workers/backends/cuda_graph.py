@@ -8,7 +8,7 @@ from workers.backends.core import Frame, Job, backend
 from workers.backends.torch_eager import DTYPES, placed
 
 
-@backend("cudagraph", precisions=tuple(DTYPES), computes=("cuda",))
+@backend("cudagraph", precisions=tuple(DTYPES), computes=("cuda",), in_torch=True)
 def cuda_graph(job: Job) -> Frame:
     """Capture once, replay for each frame."""
     module, x = placed(job)
@@ -20,7 +20,8 @@ def cuda_graph(job: Job) -> Frame:
             module(x)
     torch.cuda.current_stream(x.device).wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.inference_mode(), torch.cuda.graph(graph):
+    # On the side stream too: the stream that torch would choose belongs to the current device, not to x's.
+    with torch.inference_mode(), torch.cuda.device(x.device), torch.cuda.graph(graph, stream=side):
         out: torch.Tensor = module(x)
 
     def frame() -> torch.Tensor:

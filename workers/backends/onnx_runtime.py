@@ -40,11 +40,12 @@ def _session(job: Job, provider: str, settings: dict[str, Any] | None = None) ->
     options.log_severity_level = 3
     # Without spinning, idle threads of one session do not take CPU from the next config.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(graph(job), options, providers=[(provider, settings or {})])
+    where, number = ("cuda", int(job.compute.partition(":")[2] or 0)) if "cuda" in job.compute else ("cpu", 0)
+    chosen = {**(settings or {}), **({"device_id": number} if where == "cuda" else {})}
+    session = onnxruntime.InferenceSession(graph(job), options, providers=[(provider, chosen)])
     if session.get_providers()[0] != provider:
         raise BadData(f"onnxruntime fell back from {provider} to {session.get_providers()[0]}")
     binding = session.io_binding()
-    where, number = ("cuda", int(job.compute.partition(":")[2] or 0)) if "cuda" in job.compute else ("cpu", 0)
     value = onnxruntime.OrtValue.ortvalue_from_numpy(job.input.numpy(), where, number)
     binding.bind_ortvalue_input("x", value)
     binding.bind_output("y", where, number)

@@ -8,7 +8,7 @@ from workers.backends.core import Frame, Job, backend
 from workers.backends.torch_eager import DTYPES, placed
 
 
-@backend("compile", precisions=tuple(DTYPES), computes=("cpu", "cuda"))
+@backend("compile", precisions=tuple(DTYPES), computes=("cpu", "cuda"), in_torch=True)
 def compiled(job: Job) -> Frame:
     """The module compiled for this one size; compilation happens in the first, untimed call."""
     module, x = placed(job)

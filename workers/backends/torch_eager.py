@@ -10,7 +10,7 @@ from workers.backends.core import Frame, Job, backend
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-@backend("eager", precisions=tuple(DTYPES), computes=("cpu", "cuda"))
+@backend("eager", precisions=tuple(DTYPES), computes=("cpu", "cuda"), in_torch=True)
 def eager(job: Job) -> Frame:
     """The module, called."""
     module, x = placed(job)

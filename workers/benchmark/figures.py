@@ -12,6 +12,7 @@ from search_space.facts import Speed
 from workers.benchmark.subject import Subject
 from workers.timing import Summary, summarise, ties
 from workers.timing_rounds import Choice
+from workers.timing_sensed import missing, sensed
 
 
 def speed(
@@ -23,14 +24,22 @@ def speed(
     fixed: Mapping[str, Any],
     about: dict[str, Any],
 ) -> Speed:
-    """The figure of the config at ``place`` in the rounds. ``fixed`` are fields of Speed, ``about`` is detail."""
+    """The figure of the config at ``place`` in the rounds. ``fixed`` are fields of Speed, ``about`` is detail.
+
+    ``about["missing"]`` has a reason for whatever may be missing; those of what is missing stay.
+    """
     rounds = choice.kept
     summary = summarise([t for one in rounds for t in one.times[place]])
-    temperatures = [one.reading.temperature_c for one in rounds if one.reading.temperature_c is not None]
-    clocks = [one.reading.clock_mhz for one in rounds if one.reading.clock_mhz is not None]
     reference = median(one.reference for one in rounds)
     relative = median(median(one.times[place]) / one.reference for one in rounds)
-    energy = subject.energy
+    energy, seen = subject.energy, sensed(rounds)
+    values: dict[str, Any] = {
+        "power_w": energy.power_w if energy else None,
+        "energy_j": energy.energy_j / batch if energy and energy.energy_j is not None else None,
+        "memory_mib": subject.memory_mib,
+        "temperature_c": seen.temperature_c,
+    }
+    held = {"clock_mhz": seen.clock_mhz, "throttled": None if seen.throttled is None else list(seen.throttled)}
     return Speed(
         config=subject.config.id,
         fps=batch / summary.median,
@@ -38,10 +47,6 @@ def speed(
         seconds_iqr=summary.iqr,
         seconds_min=summary.least,
         runs=summary.n,
-        power_w=energy.power_w if energy else None,
-        energy_j=energy.energy_j / batch if energy else None,
-        memory_mib=subject.memory_mib,
-        temperature_c=max(temperatures, default=None),
         cpu_percent=subject.cpu_percent(cores),
         detail={
             "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -54,9 +59,11 @@ def speed(
             "disturbed": not choice.enough,
             "disturbances": sorted(set(choice.disturbed))[:3],
             "others_percent": round(100 * max(one.window.others_share for one in rounds), 2),
-            "clock_mhz": median(clocks) if clocks else None,
             **about,
+            **held,
+            "missing": missing({**values, **held}, about["missing"]),
         },
+        **values,
         **fixed,
     )
 

@@ -26,6 +26,7 @@ from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
 from workers.timing_rounds import Choice, Round, choose
+from workers.timing_sensed import reasons
 
 REFERENCE = "eSR-TM_s2_K3_C2"
 """Runs in every round: a convolution and a memory-bound head, as most of the space."""
@@ -84,7 +85,7 @@ class Session:
         if self.compute == "cpu":
             keep_freed_memory()
         self.backend: Backend = find(backend)
-        self.backend.refuse(precision, self.compute)
+        self.backend.refuse(precision, self.compute, protocol.channels_last)
         self.threads = protocol.threads or usable_cores()
         self.watch = stopwatch(self.compute)
         self.sensors = sensors if sensors is not None else find_sensors(self.compute)
@@ -99,7 +100,7 @@ class Session:
         torch.set_num_threads(self.threads)
         try:
             self.idle_w = idle_power(self.sensors)
-            reference = self._subject(parse_id(REFERENCE))
+            reference = self._reference()
             for start in range(0, len(configs), self.protocol.group):
                 yield self._group(configs[start : start + self.protocol.group], reference)
                 gc.collect()
@@ -107,20 +108,29 @@ class Session:
             torch.set_num_threads(before)
 
     def _subject(self, config: Config) -> Subject:
-        memory = PeakMemory(self.compute)
+        memory = PeakMemory(self.compute, self.backend.in_torch)
         memory.start()
         frame = prepare(config, self.protocol, self.backend, self.precision, self.compute, self.threads)
         warm, steady = warm_up(frame, self.watch, self.protocol)
-        return Subject(config, frame, warm, steady, memory.stop())
+        return Subject(config, frame, warm, steady, memory.stop(), memory.why)
+
+    def _reference(self) -> Subject:
+        try:
+            return self._subject(parse_id(REFERENCE))
+        except SweepError:
+            raise
+        except Exception as error:
+            raise BadData(f"{self.backend.name} cannot run the reference {REFERENCE} here: {_line(error)}") from error
 
     def _subjects(self, configs: Sequence[Config]) -> list[Subject]:
         made = []
         for config in configs:
             try:
                 made.append(self._subject(config))
-            # One network a runtime cannot take must not cost the other thousand.
-            except (SweepError, RuntimeError, ValueError, NotImplementedError) as error:
-                self.failed[config.id] = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            # One network a runtime cannot take must not cost the other thousand, and runtimes (ONNX Runtime's errors
+            # are plain exceptions) raise whatever they like.
+            except Exception as error:
+                self.failed[config.id] = _line(error)
         return made
 
     def _group(self, configs: Sequence[Config], reference: Subject) -> list[Speed]:
@@ -157,15 +167,6 @@ class Session:
 
     def _about(self, subject: Subject) -> dict[str, Any]:
         """Detail that does not come from the rounds."""
-        why = {}
-        if subject.energy is None:
-            why["power_w"] = why["energy_j"] = self.sensors.why_not("power")
-        reading = self.sensors.read()
-        for name in ("temperature_c", "clock_mhz"):
-            if getattr(reading, name) is None:
-                why[name] = self.sensors.why_not(name)
-        if subject.memory_mib is None:
-            why["memory_mib"] = "the peak of this process cannot be reset here (/proc/self/clear_refs)"
         return {
             "compute": self.compute,
             "threads": self.threads,
@@ -175,8 +176,13 @@ class Session:
             "idle_w": self.idle_w,
             "sensors": [part.name for part in self.sensors.parts],
             "torch": torch.__version__,
-            "missing": why,
+            "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
+
+
+def _line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def usable_cores() -> int:

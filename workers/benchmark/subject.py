@@ -32,6 +32,8 @@ class Subject:
     """Seconds of each warm-up frame."""
     steady: bool
     memory_mib: float | None = None
+    no_memory: str | None = None
+    """Why ``memory_mib`` is None."""
     energy: Energy | None = None
     cpu: list[float] = field(default_factory=list)
     """CPU seconds of this process over wall seconds, a visit."""

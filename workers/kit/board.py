@@ -8,71 +8,46 @@ every file is read from the archive and compared with its SHA-256 before it is u
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import platform
-import re
 import sys
 import time
-import zipfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from workers.kit.archive import Kit
+from workers.kit.document import RESULTS_FORMAT, Refused, key_of, plain, require_place, resume, save
+from workers.peak import ProcessPeak
 from workers.sensors import find_sensors
 from workers.timing import is_steady
 from workers.timing_energy import idle_power, run_power
 from workers.timing_rounds import Choice, Round, Window, choose
+from workers.timing_sensed import missing, reasons, sensed
 
-RESULTS_FORMAT = "edge-sweep-measurements/1"
-KIT_FORMAT = "edge-sweep-kit/1"
-NAME = re.compile(r"models/[A-Za-z0-9][A-Za-z0-9+_.-]{0,120}\.onnx")
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 GROUP = 6
-
-
-class Refused(Exception):
-    """The kit or the board is not as it should be."""
-
-
-class Kit:
-    """The archive: its manifest, and models checked against it."""
-
-    def __init__(self, path: Path) -> None:
-        self.archive = zipfile.ZipFile(path)
-        text = self.archive.read("manifest.json")
-        self.digest = hashlib.sha256(text).hexdigest()
-        self.manifest: dict[str, Any] = json.loads(text)
-        if self.manifest.get("format") != KIT_FORMAT:
-            raise Refused(f"{path} is not a kit this program can run")
-
-    def model(self, entry: dict[str, Any]) -> bytes:
-        """The bytes of a model; refused when its name or its hash is not as the manifest should say."""
-        name = str(entry["file"])
-        if not NAME.fullmatch(name):
-            raise Refused(f"the manifest names a file that is no model: {name[:80]!r}")
-        data = self.archive.read(name)
-        if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-            raise Refused(f"{name} is damaged: its SHA-256 is not the manifest's")
-        return data
+MOST_THREADS = 1024
 
 
 class Network:
     """A model in a session of its own, warm."""
 
-    def __init__(self, kit: Kit, entry: dict[str, Any], provider: str, threads: int) -> None:
+    def __init__(
+        self, model: bytes, entry: dict[str, Any], protocol: dict[str, Any], provider: str, threads: int
+    ) -> None:
         import numpy as np
         import onnxruntime
 
-        protocol = kit.manifest["protocol"]
+        memory = ProcessPeak()
+        memory.start()
         scale = int(entry["scale"])
         rows, columns = -(-int(protocol["height"]) // scale), -(-int(protocol["width"]) // scale)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(kit.model(entry), options, providers=[PROVIDERS[provider]])
+        session = onnxruntime.InferenceSession(model, options, providers=[PROVIDERS[provider]])
         if session.get_providers()[0] != PROVIDERS[provider]:
             raise Refused(f"this onnxruntime cannot use {provider}: it fell back to {session.get_providers()[0]}")
         values = np.random.default_rng(scale).random((int(protocol["batch"]), 1, rows, columns), dtype=np.float32)
@@ -89,6 +64,10 @@ class Network:
         while not is_steady(times) and len(times) < int(protocol["warm_frames"]) and time.perf_counter() < end:
             times.append(self.time(self.frame))
         self.warm, self.steady = [first, *times], is_steady(times)
+        self.memory_mib, self.no_memory = memory.stop(), memory.why
+        if provider != "cpu":
+            # What the process took is not what the network took.
+            self.memory_mib, self.no_memory = None, "nothing tells what this network took of the GPU's memory"
         shape = binding.get_outputs()[0].shape()
         if list(shape) != [values.shape[0], 1, rows * scale, columns * scale]:
             raise Refused(f"{entry['file']} gives an output of {shape}")
@@ -133,10 +112,34 @@ class CpuTimes:
         return Window(wall, own, max(0.0, busy - own), max(0.0, stolen), os.cpu_count() or 1)
 
 
-def measure(kit: Kit, entries: list[dict[str, Any]], reference: Network, args: Any, idle_w: float | None) -> list[Any]:
-    """One group in interleaved rounds; the finished lines of the results file."""
+Line = dict[str, Any]
+
+
+def load(kit: Kit, entries: list[Line], args: Any) -> tuple[list[tuple[Line, Network]], list[Line]]:
+    """The networks that run here with their entries, and a line for the results file for each that does not.
+
+    One network that the runtime cannot take must not cost the others; a damaged one is refused with the whole kit.
+    """
+    ready, failed = [], []
+    for entry in entries:
+        model = kit.model(entry)
+        try:
+            ready.append((entry, Network(model, entry, kit.manifest["protocol"], args.provider, args.threads)))
+        except Exception as error:
+            reason = plain(str(error) or type(error).__name__, 300)
+            failed.append({**{key: entry[key] for key in ("config", "precision", "sha256")}, "reason": reason})
+    return ready, failed
+
+
+def measure(
+    kit: Kit, entries: list[Line], reference: Network, args: Any, idle_w: float | None
+) -> tuple[list[Line], list[Line]]:
+    """One group in interleaved rounds; the finished lines of the results file, and those of networks that failed."""
     protocol, sensors = kit.manifest["protocol"], args.sensors
-    networks = [Network(kit, entry, args.provider, args.threads) for entry in entries]
+    ready, failed = load(kit, entries, args)
+    if not ready:
+        return [], failed
+    networks = [network for _, network in ready]
     rounds: list[Round] = []
     choice = Choice((), (), False)
     while not choice.enough and len(rounds) < 2 * int(protocol["rounds"]):
@@ -148,11 +151,18 @@ def measure(kit: Kit, entries: list[dict[str, Any]], reference: Network, args: A
         rounds.append(Round(median([*first, *last]), cpu.window(), reading, times))
         if len(rounds) >= int(protocol["rounds"]):
             choice = choose(rounds, int(protocol["rounds"]))
-    out = []
-    for place, (entry, network) in enumerate(zip(entries, networks, strict=True)):
+    out, seen = [], sensed(choice.kept)
+    for place, (entry, network) in enumerate(ready):
         energy = None if idle_w is None else run_power(network.frame, network.time, sensors, idle_w)
-        heat = [one.reading.temperature_c for one in choice.kept if one.reading.temperature_c is not None]
-        clocks = [one.reading.clock_mhz for one in choice.kept if one.reading.clock_mhz is not None]
+        values = {
+            "power_w": energy.power_w if energy else None,
+            "energy_j": energy.energy_j / int(protocol["batch"]) if energy and energy.energy_j is not None else None,
+            "memory_mib": network.memory_mib,
+            "temperature_c": seen.temperature_c,
+            "clock_mhz": seen.clock_mhz,
+            "throttled": None if seen.throttled is None else list(seen.throttled),
+        }
+        why = missing(values, reasons(sensors, energy, network.no_memory))
         out.append(
             {
                 "config": entry["config"],
@@ -165,81 +175,58 @@ def measure(kit: Kit, entries: list[dict[str, Any]], reference: Network, args: A
                 "steady": network.steady,
                 "disturbed": not choice.enough,
                 "disturbances": sorted(set(choice.disturbed))[:3],
-                "temperature_c": max(heat, default=None),
-                "clock_mhz": median(clocks) if clocks else None,
                 "cpu_percent": min(100.0, 100 * median(network.cpu) / (os.cpu_count() or 1)),
-                "power_w": energy.power_w if energy else None,
-                "energy_j": energy.energy_j / int(protocol["batch"]) if energy else None,
-                "why_no_power": None if energy else sensors.why_not("power")[:500],
+                **values,
+                "missing": {name: plain(text, 600) for name, text in why.items()},
                 "measured_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
             }
         )
-    return out
-
-
-def canonical(document: dict[str, Any]) -> bytes:
-    """What the digest of a results file is taken of: everything but the digest."""
-    kept = {key: value for key, value in document.items() if key != "digest"}
-    return json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def save(document: dict[str, Any], path: Path) -> None:
-    """Whole or not at all, so that a board without power in the middle loses one group."""
-    document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    temporary.replace(path)
-
-
-def resume(path: Path, kit: Kit, fresh: dict[str, Any]) -> dict[str, Any]:
-    """The results so far, when they are of this kit, board and runtime; else refused."""
-    if not path.exists():
-        return fresh
-    try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        raise Refused(f"{path} is no results file: give another --out") from None
-    for key in ("format", "kit", "device", "provider", "threads"):
-        if found.get(key) != fresh[key]:
-            raise Refused(f"{path} was made with another {key} ({found.get(key)!r}): give another --out")
-    return found
+    return out, failed
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status 0 when every model of the kit is measured, 2 when refused."""
-    parser = argparse.ArgumentParser(prog="python kit.zip", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--out", default="results.json", help="results; the same command again does what is missing")
-    parser.add_argument("--device", default=platform.node() or "board", help="name to store the figures under")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads; default every core")
-    parser.add_argument("--provider", choices=sorted(PROVIDERS), default="cpu")
-    parser.add_argument("--limit", type=int, default=None, help="stop after this many models")
-    args = parser.parse_args(arguments)
-    if args.threads < 1:
-        args.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Exit status 0 when every model that was asked for is measured, 1 when some failed, 2 when refused."""
     try:
-        return run(args)
+        return run(parse(arguments))
     except Refused as error:
         print(f"kit: {error}", file=sys.stderr)
         return 2
 
 
-def run(args: Any) -> int:
-    """Measure what is missing and write after each group."""
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python kit.zip", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--out", default="results.json", help="results; the same command again does what is missing")
+    parser.add_argument("--device", help="name to store the figures under; default this host's, -gpu added on a GPU")
+    parser.add_argument("--threads", type=int, help="CPU threads, and -tN in the protocol's name; default every core")
+    parser.add_argument("--provider", choices=sorted(PROVIDERS), default="cpu")
+    parser.add_argument("--limit", type=int, help="stop after this many models")
+    return parser.parse_args(arguments)
+
+
+def start(kit: Kit, args: Any) -> dict[str, Any]:
+    """A results file without results; the threads and the name that were not given are filled in."""
     try:
         import numpy
         import onnxruntime
     except ImportError as error:
         raise Refused(f"{error.name} is missing: pip install numpy onnxruntime") from None
-    kit = Kit(Path(os.environ.get("EDGE_SWEEP_KIT") or sys.argv[0]))
-    out, manifest = Path(args.out), kit.manifest
-    fresh: dict[str, Any] = {
+    protocol = dict(kit.manifest["protocol"])
+    if args.threads is None:
+        args.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    elif 1 <= args.threads <= MOST_THREADS:
+        # As ``sweep benchmark --threads`` names it: another number of threads is another figure.
+        protocol["name"] = f"{protocol['name']}-t{args.threads}"
+    else:
+        raise Refused(f"{args.threads} threads cannot be used (1 to {MOST_THREADS})")
+    return {
         "format": RESULTS_FORMAT,
         "kit": kit.digest,
-        "device": args.device,
+        "device": args.device or (platform.node() or "board") + ("" if args.provider == "cpu" else "-gpu"),
         "provider": args.provider,
         "threads": args.threads,
-        "protocol": manifest["protocol"],
-        "reference": manifest["reference"]["config"],
+        "protocol": protocol,
+        "reference": kit.manifest["reference"]["config"],
         "machine": {"system": platform.platform(), "machine": platform.machine(), "cores": os.cpu_count()},
         "versions": {
             "python": platform.python_version(),
@@ -247,24 +234,44 @@ def run(args: Any) -> int:
             "onnxruntime": onnxruntime.__version__,
         },
         "results": [],
+        "failed": [],
     }
-    document = resume(out, kit, fresh)
-    done = {(one["config"], one["precision"]) for one in document["results"]}
-    todo = [one for one in manifest["models"] if (one["config"], one["precision"]) not in done][: args.limit]
-    print(f"{len(todo)} of {len(manifest['models'])} models to measure on {args.device}", flush=True)
+
+
+def run(args: Any) -> int:
+    """Measure what is missing and write after each group."""
+    if args.limit is not None and args.limit < 1:
+        raise Refused(f"--limit {args.limit} would measure nothing (1 or more)")
+    kit, out = Kit(Path(os.environ.get("EDGE_SWEEP_KIT") or sys.argv[0])), Path(args.out)
+    require_place(out)
+    document, models = resume(out, start(kit, args)), kit.manifest["models"]
+    done, failed = (set(map(key_of, document[name])) for name in ("results", "failed"))
+    # What failed before comes last, so that it cannot keep a --limit from ever reaching the others.
+    missing = sorted((one for one in models if key_of(one) not in done), key=lambda one: key_of(one) in failed)
+    todo = missing[: args.limit]
+    print(f"{len(todo)} of {len(models)} models to measure on {document['device']}", flush=True)
     if todo:
-        args.sensors = find_sensors("cpu")
+        args.sensors = find_sensors("cpu" if args.provider == "cpu" else "cuda")
         idle_w = idle_power(args.sensors)
-        reference = Network(kit, manifest["reference"], args.provider, args.threads)
-    for start in range(0, len(todo), GROUP):
-        lines = measure(kit, todo[start : start + GROUP], reference, args, idle_w)
+        ready, unable = load(kit, [kit.manifest["reference"]], args)
+        if unable:
+            raise Refused(f"the reference {unable[0]['config']} cannot run here: {unable[0]['reason']}")
+        ((_, reference),) = ready
+    for first in range(0, len(todo), GROUP):
+        group = todo[first : first + GROUP]
+        lines, unable = measure(kit, group, reference, args, idle_w)
         document["results"] += lines
+        tried = set(map(key_of, group))
+        document["failed"] = [one for one in document["failed"] if key_of(one) not in tried] + unable
         save(document, out)
         for line in lines:
             mark = " (disturbed)" if line["disturbed"] else ""
             print(f"{line['config']}  {1 / median(line['seconds']):.2f} frames/s{mark}", flush=True)
+        for one in unable:
+            print(f"kit: {one['config']} ({one['precision']}) was not measured: {one['reason']}", file=sys.stderr)
+    print(f"{len(document['results'])} of {len(models)} models are measured", flush=True)
     print(f"results: {out} (on the other machine: sweep import-measurements {out})", flush=True)
-    return 0
+    return 1 if document["failed"] else 0
 
 
 if __name__ == "__main__":

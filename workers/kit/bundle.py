@@ -15,16 +15,22 @@ from typing import Any
 from search_space.errors import BadData
 from workers.benchmark.protocols import SpeedProtocol
 from workers.export.exporting import write
-from workers.kit.board import KIT_FORMAT, NAME
+from workers.kit.archive import KIT_FORMAT, NAME
 
 CARRIED = (
     "workers/__init__.py",
+    "workers/heap.py",
+    "workers/kit/__init__.py",
+    "workers/kit/archive.py",
+    "workers/kit/document.py",
+    "workers/peak.py",
     "workers/timing.py",
     "workers/timing_energy.py",
     "workers/timing_rounds.py",
+    "workers/timing_sensed.py",
     *(
         f"workers/sensors/{name}.py"
-        for name in ("__init__", "core", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")
+        for name in ("__init__", "core", "cuda", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")
     ),
 )
 """Modules of ours that the runner imports; they import nothing but Python's own library."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from workers.sensors.core import Reading, Sensor, Sensors, Unreadable
+from workers.sensors.cuda import gpu_uuid
 from workers.sensors.jetson import Jetson
 from workers.sensors.nvml import Nvml
 from workers.sensors.powercap import Powercap
@@ -23,7 +24,8 @@ def find_sensors(compute: str = "cpu", root: Path = Path("/sys")) -> Sensors:
     gpu = compute.startswith("cuda")
     tries: dict[str, Callable[[], Sensor]] = {}
     if gpu:
-        tries["nvml"] = lambda: Nvml(_uuid(compute))
+        number = int(compute.partition(":")[2] or 0)
+        tries["nvml"] = lambda: Nvml(gpu_uuid(number), number)
     tries["jetson-ina"] = lambda: Jetson(root)
     if not gpu:
         tries |= {"rapl": lambda: Powercap(root), "vcgencmd": Raspberry, "cpu-sysfs": lambda: Processor(root)}
@@ -34,11 +36,3 @@ def find_sensors(compute: str = "cpu", root: Path = Path("/sys")) -> Sensors:
         except Unreadable as error:
             reasons.append((name, str(error)))
     return Sensors(tuple(found), tuple(reasons))
-
-
-def _uuid(compute: str) -> str | None:
-    """How NVML knows the device that torch calls ``compute``; None leaves it the first."""
-    import torch
-
-    uuid = getattr(torch.cuda.get_device_properties(torch.device(compute)), "uuid", None)
-    return None if uuid is None else str(uuid)

@@ -24,8 +24,8 @@ class Reading:
     clock_mhz: float | None = None
     memory_mib: float | None = None
     """Of the accelerator, all processes."""
-    throttled: tuple[str, ...] = ()
-    """Why the clock is held down now, or was since the last reading."""
+    throttled: tuple[str, ...] | None = None
+    """Why the clock is held down now, or was since the last reading; empty when it is not."""
     strangers: int | None = None
     """Other processes on the accelerator."""
     at: float = field(default_factory=time.perf_counter)
@@ -73,6 +73,7 @@ def merge(readings: Sequence[Reading]) -> Reading:
     known: dict[str, float | int | None] = {}
     for name in (f.name for f in fields(Reading) if f.name not in ("throttled", "at")):
         known[name] = next((getattr(r, name) for r in readings if getattr(r, name) is not None), None)
-    throttled = tuple(dict.fromkeys(reason for r in readings for reason in r.throttled))
+    told = [r.throttled for r in readings if r.throttled is not None]
+    throttled = tuple(dict.fromkeys(reason for reasons in told for reason in reasons)) if told else None
     at = readings[-1].at if readings else time.perf_counter()
     return Reading(**known, throttled=throttled, at=at)  # type: ignore[arg-type]

@@ -8,8 +8,9 @@ from pathlib import Path
 from workers.sensors.core import Reading, Unreadable
 from workers.sensors.sysfs import number, text
 
-INPUTS = ("VDD_IN", "POM_5V_IN", "VIN", "VIN_SYS_5V0", "VDD_TOTAL", "VDD_5V_IN")
-"""Rails that feed the whole board; where there is none (AGX), all rails together are the board."""
+INPUTS = ("VDD_IN", "POM_5V_IN")
+"""Rails that feed the whole board, as jetson-stats counts them; where there is none (AGX), all rails together are the
+board. VIN_SYS_5V0 of the AGX Orin feeds the 5 V system alone: GPU and CPU have rails of their own beside it."""
 
 
 class Jetson:

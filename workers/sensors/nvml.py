@@ -24,7 +24,7 @@ class Nvml:
     name = "nvml"
 
     def __init__(self, uuid: str | None = None, index: int = 0, library: Any = None) -> None:
-        """``uuid`` finds the device torch means whatever CUDA_VISIBLE_DEVICES says. Raises Unreadable."""
+        """``uuid`` finds the device CUDA means whatever CUDA_VISIBLE_DEVICES says. Raises Unreadable."""
         self.library = library = library or _pynvml()
         try:
             library.nvmlInit()
@@ -52,9 +52,9 @@ class Nvml:
             strangers=self._strangers(),
         )
 
-    def _throttled(self) -> tuple[str, ...]:
-        bits = self._get(lambda: self.library.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle)) or 0
-        return tuple(reason for bit, reason in REASONS.items() if bits & bit)
+    def _throttled(self) -> tuple[str, ...] | None:
+        bits = self._get(lambda: self.library.nvmlDeviceGetCurrentClocksThrottleReasons(self.handle))
+        return None if bits is None else tuple(reason for bit, reason in REASONS.items() if bits & bit)
 
     def _strangers(self) -> int | None:
         running = self._get(lambda: self.library.nvmlDeviceGetComputeRunningProcesses(self.handle))

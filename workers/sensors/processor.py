@@ -35,7 +35,7 @@ class Processor:
         return Reading(
             temperature_c=max(heat) / 1000 if heat else None,
             clock_mhz=sum(clocks) / len(clocks) / 1000 if clocks else None,
-            throttled=("thermal throttling",) if count > before else (),
+            throttled=None if not self.counters else ("thermal throttling",) if count > before else (),
         )
 
     def _throttle_count(self) -> float:

@@ -30,23 +30,25 @@ class Raspberry:
         """Throttling now, temperature, ARM clock, and power in W where the rails can be read."""
         temperature = _number(self.call("measure_temp"), r"temp=([0-9.]+)")
         clock = _number(self.call("measure_clock arm"), r"=([0-9]+)")
-        rails = self.call("pmic_read_adc")
+        rails, throttled = self.call("pmic_read_adc"), self.call("get_throttled")
         return Reading(
             power_w=rails_power(rails) if rails else None,
             temperature_c=temperature,
             clock_mhz=None if clock is None else clock / 1e6,
-            throttled=throttle_flags(self.call("get_throttled") or ""),
+            throttled=None if throttled is None else throttle_flags(throttled),
         )
 
 
-def throttle_flags(answer: str) -> tuple[str, ...]:
-    """What holds the clock down now.
+def throttle_flags(answer: str) -> tuple[str, ...] | None:
+    """What holds the clock down now; None for an answer that is none.
 
     >>> throttle_flags("throttled=0x50005"), throttle_flags("throttled=0x0")
     (('under-voltage', 'throttled'), ())
     """
     found = re.search(r"throttled=0x([0-9a-fA-F]+)", answer)
-    bits = int(found[1], 16) if found else 0
+    if found is None:
+        return None
+    bits = int(found[1], 16)
     return tuple(reason for bit, reason in FLAGS.items() if bits >> bit & 1)
 
 
