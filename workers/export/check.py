@@ -22,7 +22,7 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
 """Largest difference from torch that is rounding, of outputs in [0, 1]; int8 has none, its PSNR is what counts."""
 MAX_LOSS = 3.0
-"""dB: a file that loses more is no use to anybody (released weights lose less than a third of it in int8)."""
+"""dB: a file that loses more is no use to anybody."""
 
 
 @dataclass(frozen=True)
