@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,13 +12,14 @@ from typer.testing import CliRunner
 
 from search_space import parse_id
 from search_space.describe import describe
-from search_space.errors import BadWeights
+from search_space.errors import BadData, BadWeights
 from sweep.cli.main import app
 from workers.embedded import embedded
 from workers.export.graphs import to_format
 from workers.export.metadata import Metadata
 from workers.upscale import Upscaler, from_file, from_module, run_tiled
 from workers.upscale.colour import join, split
+from workers.upscale.video import upscale_video
 from workers.weights import to_bytes
 
 FAMILIES = [
@@ -197,3 +199,71 @@ def test_a_video_keeps_its_length_colours_and_time(tmp_path: Path) -> None:
     assert frames[0].shape == (96, 128, 3)
     assert float(rate) == pytest.approx(10)
     assert np.abs(frames[3][20:-20, 20:-20].mean((0, 1)) - (200, 50, 40)).max() < 8
+
+
+def clip(path: Path, frames: int = 12, rotation: int = 0) -> None:
+    """A short H.264 clip in BT.709 full range with oblong pixels; its index is at the front, as for streaming."""
+    av = pytest.importorskip("av")
+    front = {"movflags": "faststart"} if path.suffix == ".mp4" else {}
+    with av.open(str(path), "w", options=front) as writer:
+        stream = writer.add_stream("libx264", rate=Fraction(10), options={"g": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 2
+        context.sample_aspect_ratio = Fraction(4, 3)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        noise = np.random.default_rng(0)
+        for _ in range(frames):
+            frame = av.VideoFrame.from_ndarray(noise.integers(0, 256, (72, 64), dtype=np.uint8), format="yuv420p")
+            frame.color_range = 2
+            for packet in stream.encode(frame):
+                writer.mux(packet)
+        for packet in stream.encode(None):
+            writer.mux(packet)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_video_keeps_its_colour_tags_pixel_shape_and_rotation(tmp_path: Path, ending: str) -> None:
+    av = pytest.importorskip("av")
+    source, target = tmp_path / f"a{ending}", tmp_path / f"b{ending}"
+    clip(source, 3, rotation=90)
+    assert upscale_video(source, target, made("Bicubic_s2")) == 3
+    found = []
+    for path in (source, target):
+        with av.open(str(path)) as reader:
+            stream = reader.streams.video[0]
+            frame = next(reader.decode(stream))
+            tags = (frame.colorspace, frame.color_primaries, frame.color_trc)
+            found.append((*tags, stream.sample_aspect_ratio, frame.rotation))
+            last_range = frame.color_range
+    assert found[0] == found[1] == (1, 1, 1, Fraction(4, 3), 90)
+    assert int(last_range) == 1  # the result is in studio range, and says so
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv"])
+def test_a_video_that_is_cut_off_says_how_many_frames_were_read(tmp_path: Path, ending: str) -> None:
+    av = pytest.importorskip("av")
+    source, target = tmp_path / f"a{ending}", tmp_path / f"a_x2{ending}"
+    clip(source)
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    result = CliRunner().invoke(app, ["upscale", str(source), "-o", str(tmp_path), "-m", "Bicubic_s2"])
+    assert result.exit_code == 1
+    said = re.search(r"cut off or damaged: (\d+)(?: of 12)? frames could be read", result.stderr)
+    assert said is not None, result.stderr
+    with av.open(str(target)) as reader:
+        frames = sum(1 for _ in reader.decode(video=0))
+    assert frames == int(said[1])
+    assert 2 <= frames < 10
+
+
+def test_a_video_without_a_single_good_frame_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    source = tmp_path / "a.mp4"
+    clip(source)
+    data = source.read_bytes()
+    start = data.index(b"mdat") + 4
+    source.write_bytes(data[:start] + bytes(len(data) - start))
+    with pytest.raises(BadData, match="not one frame"):
+        upscale_video(source, tmp_path / "b.mp4", made("Bicubic_s2"))
