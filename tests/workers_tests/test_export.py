@@ -1,5 +1,6 @@
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -218,3 +219,20 @@ def test_weights_of_another_config_and_a_read_only_folder_are_refused(tmp_path: 
         app, ["export", TM.id, "-w", str(weights), "-f", "torchscript", "-o", str(tmp_path / "no" / "x.pt")]
     )
     assert isinstance(result.exception, BadData)
+
+
+def test_the_python_lines_of_the_guide_read_an_exported_file(
+    tmp_path: Path, network: torch.nn.Module, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    lines = re.search(r"\*\*In Python\*\*.*?```python\n(.*?)```", guide, re.DOTALL)
+    assert lines is not None
+    (tmp_path / "model.safetensors").write_bytes(export(TM, network, "safetensors", images).data)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    exec(lines[1], names)
+    module = names["module"]
+    assert isinstance(module, torch.nn.Module)
+    x = torch.rand(1, 1, 12, 14)
+    assert torch.equal(module(x), network(x))
+    assert not module.training
