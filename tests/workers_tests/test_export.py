@@ -17,6 +17,7 @@ from tests.search_space_tests.shared_material import shared
 from workers.embedded import embedded
 from workers.export import Metadata, export
 from workers.export.check import onnx_runner, runner
+from workers.export.quantise import LEAST_SNR, signal_to_noise
 from workers.export.rounding import channel_steps, rounded
 from workers.images import ImageSet, read_folder
 from workers.quality import prepare
@@ -27,7 +28,7 @@ pytest.importorskip("onnxruntime")
 TM = parse_id("eSR-TM_s2_K3_C4")
 RELEASED = (
     "eSR-TM_s2_K5_C4", "eSR-TM_s3_K5_C6", "eSR-TR_s2_K7_C4", "eSR-CNN_s2_C2_D1_S6", "ESPCN_s2_D2_S21",
-    "FSRCNN_s2_D32_S12_M1", "eSR-MAX_s2_K5_C11",
+    "FSRCNN_s2_D32_S12_M1", "eSR-MAX_s2_K5_C11", "FSRCNN_s4_D6_S1_M4",
 )  # fmt: skip
 
 
@@ -141,6 +142,14 @@ def test_weights_are_rounded_together_so_that_outputs_change_less_than_by_roundi
         return float(np.square((whole.reshape(6, 25) * steps[:, None] - weight.reshape(6, 25)) @ patches).mean())
 
     assert error(rounded(weight, steps, patches @ patches.T)) < 0.2 * error(nearest)
+
+
+def test_an_input_whose_channels_differ_too_much_for_one_range_is_noticed() -> None:
+    random = np.random.default_rng(0)
+    patches = random.random((2, 500)) * [[1.0], [0.01]]
+    weight = np.array([[[[0.0]], [[100.0]]]], dtype=np.float32)
+    assert signal_to_noise(weight, patches, 1 / 255) < LEAST_SNR
+    assert signal_to_noise(weight[:, ::-1].copy(), patches, 1 / 255) > 40
 
 
 def test_int8_of_a_diverged_network_is_refused(network: torch.nn.Module, images: ImageSet) -> None:
