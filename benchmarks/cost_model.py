@@ -3,9 +3,9 @@
     python benchmarks/cost_model.py [--quick]
 
 ``error``: n configs are measured, fairly over families and scales, the others predicted. ``frontier``: quality is
-known of all (they are trained), speed of none; after a first sample the model asks for the configs that could be on
-a scale's frontier, a dozen at a time, until the measured ones alone cover 99 % of the true frontier's hypervolume
-at every scale (log10 frames/s and PSNR on BSDS100, above the worst of each).
+known of all (they are trained), speed of none; after a first sample the model is asked for the configs that could be
+on a scale's frontier (``sweep cost --suggest 12 --frontier``), a dozen at a time, until the measured ones alone cover
+99 % of the true frontier's hypervolume at every scale (log10 frames/s and PSNR on BSDS100, above the worst of each).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from _bench import published_fps
 from _record import record
 from threadpoolctl import threadpool_limits
 
-from analysis.frontier import frontier
 from analysis.hypervolume import hypervolume
 from search_space import parse_id
 from search_space.config import Config
 from sweep.costmodel import CostModel, accuracy, first_sample
+from sweep.frontier_guide import suggest_frontier
 
 METRIC = "psnr:BSDS100"
 FIRST, BATCH, TARGET = 24, 12, 0.99
@@ -87,37 +87,11 @@ def needed(fps: dict[str, float], quality: dict[str, float], seed: int, guided: 
         known = set(measured)
         left = [c for c in configs if c not in known]
         if guided:
-            measured += candidates(measured, left, fps, quality, seed)[:BATCH]
+            model = CostModel(measured, [1 / fps[c.id] for c in measured], seed)
+            measured += suggest_frontier(model, {c: fps[c.id] for c in measured}, left, quality, BATCH)
         else:
             measured += [configs[i] for i in order if configs[i] not in known][:BATCH]
     return len(measured)
-
-
-def candidates(
-    measured: Sequence[Config], left: Sequence[Config], fps: dict[str, float], quality: dict[str, float], seed: int
-) -> list[Config]:
-    """Unmeasured configs by how much they would add to their scale's frontier if they were as fast as predicted.
-
-    Where the model is unsure, half a deviation of optimism: a config is worth a look when it might be fast.
-    """
-    model = CostModel(measured, [1 / fps[c.id] for c in measured], seed)
-    guess = {p.config: -(np.log10(p.seconds) - 0.5 * p.deviation / np.log(10)) for p in model.predict(left)}
-    gains: list[tuple[float, Config]] = []
-    for scale in (2, 3, 4):
-        have = [(np.log10(fps[c.id]), quality[c.id]) for c in measured if c.scale == scale]
-        # Each candidate counts for what it adds to the measured ones and to the better candidates before it.
-        some = [c for c in left if c.scale == scale]
-        points = [(guess[c.id], quality[c.id]) for c in some]
-        floor = np.min([*have, *points], axis=0)
-        base = hypervolume(have, floor) if have else 0.0
-        for i in frontier([*points, *have]).members:
-            if i < len(points):
-                gains.append((hypervolume([*have, points[i]], floor) - base, some[i]))
-    gains.sort(key=lambda pair: -pair[0])
-    picked = [config for _, config in gains]
-    if len(picked) < BATCH:
-        picked += [c for c in sorted(left, key=lambda c: -guess[c.id]) if c not in set(picked)][: BATCH - len(picked)]
-    return picked
 
 
 def coverage(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from search_space.errors import BadData
 
 Pixels = NDArray[np.uint8]
+T = TypeVar("T")
 
 MIN_SIDE = 24
 """Smallest usable side in pixels: x4, shaved and under SSIM's 11 x 11 window there is still something to measure."""
@@ -106,14 +107,26 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
 
 def read_image(path: str | Path) -> Pixels:
     """One image file as uint8 (H, W, 3) or (H, W); raises BadData with the reason when it cannot be used."""
+    return _decoded(path, MIN_SIDE, _to_uint8)
+
+
+def read_picture(path: str | Path) -> tuple[Pixels, Pixels | None]:
+    """An image of any size with its transparency (H, W), 0 clear to 255 solid; None when all of it is solid.
+
+    Colours are those stored under the transparency. Raises BadData with the reason when it cannot be used.
+    """
+    return _decoded(path, 1, _with_transparency)
+
+
+def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) -> T:
     try:
         with Image.open(path, formats=_formats()) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise BadData(f"claims {width} x {height} pixels (limit {MAX_PIXELS // 10**6} million)")
-            if min(width, height) < MIN_SIDE:
-                raise BadData(f"only {width} x {height} pixels (at least {MIN_SIDE} a side)")
-            return _to_uint8(ImageOps.exif_transpose(image))
+            if min(width, height) < least:
+                raise BadData(f"only {width} x {height} pixels (at least {least} a side)")
+            return convert(ImageOps.exif_transpose(image))
     except UnidentifiedImageError:
         raise BadData("not an image") from None
     except Image.DecompressionBombError:
@@ -147,7 +160,7 @@ def _to_uint8(image: Image.Image) -> Pixels:
     """Any Pillow mode to 8 bits: deep greys are scaled by their range, transparency is laid over white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey(image)
-    if image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info:
+    if _has_transparency(image):
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, rgba).convert("L" if image.mode in ("L", "LA", "La") else "RGB")
@@ -156,6 +169,19 @@ def _to_uint8(image: Image.Image) -> Pixels:
     else:
         image = image.convert("RGB")
     return np.array(image, dtype=np.uint8)
+
+
+def _with_transparency(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    if image.mode.startswith("I") or not _has_transparency(image):
+        return _to_uint8(image), None
+    rgba = image.convert("RGBA")
+    alpha = np.array(rgba.getchannel("A"), dtype=np.uint8)
+    pixels = np.array(rgba.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), dtype=np.uint8)
+    return pixels, None if alpha.min() == 255 else alpha
+
+
+def _has_transparency(image: Image.Image) -> bool:
+    return image.mode in ("LA", "La", "RGBA", "RGBa", "PA") or "transparency" in image.info
 
 
 def _deep_grey(image: Image.Image) -> Pixels:

@@ -34,6 +34,19 @@ def cost(
     suggest: Annotated[
         int, typer.Option("--suggest", min=0, help="Print N ids that would teach the model most, nothing else.")
     ] = 0,
+    frontier: Annotated[
+        bool,
+        typer.Option(
+            "--frontier",
+            help="With --suggest: the ids that would add most to the speed-quality frontier of their scale instead.",
+        ),
+    ] = False,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="With --frontier: for example psnr:Set14; default the first.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", help="With --frontier: of this quality; default ours, if there is any.")
+    ] = None,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -43,6 +56,11 @@ def cost(
 
     Example: sweep benchmark --device pi $(sweep cost --device pi --suggest 12)
 
+    Example: sweep benchmark --device pi $(sweep cost --device pi --suggest 12 --frontier --metric psnr:BSDS100)
+
+    With --frontier the networks must have been trained (or published): quality comes from --db, speed is guessed
+    with half a deviation of optimism, and what counts is the hypervolume a config would add.
+
     Predictions are never stored: what is in the database was measured.
     """
     from results_db.store import Store
@@ -50,9 +68,13 @@ def cost(
     from search_space.spaces import load_space, select
     from sweep.costmodel import CostModel, cross_validated
     from sweep.costmodel import suggest as choose
+    from sweep.frontier_guide import suggest_frontier
 
+    if not (suggest and frontier) and (frontier or metric or source):
+        raise BadData("--frontier goes with --suggest N, and --metric and --source go with both")
     with Store.open(db, readonly=True) as store:
         measured = _measured(store, device, backend, precision, protocol)
+        qualities = _quality(store, metric, source) if frontier else {}
     known = [parse_id(one) for one in measured]
     seconds = [measured[config.id] for config in known]
     configs: Sequence[Config] = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space).configs
@@ -60,7 +82,12 @@ def cost(
     model = CostModel(known, seconds)
     if suggest:
         left = [config for config in configs if config.id not in measured]
-        typer.echo("".join(f"{config.id}\n" for config in choose(model, left, suggest)), nl=False)
+        if frontier:
+            fps = {config: 1 / measured[config.id] for config in known}
+            picked = suggest_frontier(model, fps, left, qualities, suggest)
+        else:
+            picked = choose(model, left, suggest)
+        typer.echo("".join(f"{config.id}\n" for config in picked), nl=False)
         return
     quality = cross_validated(known, seconds)
     predictions = model.predict(configs)
@@ -91,6 +118,21 @@ def _measured(store: object, device: str | None, backend: str | None, precision:
         raise BadData(f"say which measurements: --device, --backend, --precision, --protocol (there is: {there})")
     one = table.drop_duplicates("config")
     return dict(zip(one["config"], (1 / one["fps"]).astype(float), strict=True))
+
+
+def _quality(store: object, metric: str | None, source: str | None) -> dict[str, float]:
+    """One quality figure by config, more is better."""
+    from typing import cast
+
+    from analysis.ask import Ask
+    from analysis.results import gather
+    from results_db.store import Store
+
+    results = gather(cast(Store, store), Ask(source=source))
+    axis = results.metric(metric)
+    table = results.table[results.table[axis.column].notna()].drop_duplicates("config")
+    values = table[axis.column].astype(float) * (1 if axis.more_is_better else -1)
+    return dict(zip(table["config"], values, strict=True))
 
 
 def _row(one: Prediction, measured: dict[str, float]) -> dict[str, object]:

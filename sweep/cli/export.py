@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from search_space.config import Config
 
+WARN_LOSS = 1.0
+"""dB on the images of the check: more than choosing the next smaller network costs."""
+
 
 class Format(StrEnum):
     """File formats."""
@@ -44,6 +47,9 @@ def export(
     data: Annotated[
         str, typer.Option("--data", help="Images for the check: a folder, or embedded-test.")
     ] = "embedded-test",
+    force: Annotated[
+        bool, typer.Option("--force", help="Write a file that loses more than 3 dB all the same.")
+    ] = False,
     sweep: Annotated[str | None, typer.Option("--sweep", help="Take the weights of this sweep.")] = None,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
@@ -52,7 +58,8 @@ def export(
 
     Example: sweep export eSR-TM_s2_K5_C4 --format onnx --out model.onnx
 
-    Height and width stay free. Int8 ranges are taken from the embedded training photographs.
+    Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
+    file's own, measured on the images of the check; a file that loses more than 3 dB is not written.
     """
     from rich.console import Console
 
@@ -60,14 +67,12 @@ def export(
     from workers.datasets import resolve
     from workers.export import FORMATS, write
     from workers.export import export as make
-    from workers.quality import PROTOCOL, evaluate
 
     if fp16 and int8:
         raise BadData("choose one of --fp16 and --int8")
     config = parse_id(config_id)
     module, recipe = trained(config, weights, db, sweep)
     images = resolve(data if "/" in data or data.startswith("embedded-") else f"./{data}")
-    (quality,) = evaluate(config, module, images, ("psnr",))
     made = make(
         config,
         module,
@@ -75,8 +80,8 @@ def export(
         images,
         precision="fp16" if fp16 else "int8" if int8 else "fp32",
         recipe=recipe,
-        psnr=f"{images.name} {quality.value:.2f} dB ({PROTOCOL})",
         calibration=resolve("embedded-train") if int8 else None,
+        force=force,
     )
     path = out or Path(config.id + FORMATS[str(output)])
     write(made.data, path)
@@ -93,6 +98,11 @@ def export(
         "psnr_file": made.check.psnr_file,
         "psnr_change": made.check.psnr_change,
     }
+    if made.check.psnr_change < -WARN_LOSS:
+        Console(stderr=True).print(
+            f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {images.name}",
+            style="yellow", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     if as_json:
         typer.echo(json.dumps(figures, indent=1))
         return

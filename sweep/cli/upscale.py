@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workers.upscale import Upscaler
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+MODELS = (".onnx", ".safetensors", ".pt", ".pt2", ".pth", ".model")
 
 
 def add(app: typer.Typer) -> None:
@@ -24,7 +25,9 @@ def add(app: typer.Typer) -> None:
 def upscale(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images, folders of images, videos.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", metavar="DIR")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Config id, or a model file.", metavar="ID|FILE")],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Config id, or a file: ONNX, weights.", metavar="ID|FILE")
+    ],
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", help="With an id: weights file; default those in --db.")
     ] = None,
@@ -32,7 +35,7 @@ def upscale(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
     db: Db = DEFAULT_DB,
 ) -> None:
-    """Enlarge images (to PNG) and videos (to MP4 or MKV): luma by the network, colour by bicubic.
+    """Enlarge images (to PNG) and videos (to MP4 or MKV): luma by the network, colour and transparency by bicubic.
 
     Example: sweep upscale photo.jpg clip.mp4 -o big --model eSR-TM_s2_K5_C4.onnx
 
@@ -72,7 +75,7 @@ def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     from workers.upscale import from_file, from_module
 
     keep_freed_memory()
-    if Path(model).suffix in (".onnx", ".safetensors", ".pt", ".pth", ".model") or Path(model).is_file():
+    if Path(model).suffix.lower() in MODELS or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.cli.export import trained
 
@@ -117,7 +120,7 @@ def _one(source: Path, target: Path, upscaler: Upscaler, bar: Any) -> None:
     from PIL import Image
 
     from workers.export import write
-    from workers.images import read_image
+    from workers.images import read_picture
     from workers.upscale.video import SUFFIXES, upscale_video
 
     if source.suffix.lower() in SUFFIXES:
@@ -126,5 +129,5 @@ def _one(source: Path, target: Path, upscaler: Upscaler, bar: Any) -> None:
         bar.remove_task(task)
         return
     buffer = io.BytesIO()
-    Image.fromarray(upscaler.image(read_image(source))).save(buffer, "PNG")
+    Image.fromarray(upscaler.image(*read_picture(source))).save(buffer, "PNG")
     write(buffer.getvalue(), target)

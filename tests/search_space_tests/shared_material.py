@@ -12,7 +12,12 @@ SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "s
 
 def published(name: str) -> Path:
     """A path under published/, or the test is skipped with the reason."""
-    path = SHARED / "published" / name
+    return shared(f"published/{name}")
+
+
+def shared(name: str) -> Path:
+    """A path in the development material, or the test is skipped with the reason."""
+    path = SHARED / name
     if not path.exists():
         pytest.skip(f"{path} is not there (development material; set EDGE_SWEEP_SHARED)")
     return path

@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from analysis.hypervolume import hypervolume
+from results_db.rows import Source
 from results_db.store import Store
 from search_space.config import Config
 from search_space.describe import describe
 from search_space.errors import BadData, SweepError
-from search_space.facts import Speed
+from search_space.facts import Quality, Speed
 from search_space.spaces import load_space
 from sweep.cli.main import app
 from sweep.costmodel import CostModel, accuracy, cross_validated, first_sample, suggest
+from sweep.frontier_guide import suggest_frontier
 
 PAPER = load_space("paper").configs
 
@@ -59,6 +62,62 @@ def test_too_few_measurements_are_refused() -> None:
 def test_cross_validation_predicts_each_config_once() -> None:
     some = first_sample(PAPER, 30)
     assert cross_validated(some, [seconds(c) for c in some]).n == 30
+
+
+def quality_of(config: Config) -> float:
+    """Made up: more arithmetic gives a better image, and some families make more of it."""
+    return 30 + math.log10(describe(config).macs_full_hd) + 0.1 * len(config.family)
+
+
+def test_the_frontier_is_found_with_far_fewer_measurements_than_at_random() -> None:
+    space = [c for c in PAPER if c.scale == 2]
+    fps, quality = {c: 1 / seconds(c) for c in space}, {c.id: quality_of(c) for c in space}
+    points = {c: (math.log10(fps[c]), quality[c.id]) for c in space}
+    floor = [min(p[i] for p in points.values()) for i in (0, 1)]
+    whole = hypervolume(list(points.values()), floor)
+    known = first_sample(space, 24)
+    at_random = first_sample(space, 48, seed=1)
+    for _ in range(2):
+        model = CostModel(known, [1 / fps[c] for c in known])
+        left = [c for c in space if c not in set(known)]
+        picked = suggest_frontier(model, {c: fps[c] for c in known}, left, quality, 12)
+        assert len(set(picked)) == 12
+        assert not set(picked) & set(known)
+        known += picked
+    covered = hypervolume([points[c] for c in known], floor) / whole
+    assert covered > 0.99
+    assert covered > hypervolume([points[c] for c in at_random], floor) / whole
+
+
+def test_configs_without_a_quality_are_not_asked_for() -> None:
+    some = first_sample(PAPER, 24)
+    model = CostModel(some, [seconds(c) for c in some])
+    left = [c for c in PAPER if c not in set(some)][:40]
+    picked = suggest_frontier(model, {c: 1 / seconds(c) for c in some}, left, {c.id: 30.0 for c in left[:5]}, 12)
+    assert set(picked) == set(left[:5])
+
+
+def test_the_command_asks_for_what_could_be_on_the_frontier(tmp_path: Path) -> None:
+    db = str(tmp_path / "s.db")
+    space = [c for c in PAPER if c.scale == 2]
+    some = first_sample(space, 24)
+    found = [Quality(c.id, "Set5", "psnr", quality_of(c), "dB", "made-up", ()) for c in space]
+    with Store.open(db) as store:
+        store.add_speeds([Speed(c.id, "pi", "eager", "fp32", "fullhd14", 1 / seconds(c)) for c in some])
+        number = store.create_sweep("made up", "table", "{}", "unknown", source=Source.RE_EVALUATED)
+        store.add_qualities(number, found, Source.RE_EVALUATED)
+    args = ["cost", "--db", db, "--suggest", "7", "--frontier", "--metric", "psnr:Set5"]
+    picked = CliRunner().invoke(app, args)
+    assert picked.exit_code == 0, picked.output
+    known = {c: 1 / seconds(c) for c in some}
+    model = CostModel(some, list(map(seconds, some)))
+    left = [c for c in space if c not in set(some)]
+    wanted = suggest_frontier(model, known, left, {c.id: quality_of(c) for c in space}, 7)
+    assert set(picked.stdout.split()) == {c.id for c in wanted}
+    alone = CliRunner().invoke(app, ["cost", "--db", db, "--frontier"])
+    assert isinstance(alone.exception, BadData)
+    strange = CliRunner().invoke(app, [*args[:-1], "psnr:Nowhere"])
+    assert "choose from psnr:Set5" in str(strange.exception)
 
 
 def test_the_command_predicts_from_the_store_and_suggests_ids(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(N, 1, H, W) to (N, 1, sH, sW), float32."""
 LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
 """Largest difference from torch that is rounding, of outputs in [0, 1]; int8 has none, its PSNR is what counts."""
+MAX_LOSS = 3.0
+"""dB: a file that loses more is no use to anybody."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Check:
     @property
     def psnr_change(self) -> float:
         """dB; negative is worse."""
-        return self.psnr_file - self.psnr_torch
+        return 0.0 if self.psnr_file == self.psnr_torch else self.psnr_file - self.psnr_torch
 
 
 def check(data: bytes, form: str, config: Config, module: nn.Module, images: ImageSet) -> Check:

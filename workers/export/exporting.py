@@ -7,7 +7,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -15,12 +15,12 @@ from torch import nn
 from search_space.config import Config
 from search_space.errors import BadData, BadWeights
 from workers.deploy import deployed
-from workers.export.check import LIMITS, Check, check
-from workers.export.graphs import FORMATS, Half, to_format, to_onnx
+from workers.export.check import LIMITS, MAX_LOSS, Check, check
+from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
 from workers.export.quantise import Luma, to_int8
 from workers.images import ImageSet
-from workers.quality import prepare
+from workers.quality import PROTOCOL, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -48,30 +48,39 @@ def export(
     *,
     precision: str = "fp32",
     recipe: str = "",
-    psnr: str = "",
     calibration: ImageSet | None = None,
+    force: bool = False,
 ) -> Exported:
     """``module`` (as trained) as a file of ``form``, checked on ``images`` against torch.
 
     Safetensors holds the weights as trained, in float32 or half; the other formats hold the deployed form.
-    Int8 is for ONNX, with ranges from ``calibration`` (default: the images). Raises BadData for a combination
-    that does not exist, and BadWeights when the file's output differs by more than rounding.
+    Int8 is for ONNX, with ranges from ``calibration`` (default: the images). The PSNR inside is the file's own.
+    Raises BadData for a combination that does not exist, and BadWeights when the file's output differs by more
+    than rounding or, unless ``force``, loses more than ``MAX_LOSS`` dB.
     """
     _require(form, precision)
-    metadata = Metadata.of(config, precision, recipe, psnr)
+    metadata = Metadata.of(config, precision, recipe)
     trained = copy.deepcopy(module).cpu().float().eval()
     if form == "safetensors":
         kept = copy.deepcopy(trained).half() if precision == "fp16" else trained
-        data = to_format(kept, form, metadata)
     else:
-        graph = deployed(trained)
-        data = to_format(Half(graph) if precision == "fp16" else graph, form, metadata)
+        kept = deployed(trained)
+        kept = Half(kept) if precision == "fp16" else kept
+    data = to_format(kept, form, metadata)
     if precision == "int8":
         data = to_int8(data, calibration_inputs(config, calibration or images))
     result = check(data, form, config, trained, images)
     limit = LIMITS.get(precision)
     if limit is not None and not result.max_difference <= limit:
         raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {limit:g})")
+    if not force and not result.psnr_change >= -MAX_LOSS:
+        raise BadWeights(
+            f"{precision} changes PSNR on {images.name} by {result.psnr_change:+.2f} dB, "
+            f"from {result.psnr_torch:.2f} dB (limit -{MAX_LOSS:g}): use a wider precision, or force it"
+        )
+    told = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
+    # What was checked is kept; only what it says about itself is written anew.
+    data = with_metadata(data, told.items()) if form == "onnx" else to_format(kept, form, told)
     return Exported(data, form, precision, result)
 
 

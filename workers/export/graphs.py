@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,8 +78,19 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
     del model.graph.metadata_props[:]
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
+    return _stamped(model, metadata or {})
+
+
+def with_metadata(onnx: bytes, metadata: dict[str, str]) -> bytes:
+    """The same graph with ``metadata`` in place of what it said before."""
+    import onnx as onnx_package
+
+    return _stamped(onnx_package.load_from_string(onnx), metadata)
+
+
+def _stamped(model: Any, metadata: dict[str, str]) -> bytes:
     del model.metadata_props[:]
-    for key, text in (metadata or {}).items():
+    for key, text in metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text
     out: bytes = model.SerializeToString(deterministic=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from search_space.describe import describe
 from search_space.errors import BadConfig, BadWeights
 from workers.deploy import deployed
 from workers.export import Metadata, onnx_runner
-from workers.upscale.colour import bicubic, join, split
-from workers.upscale.tiles import TILE, Network, run_tiled
+from workers.luma import luma
+from workers.upscale.colour import bicubic_rows, colour, join, to_uint8
+from workers.upscale.tiles import TILE, Network, run_tiled, strips
 from workers.weights import MAX_BYTES, load
 
 
@@ -37,10 +40,32 @@ class Upscaler:
         bright: NDArray[np.float32] = np.clip(out, 0, 1) * np.float32(255)
         return bright
 
-    def image(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB or (H, W) grey, uint8, to the same kind ``scale`` times as large."""
-        y, chroma = split(pixels)
-        return join(self.luma(y), None if chroma is None else bicubic(chroma, self.scale))
+    def image(self, pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB or (H, W) grey, uint8, to the same kind ``scale`` times as large.
+
+        With ``alpha`` (H, W) the result has one more channel, enlarged by bicubic. What lies between
+        the two images is held a strip of tiles at a time, so memory hardly grows with the image.
+        """
+        height, width = pixels.shape[:2]
+        grey = pixels.ndim == 2
+        colours, channels = 1 if grey else 3, (1 if grey else 3) + (alpha is not None)
+        out = np.empty((height * self.scale, width * self.scale, channels), dtype=np.uint8)
+
+        def bright(first: int, last: int) -> NDArray[np.float32]:
+            return luma(pixels[first:last]) / np.float32(255)
+
+        for row, strip in strips(self.network, bright, (height, width), self.scale, self.receptive_field, self.tile):
+            place = slice(row.start * self.scale, row.stop * self.scale)
+            y = np.clip(strip, 0, 1, out=strip)
+            y *= np.float32(255)
+            chroma = None
+            if not grey:
+                chroma = bicubic_rows(lambda a, b: colour(pixels[a:b]), row, height, self.scale)
+            out[place, :, :colours] = join(y, chroma).reshape(len(y), -1, colours)
+            if alpha is not None:
+                solid = bicubic_rows(lambda a, b: alpha[None, a:b].astype(np.float32), row, height, self.scale)
+                out[place, :, colours] = to_uint8(solid[0])
+        return out[..., 0] if channels == 1 else out
 
 
 def from_module(config: Config, module: nn.Module, tile: int = TILE) -> Upscaler:
@@ -64,10 +89,26 @@ def from_file(path: Path, tile: int = TILE) -> Upscaler:
         raise BadWeights(f"there is no model file {path}")
     if path.stat().st_size > MAX_BYTES:
         raise BadWeights(f"{path} has {path.stat().st_size >> 20} MiB (limit {MAX_BYTES >> 20})")
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         return _from_onnx(path, tile)
+    _refuse_programs(path)
     config = _config_of(path)
     return from_module(config, load(config, path), tile)
+
+
+def _refuse_programs(path: Path) -> None:
+    """TorchScript and PT2 files are programs: reading one may run what its maker put in."""
+    inside: list[str] = []
+    if zipfile.is_zipfile(path):
+        with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
+            inside = archive.namelist()
+    script = any("/code/" in name for name in inside)
+    exported = path.suffix.lower() == ".pt2" or any(name.endswith("/archive_format") for name in inside)
+    if script or exported:
+        raise BadWeights(
+            f"{path} is a {'TorchScript' if script else 'torch.export'} program: loading one can run its maker's code; "
+            "give the same network as ONNX or safetensors ('sweep export' writes both), or weights as .pth"
+        )
 
 
 def _from_onnx(path: Path, tile: int) -> Upscaler:
@@ -93,7 +134,7 @@ def onnx_metadata(data: bytes) -> dict[str, str]:
 
 def _config_of(path: Path) -> Config:
     """From the metadata of a safetensors file, else from the file's name."""
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         from safetensors import SafetensorError, safe_open
 
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from search_space.errors import BadData, MissingExtra
+from workers.upscale.clip import Clip, look
 from workers.upscale.colour import bicubic, to_uint8
 from workers.upscale.model import Upscaler
 
@@ -26,7 +27,8 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
     """Write ``target`` (its ending chooses the container) and return the number of frames.
 
     Y of a video is studio-range luma already, so no colour conversion is made on the way. Raises BadData when
-    the file is no video or the target cannot be written, MissingExtra without PyAV.
+    the file is no video or the target cannot be written, MissingExtra without PyAV. Also when the video is cut off or
+    damaged: then ``target`` holds the frames that could be read, and the error says how many.
     """
     if find_spec("av") is None:
         raise MissingExtra("video needs PyAV: pip install 'edge-sweep[video]'")
@@ -34,55 +36,100 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
 
     part = target.with_name(f".part-{target.name}")
     try:
+        clip = look(source)
         with ExitStack() as stack:
             reader = stack.enter_context(av.open(str(source)))
-            if not reader.streams.video:
-                raise BadData(f"{source} holds no video")
             writer = stack.enter_context(av.open(str(part), "w"))
-            frames = _copy(reader, writer, upscaler, progress)
+            copy = _Copy(reader, writer, upscaler, clip, progress)
+            copy.run()
         part.replace(target)
     except av.error.FFmpegError as error:
-        raise BadData(f"{source}: {error}") from None
+        raise BadData(f"cannot be used as a video ({error.strerror or error})") from None
     except OSError as error:
         raise BadData(f"cannot write {target}: {error.strerror}") from None
     finally:
         part.unlink(missing_ok=True)
-    return frames
+    if copy.damaged or clip.lacks(copy.frames, copy.end):
+        promised = f" of {clip.frames}" if clip.frames else ""
+        raise BadData(f"cut off or damaged: {copy.frames}{promised} frames could be read, {target} holds them")
+    return copy.frames
 
 
-def _copy(reader: Any, writer: Any, upscaler: Upscaler, progress: Progress | None) -> int:
-    picture = reader.streams.video[0]
-    picture.thread_type = "AUTO"
-    out = _encoder(writer, picture, upscaler.scale)
-    sound = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams.audio}
-    total, done = picture.frames or None, 0
-    for packet in reader.demux([picture, *reader.streams.audio]):
-        if packet.stream.index in sound:
-            # The packet that flushes a decoder carries no sound.
-            if packet.dts is not None:
-                packet.stream = sound[packet.stream.index]
-                writer.mux(packet)
-            continue
-        for frame in packet.decode():
-            for ready in out.encode(enlarged(frame, upscaler)):
-                writer.mux(ready)
-            done += 1
-            if progress is not None:
-                progress(done, total)
-    for ready in out.encode(None):
-        writer.mux(ready)
-    return done
+class _Copy:
+    """One video on its way from a reader to a writer."""
+
+    def __init__(self, reader: Any, writer: Any, upscaler: Upscaler, clip: Clip, progress: Progress | None) -> None:
+        self.reader, self.writer, self.upscaler, self.clip = reader, writer, upscaler, clip
+        self.progress = progress or (lambda done, total: None)
+        self.picture = reader.streams.video[0]
+        self.picture.thread_type = "AUTO"
+        self.out = _encoder(writer, self.picture, upscaler.scale, clip)
+        self.sound = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams.audio}
+        self.frames, self.end, self.damaged = 0, 0.0, False
+
+    def run(self) -> None:
+        """All that can be read; ``damaged`` says whether something could not."""
+        for packet in self._packets():
+            if packet.stream.index in self.sound:
+                # The packet that flushes a decoder carries no sound.
+                if packet.dts is not None:
+                    packet.stream = self.sound[packet.stream.index]
+                    self.writer.mux(packet)
+                continue
+            self.damaged |= bool(packet.is_corrupt)
+            for frame in self._decoded(packet):
+                self._write(frame)
+        for ready in self.out.encode(None):
+            self.writer.mux(ready)
+
+    def _packets(self) -> Iterator[Any]:
+        import av
+
+        try:
+            yield from self.reader.demux([self.picture, *self.reader.streams.audio])
+        except av.error.InvalidDataError:
+            self.damaged = True
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        import av
+
+        try:
+            return list(packet.decode())
+        except av.error.InvalidDataError:
+            self.damaged = True
+            return []
+
+    def _write(self, frame: Any) -> None:
+        if frame.pts is not None:
+            length = float(frame.duration * frame.time_base) if frame.duration else 1 / float(self.clip.rate)
+            self.end = max(self.end, float(frame.pts * frame.time_base) + length)
+        made = enlarged(frame, self.upscaler)
+        for name, value in self.clip.colours.items():
+            setattr(made, name, value)
+        for ready in self.out.encode(made):
+            self.writer.mux(ready)
+        self.frames += 1
+        self.progress(self.frames, self.clip.frames)
 
 
-def _encoder(writer: Any, picture: Any, scale: int) -> Any:
+def _encoder(writer: Any, picture: Any, scale: int, clip: Clip) -> Any:
     import av
+    from av.video.reformatter import ColorRange
 
     codec = next((name for name in CODECS if name in av.codecs_available), CODECS[-1])
-    out = writer.add_stream(codec, rate=picture.average_rate or 25)
+    out = writer.add_stream(codec, rate=clip.rate)
     # 4:2:0 wants even sides: of an odd picture one row or column is left out.
     out.width, out.height = picture.width * scale // 2 * 2, picture.height * scale // 2 * 2
     out.pix_fmt = "yuv420p"
-    out.codec_context.time_base = picture.time_base
+    context = out.codec_context
+    context.time_base = picture.time_base
+    for name, value in clip.colours.items():
+        setattr(context, name, value)
+    context.color_range = ColorRange.MPEG
+    if clip.aspect is not None:
+        context.sample_aspect_ratio = clip.aspect
+    if clip.rotation:
+        out.set_display_rotation(clip.rotation)
     if codec == "libx264":
         out.options = {"crf": "16", "preset": "medium"}
     else:

