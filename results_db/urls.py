@@ -99,6 +99,8 @@ def redact(text: str) -> str:
     """
     # Greedy up to the last @ before the path: a password may itself hold @ or /.
     text = re.sub(r"(:/+[^\s:/@]*):[^\s]*@", r"\1:***@", text)
+    # Or blanks; better too much is hidden than half of it shown.
+    text = re.sub(r"(:/+[^\s:/@]*):[^\n/]*@", r"\1:***@", text)
     return _SECRET.sub(r"\1***", text)
 
 

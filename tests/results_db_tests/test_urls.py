@@ -121,6 +121,8 @@ def test_a_password_in_an_address_that_cannot_be_read_is_not_shown(text: str) ->
         ("?password=s3 cret&user=me", "?password=***&user=me"),
         ("{'token': 's3 cret', 'seed': 1}", "{'token': ***, 'seed': 1}"),
         ("postgresql+psycopg:/u:s3cret@h/d", "postgresql+psycopg:/u:***@h/d"),
+        ("no route to postgresql://u:s3 cr@et@h/d: down", "no route to postgresql://u:***@h/d: down"),
+        ("from a://u:x@h/d to b://v:y@g/e", "from a://u:***@h/d to b://v:***@g/e"),
     ],
 )
 def test_a_password_with_a_blank_goes_as_a_whole(text: str, shown: str) -> None:
