@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.ask import Ask
 from analysis.charts.devices import draw
-from analysis.results import gather
+from analysis.results import gather_means
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MOST = 5
 
 def figure(store: Store, ask: Ask) -> Figure:
     """The chart of every pair of timings (device, and backend or precision where one device has several)."""
-    results = gather(store, ask)
+    results = gather_means(store, ask, figures=False)
     table = results.table[results.table["fps"].notna()]
     kinds = table[["device", "backend", "precision"]].drop_duplicates()
     many = kinds["device"].duplicated(keep=False).any()

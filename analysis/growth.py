@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.ask import Ask
 from analysis.charts.growth import History, draw
-from analysis.results import Results, gather
+from analysis.results import Results, gather_means
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def figure(store: Store, ask: Ask) -> Figure:
     """The chart for one device (the first one when none is asked for), or against MACs where nothing was timed."""
-    results = gather(store, ask)
+    results = gather_means(store, ask)
     y = results.metric(ask.metric)
     name = ask.x if ask.x != "fps" or results.devices else "macs"
     x = results.cost(name)

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.ask import Ask
 from analysis.charts import pareto as chart
-from analysis.results import Results, gather
+from analysis.results import Results, gather_means
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ MOST_DEVICES = 6
 
 def figure(store: Store, ask: Ask) -> Figure:
     """The chart ``ask`` wants of a store. Raises SweepError when it holds nothing of the kind."""
-    return draw(gather(store, ask), ask)[0]
+    return draw(gather_means(store, ask), ask)[0]
 
 
 def draw(results: Results, ask: Ask) -> tuple[Figure, chart.Drawn]:

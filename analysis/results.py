@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.ask import Ask
 from analysis.axes import METRICS, Axis, cost, metric
-from results_db import frames
+from results_db import frames, summaries
 from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadConfig, SweepError
@@ -81,6 +81,26 @@ def load(store: Store, ask: Ask) -> pd.DataFrame:
     return frames.results(store, sweep=ask.sweep, backend=ask.backend, precision=ask.precision)
 
 
+def gather_means(store: Store, ask: Ask, figures: bool = True) -> Results:
+    """``gather`` for a chart, which looks at no single trial: the database takes the means over seeds.
+
+    Only what ``ask.metric`` needs is read, and no figure where none is wanted.
+    """
+    metrics: list[str] | None = None
+    if not figures and ask.protocol is None:
+        metrics = []
+    else:
+        # Without a wish the most complete of the first kind is shown.
+        name = ask.metric or next(iter(METRICS))
+        metrics = [m for m in frames.measures(store) if m == name or m.startswith(f"{name}:")] or None
+    means = summaries.means(store, ask.sweep, ask.backend, ask.precision, metrics)
+    results = gather(store, ask, means)
+    if metrics and not results.metrics:
+        # It is there for another source or device only: the refusal is to name what there is for this one.
+        return gather(store, ask, summaries.means(store, ask.sweep, ask.backend, ask.precision))
+    return results
+
+
 def gather(store: Store, ask: Ask | None = None, whole: pd.DataFrame | None = None) -> Results:
     """The results ``ask`` is about (out of ``whole``, when that was loaded before).
 
@@ -137,9 +157,10 @@ def _refuse_unknown(kind: str, wanted: object, there: Iterable[object]) -> None:
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row a (config, device, backend, precision): several seeds are averaged, the newest trial named."""
     key = ["config", *SPEED]
-    counts = table.groupby(key, dropna=False, sort=False).size()
-    repeats = int(counts.max()) if len(counts) else 0
-    if repeats <= 1:
+    grouped = table.groupby(key, dropna=False, sort=False)
+    rows = int(grouped.size().max()) if len(table) else 0
+    repeats = int(grouped["repeats"].sum().max()) if len(table) and "repeats" in table else rows
+    if rows <= 1:
         return table.reset_index(drop=True), repeats
     qualities = [c for c in table.columns if ":" in c]
     means = table.groupby(key, dropna=False, sort=False)[qualities].transform("mean")
@@ -168,10 +189,8 @@ def _costs(config: str) -> tuple[float, float]:
 
 def _planned(store: Store, ask: Ask, source: str) -> dict[int, frozenset[str]]:
     """What was asked of the sweeps of this source, by scale, so that a chart can say what is missing."""
-    sweeps = [store.sweep(ask.sweep)] if ask.sweep is not None else store.sweeps()
-    ids = {row.key.config for sweep in sweeps if sweep.source == source for row in store.trials(sweep.id)}
     out: dict[int, set[str]] = {}
-    for name in ids:
+    for name in summaries.wanted_configs(store, source, ask.sweep):
         family, _, rest = name.partition("_s")
         scale = int(rest.split("_")[0])
         if (not ask.scales or scale in ask.scales) and (not ask.families or family in ask.families):

@@ -42,6 +42,8 @@ class Database:
         self.readonly = readonly
         self.reconnect_s = reconnect_s
         self.engine = _sqlite(address, readonly, busy_timeout_s) if address.path else _postgresql(address, readonly)
+        # Rows read from the driver's own cursor, and COPY, bring the driver's own errors.
+        self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,14 +71,14 @@ class Database:
             try:
                 with self.engine.connect().execution_options(edge_write=write) as connection, connection.begin():
                     return work(connection)
-            except SQLAlchemyError as error:
+            except self._errors as error:
                 if not transient(error, self.is_sqlite) or time.monotonic() + pause > deadline:
                     raise explain(error, self.address) from None
             time.sleep(pause)
             pause = min(2.0, pause * 2)
 
 
-def transient(error: SQLAlchemyError, is_sqlite: bool) -> bool:
+def transient(error: Exception, is_sqlite: bool) -> bool:
     """Whether doing the same again may work: a dropped connection, a deadlock, a server that restarts."""
     if is_sqlite or not isinstance(error, DBAPIError):
         return False
@@ -92,7 +94,7 @@ def transient(error: SQLAlchemyError, is_sqlite: bool) -> bool:
     return isinstance(error, OperationalError) and not state and not any(word in words for word in final)
 
 
-def explain(error: SQLAlchemyError, address: Address | str) -> StoreError:
+def explain(error: Exception, address: Address | str) -> StoreError:
     """One clear line for a database error: what is wrong and what to do, without passwords."""
     cause = getattr(error, "orig", None) or error
     words = redact(" ".join(str(cause).split()))

@@ -12,7 +12,9 @@ ALLOW = "EDGE_SWEEP_ALLOW_NETWORK_FS"
 NETWORK = frozenset(
     (
         *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "ncpfs", "afs", "coda", "davfs"),
-        *("lustre", "gpfs", "beegfs", "glusterfs", "ceph", "orangefs", "pvfs2", "ocfs2", "gfs2"),
+        *("lustre", "gpfs", "beegfs", "glusterfs", "ceph", "orangefs", "pvfs2", "ocfs2", "gfs2", "wekafs", "panfs"),
+        # Folders of the host inside a virtual machine.
+        *("9p", "vboxsf"),
         *("fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.ceph-fuse", "fuse.davfs2", "fuse.rclone", "fuse.s3fs"),
         *("fuse.gcsfuse", "fuse.curlftpfs", "fuse.juicefs", "fuse.blobfuse2", "fuse.goofys", "fuse.mount-s3"),
     )

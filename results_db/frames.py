@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 
 from results_db.engine import BINARY
-from results_db.planning import of_sweep, sweep_id
+from results_db.naming import sweep_id
+from results_db.planning import of_sweep
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
 
@@ -94,29 +95,45 @@ def _results(
     protocol: str | None,
     metrics: Sequence[str] | None,
 ) -> pd.DataFrame:
-    import pandas as pd
-
-    number = None if wanted is None else sweep_id(connection, wanted)
-    if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1:
-        # Every trial is of the one sweep there is: no need to look each up.
-        number = None
+    number = narrowing(connection, wanted)
     trials = _trials(connection, number, source, metrics is None)
     figures = _quality(connection, number, protocol, metrics)
     table = _beside(trials, figures)
     names = list(figures.columns[2:])
-    speeds = _speeds(connection, speed_filter)
-    orphans = speeds[~speeds["config"].isin(trials["config"])] if wanted is None and source is None else speeds[:0]
-    table = table.merge(speeds, on="config", how="left")
-    if len(orphans):
-        table = pd.concat([table, orphans], ignore_index=True)
-    codes, ids = pd.factorize(table["config"])
-    parts = pd.Series(ids).str.extract(r"^([^_]+)_s(\d+)")
-    table["family"] = parts[0].take(codes).array
-    table["scale"] = parts[1].astype("int64").to_numpy()[codes]
+    table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
     first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
     first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
     first = [column for column in first if metrics is None or column not in DETAILS]
     return table[[*first, *[column for column in table.columns if column not in first]]]
+
+
+def narrowing(connection: Connection, wanted: int | str | None) -> int | None:
+    """The id of the sweep whose trials are to be looked up; None where every trial there is will do.
+
+    Raises StoreError for a sweep that is not there.
+    """
+    number = None if wanted is None else sweep_id(connection, wanted)
+    # Every trial is of the one sweep there is: no need to look each up.
+    return None if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1 else number
+
+
+def with_speeds(
+    connection: Connection, table: pd.DataFrame, chosen: dict[str, str | None], orphans: bool
+) -> pd.DataFrame:
+    """Rows of trials with each speed of their config beside them (and, on demand, speeds without a trial), and
+    ``family`` and ``scale`` of each config."""
+    import pandas as pd
+
+    speeds = _speeds(connection, chosen)
+    alone = speeds[~speeds["config"].isin(table["config"])] if orphans else speeds[:0]
+    table = table.merge(speeds, on="config", how="left")
+    if len(alone):
+        table = pd.concat([table, alone], ignore_index=True)
+    codes, ids = pd.factorize(table["config"])
+    parts = pd.Series(ids, dtype="str").str.extract(r"^([^_]+)_s(\d+)")
+    table["family"] = parts[0].take(codes).array
+    table["scale"] = parts[1].astype("int64").to_numpy()[codes]
+    return table
 
 
 def _beside(trials: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
@@ -166,13 +183,7 @@ def _quality(
     """A row a (trial, protocol), a column a ``metric:dataset``; the database turns rows into columns."""
     import pandas as pd
 
-    query = select(measure.c.id, measure.c.protocol, measure.c.metric, measure.c.dataset).order_by(measure.c.id)
-    if protocol is not None:
-        query = query.where(measure.c.protocol == protocol)
-    kinds: dict[str, dict[str, int]] = {}
-    for named, of_protocol, metric, dataset in connection.execute(query):
-        if metrics is None or f"{metric}:{dataset}" in metrics:
-            kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+    kinds = kinds_of_figures(connection, protocol, metrics)
     turn = _by_grouping if connection.dialect.name == "postgresql" else _by_joins
     tables = []
     for of_protocol, columns in kinds.items():
@@ -189,6 +200,20 @@ def _quality(
     if not tables:
         return pd.DataFrame({"trial": pd.Series(dtype="int64"), "protocol": pd.Series(dtype="str")})
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def kinds_of_figures(
+    connection: Connection, protocol: str | None, metrics: Sequence[str] | None
+) -> dict[str, dict[str, int]]:
+    """The number of each quality column by protocol: ``{"y-v1": {"psnr:Set5": 3}}``."""
+    query = select(measure.c.id, measure.c.protocol, measure.c.metric, measure.c.dataset).order_by(measure.c.id)
+    if protocol is not None:
+        query = query.where(measure.c.protocol == protocol)
+    kinds: dict[str, dict[str, int]] = {}
+    for named, of_protocol, metric, dataset in connection.execute(query):
+        if metrics is None or f"{metric}:{dataset}" in metrics:
+            kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+    return kinds
 
 
 def _by_joins(columns: dict[str, int], number: int | None) -> Any:

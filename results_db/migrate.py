@@ -68,6 +68,10 @@ def copy_file(source: Path, target: Path) -> None:
         other = sqlite3.connect(partial)
         try:
             one.backup(other)
+            # Pages are copied as they are, damaged ones too.
+            (found,) = other.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"{source} is damaged: {' '.join(str(found).split())[:200]}")
             other.execute("PRAGMA journal_mode=DELETE")
         finally:
             one.close()

@@ -46,6 +46,9 @@ def prepare(db: Database) -> None:
 def _check_file(path: Path, readonly: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a database file")
+    if path.exists() and not path.is_file():
+        # To open a pipe would wait for its other end for ever.
+        raise StoreError(f"{path} is not a file (a pipe or a device): name a file for the database")
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist")
     exists = path.exists()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from results_db import schema
 from results_db.store import Store
@@ -31,6 +33,12 @@ def copy(
         raise StoreError(f"{source.url} cannot be copied onto itself")
 
     def write(there: Connection) -> dict[str, int]:
+        try:
+            return fill(there)
+        except _OfTarget as failed:
+            raise failed.error from None
+
+    def fill(there: Connection) -> dict[str, int]:
         filled = [table.name for table in COPIED if there.execute(select(table).limit(1)).first() is not None]
         if filled:
             raise StoreError(f"{target.url} is not empty (it has rows in {', '.join(filled)}): name a new database")
@@ -39,27 +47,47 @@ def copy(
     return target.database.write(write)
 
 
+class _OfTarget(Exception):
+    """An error of the target, on its way past the source, which would take it for its own."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def _of_target(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, connection.dialect.loaded_dbapi.Error) as error:
+        raise _OfTarget(error) from None
+
+
 def _table(here: Connection, there: Connection, table: Table, progress: Callable[[str, int], None]) -> int:
     rows = 0
     size = ARTIFACT_BATCH if table is schema.artifact else BATCH
     for batch in _batches(here, table, size):
         if table is schema.artifact:
             _check(batch)
-        _insert(there, table, batch)
+        with _of_target(there):
+            _insert(there, table, batch)
         rows += len(batch)
         progress(table.name, rows)
     count = select(func.count()).select_from(table)
-    arrived, left = there.execute(count).scalar_one(), here.execute(count).scalar_one()
+    with _of_target(there):
+        arrived = there.execute(count).scalar_one()
+    left = here.execute(count).scalar_one()
     if not rows == arrived == left:
         raise StoreError(f"table {table.name}: {left} rows in the source, {arrived} arrived; nothing was kept")
     if there.dialect.name == "postgresql" and "id" in table.c:
         # The rows brought their ids along: the next one is given out after the last.
-        there.execute(
-            text(
-                f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"
-                f" (SELECT coalesce(max(id), 0) + 1 FROM {table.name}), false)"
+        with _of_target(there):
+            there.execute(
+                text(
+                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'),"
+                    f" (SELECT coalesce(max(id), 0) + 1 FROM {table.name}), false)"
+                )
             )
-        )
     return rows
 
 

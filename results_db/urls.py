@@ -14,11 +14,16 @@ from sqlalchemy.exc import ArgumentError
 from search_space.errors import StoreError
 
 _SECRET = re.compile(
-    r"((?:password|passwd|passfile|pgpassword|sslpassword|token)[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&;,]+)",
+    r"((?:password|passwd|passfile|pgpassword|sslpassword|token)[\"']?\s*[=:]\s*)"
+    # A value without quotes may hold blanks: it ends at a separator or before the next key.
+    r"(\"[^\"]*\"|'[^']*'|[^\s&;,]+(?:[ \t]+(?!\w+[\"']?\s*[=:])[^\s&;,]+)*)",
     re.IGNORECASE,
 )
 _SECRET_NAME = re.compile(r"password|passwd|token|secret", re.IGNORECASE)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
+_MEANT = re.compile(r"(sqlite|postgres\w*)(\+\w+)?:|[A-Za-z][A-Za-z0-9+._-]+:/[^/].*@", re.DOTALL)
+"""An address that lacks a slash or two, not a file name."""
+_ACCOUNT = re.compile(r"^([A-Za-z][A-Za-z0-9+._-]*:/*).*@", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,14 +51,17 @@ def parse(text: str) -> Address:
     if not text or "\0" in text:
         raise StoreError("a database address must not be empty (a file name, or postgresql+psycopg://USER@HOST/NAME)")
     if not _SCHEME.match(text):
-        if re.match(r"(sqlite|postgres\w*)(\+\w+)?:", text):
-            raise StoreError(f"{redact(text)[:80]!r} is not a database address (write sqlite:///FILE or a plain path)")
+        if _MEANT.match(text):
+            raise StoreError(
+                f"{_told(text)!r} is not a database address "
+                "(write sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or a plain path)"
+            )
         return _sqlite(text)
     try:
         url = make_url(text)
     except (ArgumentError, ValueError, TypeError):
         raise StoreError(
-            f"{redact(text)[:80]!r} is not a database address "
+            f"{_told(text)!r} is not a database address "
             "(sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME)"
         ) from None
     backend = url.drivername.split("+")[0]
@@ -78,6 +86,11 @@ def _sqlite(path: str) -> Address:
     return Address(URL.create("sqlite+pysqlite", database=str(resolved)), resolved)
 
 
+def _told(text: str) -> str:
+    """An address that cannot be read, for a message: nobody knows where its password ends, so all before @ goes."""
+    return redact(_ACCOUNT.sub(r"\1***@", text))[:80]
+
+
 def redact(text: str) -> str:
     """``text`` with every password in a URL, query or key=value form replaced by ***.
 
@@ -85,7 +98,9 @@ def redact(text: str) -> str:
     'postgresql+psycopg://me:***@host/db?password=***'
     """
     # Greedy up to the last @ before the path: a password may itself hold @ or /.
-    text = re.sub(r"(://[^\s:/@]*):[^\s]*@", r"\1:***@", text)
+    text = re.sub(r"(:/+[^\s:/@]*):[^\s]*@", r"\1:***@", text)
+    # Or blanks; better too much is hidden than half of it shown.
+    text = re.sub(r"(:/+[^\s:/@]*):[^\n/]*@", r"\1:***@", text)
     return _SECRET.sub(r"\1***", text)
 
 

@@ -38,7 +38,10 @@ def settle(figure: Figure) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        # As every drawing begins with; the rest of one, without a picture, would only take time.
+        engine.execute(figure)
     figure.set_layout_engine("none")
 
 

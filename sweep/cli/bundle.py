@@ -51,6 +51,7 @@ def bundle(
 
     from search_space import parse_id
     from search_space.spaces import load_space, select
+    from sweep.recall import stored_config
     from workers.benchmark import REFERENCE
     from workers.benchmark import protocol as named
     from workers.kit.bundle import bundle as pack
@@ -62,7 +63,7 @@ def bundle(
     if frontier:
         configs = _frontier(db, scale or [2, 3, 4], device, metric)
     else:
-        configs = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space or "").configs
+        configs = [stored_config(one, db) for one in dict.fromkeys(ids or ())] or load_space(space or "").configs
     configs = select(configs, family or (), scale or (), where, limit, sample)
     precisions = tuple(dict.fromkeys(precision or ("fp32",)))
     for one in precisions:
@@ -89,7 +90,7 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
     from analysis.choice import choose
     from analysis.results import gather
     from results_db.store import Store
-    from search_space import parse_id
+    from sweep.recall import stored_config
 
     found: dict[str, None] = {}
     with Store.open(db, readonly=True) as store:
@@ -101,7 +102,7 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
                 found[str(row["config"])] = None
     if not found:
         raise BadData("there is no frontier yet: the configs need a quality and a speed (sweep run, sweep benchmark)")
-    return [parse_id(one) for one in found]
+    return [stored_config(one, db) for one in found]
 
 
 def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:

@@ -177,6 +177,6 @@ def _table(found: list[Inventory]) -> None:
     console.print(table)
     for one in found:
         if one.error is not None:
-            console.print(f"unusable: {one.error}", soft_wrap=True)
+            console.print(f"unusable: {one.error}", markup=False, soft_wrap=True)
         for skipped in one.skipped:
-            console.print(f"left out: {one.name}/{skipped.name}: {skipped.reason}", soft_wrap=True)
+            console.print(f"left out: {one.name}/{skipped.name}: {skipped.reason}", markup=False, soft_wrap=True)

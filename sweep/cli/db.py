@@ -33,6 +33,7 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
         print(json.dumps(_document(found)))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
@@ -41,7 +42,11 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     for row, counts in found.sweeps:
         numbers = (counts.planned, counts.done, counts.running, counts.pending, counts.failed)
         table.add_row(
-            row.name, row.source, row.space, *map(str, numbers), row.created_at.isoformat(" ", timespec="minutes")
+            escape(row.name),
+            row.source,
+            escape(row.space),
+            *map(str, numbers),
+            row.created_at.isoformat(" ", timespec="minutes"),
         )
     console.print(table)
     console.print("rows: " + ", ".join(f"{name} {count}" for name, count in found.rows.items() if count))

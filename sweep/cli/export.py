@@ -63,14 +63,14 @@ def export(
     """
     from rich.console import Console
 
-    from search_space import parse_id
+    from sweep.recall import stored_config
     from workers.datasets import resolve
     from workers.export import FORMATS, write
     from workers.export import export as make
 
     if fp16 and int8:
         raise BadData("choose one of --fp16 and --int8")
-    config = parse_id(config_id)
+    config = stored_config(config_id, db, sweep)
     module, recipe = trained(config, weights, db, sweep)
     images = resolve(data if "/" in data or data.startswith("embedded-") else f"./{data}")
     made = make(

@@ -79,11 +79,13 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
 
 def _show(facts: dict[str, Any], failed: bool) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
     share = 100 * facts["done"] / facts["planned"] if facts["planned"] else 0
-    console.print(f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})", highlight=False)
+    title = f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})"
+    console.print(title, markup=False, highlight=False)
     console.print(
         f"{facts['done']} of {facts['planned']} done ({share:.0f} %), {facts['running']} running, "
         f"{facts['pending']} pending, {facts['failed']} failed",
@@ -94,5 +96,5 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
     if failed and facts.get("failures"):
         table = Table("config", "attempt", "class", "last error")
         for row in facts["failures"]:
-            table.add_row(row["config"], str(row["attempt"]), str(row["class"]), row["error"] or "")
+            table.add_row(row["config"], str(row["attempt"]), str(row["class"]), escape(row["error"] or ""))
         console.print(table)

@@ -70,7 +70,6 @@ def upscale(
 
 
 def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
-    from search_space import parse_id
     from workers.heap import keep_freed_memory
     from workers.upscale import from_file, from_module
 
@@ -78,8 +77,9 @@ def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     if Path(model).suffix.lower() in MODELS or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.cli.export import trained
+    from sweep.recall import stored_config
 
-    config = parse_id(model)
+    config = stored_config(model, db)
     return from_module(config, trained(config, weights, db)[0], tile)
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.ask import Ask
 from analysis.pareto import draw
-from analysis.results import gather
+from analysis.results import gather, gather_means
 from results_db.rows import Source
 from results_db.store import Store
 from search_space import parse_id
@@ -96,3 +97,50 @@ def test_a_family_that_is_not_loaded_here_is_drawn_without_its_costs(tmp_path: P
         store.record([Done(claim.trial, claim.attempt, kit.qualities(parse_id("Bicubic_s2")), (), 1.0, 10, "node")])
         results = gather(store)
     assert results.table["family"].tolist() == ["MyNet"] and results.table["parameters"].isna().all()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [Ask(), Ask(device="board"), Ask(metric="psnr:Set5"), Ask(metric="ssim", scales=(2,)), Ask(families=("ESPCN",))],
+)
+def test_a_chart_sees_what_a_table_sees(sweep_store: Store, ask: Ask) -> None:
+    whole, means = gather(sweep_store, ask), gather_means(sweep_store, ask)
+    assert (whole.source, whole.protocol, whole.planned, whole.repeats) == (
+        means.source,
+        means.protocol,
+        means.planned,
+        means.repeats,
+    )
+    assert whole.metric(ask.metric) == means.metric(ask.metric)
+    shared = [column for column in means.table.columns if column in whole.table.columns]
+    assert {"fps", "power_w", "parameters", "seconds", means.metric(ask.metric).column} <= set(shared)
+    pd.testing.assert_frame_equal(means.table[shared], whole.table[shared], check_dtype=False)
+
+
+def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
+    config = parse_id("eSR-TM_s2_K5_C4")
+    with Store.open(str(tmp_path / "two.db")) as store:
+        sweep = store.create_sweep("seeds", "demo", "{}")
+        store.plan(sweep, [TrialKey(config.id, seed, "recipe", "data", "code") for seed in (0, 1, 2)])
+        for i, claim in enumerate(store.claim([row.id for row in store.missing(sweep)], "test", 60)):
+            figures = kit.worse(kit.qualities(config), by=i) if i < 2 else ()
+            store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
+        whole, means = gather(store), gather_means(store, Ask())
+    assert whole.repeats == means.repeats == 3
+    assert len(whole.table) == len(means.table) == 1
+    assert whole.table["psnr:Set5"].item() == pytest.approx(means.table["psnr:Set5"].item())
+
+
+def test_a_metric_of_another_source_only_is_refused_with_what_there_is(tmp_path: Path) -> None:
+    config = parse_id("eSR-TM_s2_K5_C4")
+    psnr, _, ssim = kit.qualities(config)
+    with Store.open(str(tmp_path / "two.db")) as store:
+        sweep = store.create_sweep("ours", "demo", "{}")
+        store.plan(sweep, [TrialKey(config.id, 0, "recipe", "data", "code")])
+        (claim,) = store.claim([row.id for row in store.missing(sweep)], "test", 60)
+        store.record([Done(claim.trial, claim.attempt, (ssim,), (), 1.0, 10, "node")])
+        other = store.create_sweep("paper", "paper", "{}", source=Source.PUBLISHED)
+        store.add_qualities(other, (psnr,), Source.PUBLISHED)
+        assert gather_means(store, Ask()).metric(None).column == "ssim:Set5"
+        with pytest.raises(SweepError, match="choose from ssim:Set5"):
+            gather_means(store, Ask(metric="psnr:Set5")).metric("psnr:Set5")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,77 @@ def test_info_says_what_is_in_a_store(url: str) -> None:
     (sweep,) = found["sweeps"]
     assert (sweep["planned"], sweep["done"], sweep["failed"], sweep["pending"]) == (12, 8, 2, 2)
     assert CliRunner().invoke(app, ["db", "info", "--db", url]).exit_code == 0
+
+
+def one_line(arguments: list[str]) -> str:
+    """What a refused command says; its exit status is not 0."""
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code != 0
+    assert isinstance(result.exception, StoreError), result.exception
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+def test_a_text_that_postgresql_cannot_hold_is_one_line_that_names_the_target(server: Server, tmp_path: Path) -> None:
+    source, target = str(tmp_path / "one.db"), server.database()
+    fill(source)
+    with sqlite3.connect(source) as connection:
+        connection.execute("UPDATE trial SET node = 'a' || char(0) || 'b' WHERE id = 1")
+    told = one_line(["db", "copy", source, target])
+    assert "NUL" in told and source not in told
+    with Store.open(target) as store:
+        assert store.counts().planned == 0, "all of it or nothing"
+
+
+def test_an_error_of_the_target_names_the_target(tmp_path: Path) -> None:
+    source, target = str(tmp_path / "one.db"), str(tmp_path / "other.db")
+    fill(source)
+    Store.open(target).close()
+    with sqlite3.connect(target) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON trial BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+    told = one_line(["db", "copy", source, target])
+    assert target in told and source not in told
+
+
+def spoil(path: Path) -> None:
+    """Overwrite all pages but the first few: the file opens, its rows cannot be read."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trial'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("command", [["plot", "pareto", "--out", "x.png"], ["status"], ["db", "info"], ["table"]])
+def test_a_damaged_page_is_one_line(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "one.db"
+    fill(str(path))
+    spoil(path)
+    assert "damaged" in one_line([*command, "--db", str(path)])
+
+
+def test_rows_of_the_drivers_own_cursor_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    fill(str(path))
+    spoil(path)
+    with Store.open(str(path), readonly=True) as store:
+        for read in (store.trials, lambda: frames.attempts(store)):
+            with pytest.raises(StoreError, match="damaged"):
+                read()
+
+
+def test_no_backup_is_made_of_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "one.db"
+    fill(str(path))
+    spoil(path)
+    assert "damaged" in one_line(["db", "backup", "--db", str(path), "--out", str(tmp_path / "backup.db")])
+    assert not list(tmp_path.glob("backup.db*"))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "not a file" in one_line(["status", "--db", str(tmp_path / "pipe")])

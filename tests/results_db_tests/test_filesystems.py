@@ -31,6 +31,14 @@ def test_the_deepest_mount_holds_the_file(path: str, kind: str) -> None:
     assert filesystem(Path(path), MOUNTS) == kind
 
 
+@pytest.mark.parametrize("kind", ["9p", "vboxsf", "wekafs", "panfs"])
+def test_folders_of_a_host_and_parallel_filesystems_are_refused(kind: str, tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(f"host {tmp_path.resolve()} {kind} rw 0 0\n")
+    with pytest.raises(StoreError, match=kind):
+        refuse_network(tmp_path / "sweep.db", False, mounts)
+
+
 def test_a_network_filesystem_is_refused_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"server:/x {tmp_path.resolve()} lustre rw 0 0\n")

@@ -47,6 +47,8 @@ def newer(path: Path) -> None:
     Store.open(str(path)).close()
     with sqlite3.connect(path) as raw:
         raw.execute(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    raw.close()
 
 
 def folder(path: Path) -> None:

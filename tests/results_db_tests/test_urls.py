@@ -92,3 +92,42 @@ def test_a_server_that_refuses_is_one_line_without_the_password(tmp_path: Path) 
     assert "hunter2" not in str(caught.value)
     assert "me:***@127.0.0.1:9/db" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql+psycopg:/u:s3cret@h/d",
+        "postgresql+psycopg:u:s3cret@h/d",
+        "postgresql+psycopg://u:s3cret and more@h:port/d",
+        "postgresql+psycopg://u:more s3cret@h:port/d",
+        "postgresql+psycopg://u:x@y s3cret@h:port/d",
+        "mysql:/u:s3cret@h/d",
+        "postgresql+psycopg://h:port/d?password=x s3cret",
+    ],
+)
+def test_a_password_in_an_address_that_cannot_be_read_is_not_shown(text: str) -> None:
+    with pytest.raises(SweepError) as caught:
+        parse(text)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("password=s3 cret", "password=***"),
+        ("password=s3 cret host=h", "password=*** host=h"),
+        ("host=h password=s3 cret ; retry", "host=h password=*** ; retry"),
+        ("?password=s3 cret&user=me", "?password=***&user=me"),
+        ("{'token': 's3 cret', 'seed': 1}", "{'token': ***, 'seed': 1}"),
+        ("postgresql+psycopg:/u:s3cret@h/d", "postgresql+psycopg:/u:***@h/d"),
+        ("no route to postgresql://u:s3 cr@et@h/d: down", "no route to postgresql://u:***@h/d: down"),
+        ("from a://u:x@h/d to b://v:y@g/e", "from a://u:***@h/d to b://v:***@g/e"),
+    ],
+)
+def test_a_password_with_a_blank_goes_as_a_whole(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_file_name_with_a_colon_is_a_file_name() -> None:
+    assert parse("runs:monday/me@home.db").path == Path.cwd() / "runs:monday/me@home.db"
