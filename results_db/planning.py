@@ -21,6 +21,9 @@ from search_space.facts import Failure, TrialKey
 CHUNK = 1000
 """Values a statement names at once."""
 
+USER_CODE = "user_code"
+"""The setting that holds the text of a user's own files; who plans a sweep sees to it that no password is in it."""
+
 KEY = (trial.c.config, trial.c.seed, trial.c.recipe, trial.c.data, trial.c.code)
 
 
@@ -55,7 +58,7 @@ def create_sweep(
         "recipe_json": recipe_json,
         "git": git,
         "source": str(source),
-        "settings": json.dumps(scrub(dict(settings)), default=str),
+        "settings": json.dumps(_kept(settings), default=str),
         "created_at": clock.now(connection),
     }
     insert_new(connection, sweep, [row])
@@ -64,6 +67,12 @@ def create_sweep(
         what = "recipe" if found.recipe_json != recipe_json else f"space ({found.space}, now {space})"
         raise StoreError(f"sweep {name!r} was made with another {what}: choose another name for the new one")
     return int(found.id)
+
+
+def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Without secrets; but a user's program stays as it is: ``token = self.K`` with stars in it is none any more."""
+    kept: dict[str, Any] = scrub({name: value for name, value in settings.items() if name != USER_CODE})
+    return kept | {name: value for name, value in settings.items() if name == USER_CODE}
 
 
 def sweeps(connection: Connection) -> list[SweepRow]:
