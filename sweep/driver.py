@@ -16,6 +16,7 @@ from results_db.states import State
 from results_db.store import Store
 from search_space.errors import StoreError, SweepError
 from search_space.facts import Done, Failed, Failure, Outcome
+from sweep.basis import Basis
 from sweep.executors.core import Executor, Finished
 from sweep.heart import Heart
 from sweep.owner import is_dead, this_owner
@@ -91,6 +92,8 @@ class Driver:
     store: Store
     sweep_id: int
     recipe_json: str
+    basis: Basis
+    """What its workers train with; trials planned with anything else are left alone."""
     executor: Executor
     settings: Settings = field(default_factory=Settings)
     listener: Callable[[Notice], None] = lambda notice: None
@@ -107,6 +110,7 @@ class Driver:
         self._alone: set[int] = set()
         self._rate: list[float] = []
         self._names: dict[int, str] = {}
+        self._ours: dict[int, bool] = {}
         self._heart = Heart(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
         self.executor.watch(lambda: self.stopping)
@@ -160,7 +164,10 @@ class Driver:
         self._enqueue(free)
 
     def _mine(self, rows: Sequence[TrialRow]) -> list[TrialRow]:
-        return [row for row in rows if self.only is None or row.id in self.only]
+        wanted = [row for row in rows if self.only is None or row.id in self.only]
+        # Keys never change, and to compare them takes a moment where there are many.
+        self._ours |= {row.id: not self.basis.unlike(row.key) for row in wanted if row.id not in self._ours}
+        return [row for row in wanted if self._ours[row.id]]
 
     def _enqueue(self, rows: Sequence[TrialRow]) -> None:
         for row in rows:

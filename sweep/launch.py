@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from types import FrameType
 import typer
 from rich.console import Console
 
+from results_db.rows import Counts
+from results_db.states import State
 from results_db.store import Store
 from sweep import session
 from sweep.driver import Driver, Report, Settings
@@ -48,12 +51,12 @@ def launch(
     only: frozenset[int] | None = None,
 ) -> Report:
     """Train what is missing, then measure speed. Ctrl-C once stops cleanly, twice at once."""
-    counts = store.counts(sweep_id)
     report = Report()
     console = Console(stderr=True)
     try:
-        if counts.done < counts.planned:
-            report = _train(store, sweep_id, data, wanted, console, quiet, only)
+        missing = session.missing(store, sweep_id, data, only)
+        if missing:
+            report = _train(store, sweep_id, data, wanted, console, quiet, only, len(missing))
         if wanted.benchmark and not report.interrupted:
             from sweep.speed_phase import measure_speed
 
@@ -71,8 +74,8 @@ def _train(
     console: Console,
     quiet: bool,
     only: frozenset[int] | None,
+    total: int,
 ) -> Report:
-    counts = store.counts(sweep_id)
     settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu")
     carried = session.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
     # Ray prints its own news ("a worker died") on stdout, which belongs to --json.
@@ -80,8 +83,8 @@ def _train(
         stop = leaving.enter_context(_signals(console))
         leaving.callback(_leave)
         executor = session.make_executor(wanted.executor, carried, wanted.address, wanted.cpus, wanted.gpus)
-        display = leaving.enter_context(Display(counts.planned - counts.done, console, quiet))
-        driver = session.make_driver(store, sweep_id, executor, settings, display, only)
+        display = leaving.enter_context(Display(total, console, quiet))
+        driver = session.make_driver(store, sweep_id, data, executor, settings, display, only)
         stop.driver = driver
         return driver.run()
 
@@ -122,9 +125,12 @@ def _signals(console: Console) -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def say(store: Store, sweep_id: int, report: Report, db: str, as_json: bool) -> None:
-    """The closing words and the exit status: 130 after Ctrl-C, 1 when trials stay failed."""
-    counts = store.counts(sweep_id)
+def say(
+    store: Store, sweep_id: int, report: Report, db: str, as_json: bool, only: frozenset[int] | None = None
+) -> None:
+    """The closing words and the exit status: 130 after Ctrl-C, 1 when trials stay failed (of ``only``, if given)."""
+    whole = store.counts(sweep_id)
+    counts = _counts(store, sweep_id, only) if only is not None else whole
     row = store.sweep(sweep_id)
     if as_json:
         typer.echo(
@@ -144,6 +150,9 @@ def say(store: Store, sweep_id: int, report: Report, db: str, as_json: bool) -> 
     else:
         console = Console(stderr=True)
         console.print(f"{counts.done} of {counts.planned} done, {counts.failed} failed ({report.seconds:.0f} s)")
+        others = whole.planned - whole.done - (counts.planned - counts.done)
+        if others:
+            console.print(f"{others} more trials of {row.name} were not asked for here; they stay as they are")
         shown = f" --db {store.url}" if db else ""
         if report.interrupted:
             console.print(f"go on with: sweep resume{shown}", highlight=False)
@@ -155,3 +164,8 @@ def say(store: Store, sweep_id: int, report: Report, db: str, as_json: bool) -> 
         raise typer.Exit(130)
     if counts.failed:
         raise typer.Exit(1)
+
+
+def _counts(store: Store, sweep_id: int, only: frozenset[int]) -> Counts:
+    found = Counter(row.state for row in store.trials(sweep_id) if row.id in only)
+    return Counts(sum(found.values()), *(found[state] for state in State))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search_space import Config, parse_id
@@ -40,10 +40,10 @@ class Pack:
 
 
 def trial_keys(
-    configs: Iterable[Config], seeds: Sequence[int], recipe: str, data: str, code: str
+    configs: Iterable[Config], seeds: Sequence[int], recipe: str, data: str, code: Callable[[Config], str]
 ) -> tuple[TrialKey, ...]:
-    """The key of every config and seed, configs in order."""
-    return tuple(TrialKey(config.id, seed, recipe, data, code) for config in configs for seed in seeds)
+    """The key of every config and seed, configs in order; ``code`` gives the digest of what trains a config."""
+    return tuple(TrialKey(config.id, seed, recipe, data, code(config)) for config in configs for seed in seeds)
 
 
 def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:

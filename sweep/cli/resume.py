@@ -56,22 +56,18 @@ def resume(
     """
     from results_db.store import Store
     from search_space.errors import SweepError
-    from sweep import session
+    from sweep import families, session
+    from sweep.basis import why_not
     from sweep.launch import Launch, launch, say
-    from workers.recipe import code_digest
+    from workers.recipe import Recipe
 
     with Store.open(db) as store:
         row = store.sweep(name) if name else session.newest(store)
-        session.recall_code(row)
+        families.recall(row)
         data = session.recall_data(row, str(data_root) if data_root else None)
-        rows = store.missing(row.id)
-        if any(r.key.data != data.train.digest[:12] for r in rows):
-            raise SweepError(f"the training images are not those {row.name} began with; give the right --data-root")
-        if any(r.key.code != code_digest() for r in rows):
-            raise SweepError(
-                f"the training code has changed since {row.name} began; its results stay under their own key. "
-                "Start a new sweep with `sweep run`, or go back to the version of the old one"
-            )
+        reason = why_not(data.basis(Recipe.from_json(row.recipe_json)), store.missing(row.id), row.name)
+        if reason:
+            raise SweepError(reason)
         root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root

@@ -124,8 +124,9 @@ def run(
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
         )
-        report = launch(store, sweep_id, data, wanted, quiet=as_json)
-        say(store, sweep_id, report, db, as_json)
+        only = frozenset(store.trial_ids(plan.keys).values())
+        report = launch(store, sweep_id, data, wanted, quiet=as_json, only=only)
+        say(store, sweep_id, report, db, as_json, only)
 
 
 def data_note(data: Any) -> str:

@@ -197,7 +197,7 @@ class Training:
             self._workers = Lasting(made)
         executor = self._workers
         with Display(total, Console(stderr=True), self.quiet) as display:
-            driver = session.make_driver(self.store, sweep_id, executor, settings, display, only)
+            driver = session.make_driver(self.store, sweep_id, self.data, executor, settings, display, only)
             with _stoppable(driver):
                 report = driver.run()
         if report.interrupted:

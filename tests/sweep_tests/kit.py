@@ -44,11 +44,13 @@ def driver(
     sweep_id: int,
     executor: Executor | None = None,
     listener: Callable[[Notice], None] = lambda notice: None,
+    data: session.Data = DATA,
+    only: frozenset[int] | None = None,
     **settings: object,
 ) -> Driver:
     chosen = Settings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
-    executor = executor or InlineExecutor(session.worker_data(DATA))
-    return session.make_driver(store, sweep_id, executor, chosen, listener)
+    executor = executor or InlineExecutor(session.worker_data(data))
+    return session.make_driver(store, sweep_id, data, executor, chosen, listener, only)
 
 
 @dataclass
