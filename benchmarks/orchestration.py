@@ -55,7 +55,7 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
     configs = load_space("paper").configs[:trials]
     plan = session.make_plan("paper", configs, recipe, data, root=None, pack_size=pack_size)
     with Store.open(url) as store:
-        sweep_id = session.store_plan(store, plan)
+        sweep_id = session.store_plan(store, plan, data)
         planned = time.perf_counter()
         workers = session.make_executor(executor, session.worker_data(data), "local", 1.0, 0.0)
         started = time.perf_counter()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -67,6 +67,12 @@ def create_sweep(
         what = "recipe" if found.recipe_json != recipe_json else f"space ({found.space}, now {space})"
         raise StoreError(f"sweep {name!r} was made with another {what}: choose another name for the new one")
     return int(found.id)
+
+
+def change_settings(connection: Connection, number: int, settings: Mapping[str, Any]) -> None:
+    """Put ``settings`` in the place of a sweep's own."""
+    text = json.dumps(_kept(settings), default=str)
+    connection.execute(update(sweep).where(sweep.c.id == number).values(settings=text))
 
 
 def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:

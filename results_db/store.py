@@ -99,6 +99,10 @@ class Store:
             lambda c: planning.create_sweep(c, name, space, recipe_json, git, source, settings or {})
         )
 
+    def change_settings(self, sweep_id: int, settings: Mapping[str, Any]) -> None:
+        """Put ``settings`` in the place of a sweep's own."""
+        self.database.write(lambda c: planning.change_settings(c, sweep_id, settings))
+
     def sweeps(self) -> list[SweepRow]:
         """All sweeps, oldest first."""
         return self.database.read(planning.sweeps)
@@ -206,6 +210,10 @@ class Store:
         """Keep further figures of one trial of ours, for example another test set or protocol."""
         facts = [(trial_id, tuple(qualities))]
         return self.database.write(lambda c: imports.add_to_trials(c, facts))
+
+    def unmeasured(self, sweep_id: int, dataset: str, metric: str, protocol: str) -> list[int]:
+        """The finished trials of a sweep without that figure."""
+        return self.database.read(lambda c: measurements.unmeasured(c, sweep_id, dataset, metric, protocol))
 
     def add_speeds(self, speeds: Iterable[Speed], source: Source = Source.OURS) -> Added:
         """Keep speeds; a newer measurement of the same thing takes the place of the older."""

@@ -21,6 +21,7 @@ from results_db.store import Store
 from sweep import session
 from sweep.driver import Driver, Report, Settings
 from sweep.progress import Display
+from sweep.quality_phase import measure_quality
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,18 @@ def launch(
     quiet: bool = False,
     only: frozenset[int] | None = None,
 ) -> Report:
-    """Train what is missing, then measure speed. Ctrl-C once stops cleanly, twice at once."""
+    """Train what is missing, measure what has no figure on a test set yet, then measure speed.
+
+    Ctrl-C once stops cleanly, twice at once.
+    """
     report = Report()
     console = Console(stderr=True)
     try:
         missing = session.missing(store, sweep_id, data, only)
         if missing:
             report = _train(store, sweep_id, data, wanted, console, quiet, only, len(missing))
+        if not report.interrupted:
+            measure_quality(store, sweep_id, data.tests, only, quiet=quiet)
         if wanted.benchmark and not report.interrupted:
             from sweep.speed_phase import measure_speed
 

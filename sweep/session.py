@@ -15,7 +15,7 @@ from search_space.config import Config, parse_id
 from search_space.errors import SweepError
 from search_space.facts import TrialKey
 from search_space.user_code import loaded
-from sweep import families
+from sweep import families, image_sets
 from sweep.basis import Basis
 from sweep.driver import Driver, Notice, Settings
 from sweep.executors.carry import Images, carried
@@ -86,6 +86,7 @@ def make_plan(
             "root": str(Path(root).resolve()) if root else None,
             "train": [part for part in data.train.name.split("+") if part],
             "tests": [images.name for images in data.tests],
+            "digests": image_sets.digests(data.tests),
         },
         "pack_size": pack_size,
         "user_code": families.settings_of(loaded()),
@@ -97,18 +98,20 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def store_plan(store: Store, plan: Plan) -> int:
-    """Write the sweep and its trials; again changes nothing. Returns the sweep's id.
+def store_plan(store: Store, plan: Plan, data: Data) -> int:
+    """Write the sweep and its trials; again adds only test sets it had not. Returns the sweep's id.
 
     Raises SweepError when a sweep of that name holds other things.
     """
     before = next((row for row in store.sweeps() if row.name == plan.name), None)
     if before is not None:
         families.check_unchanged(before, (parse_id(key.config) for key in plan.keys))
+    image_sets.check_names(store, data.tests)
     sweep_id = store.create_sweep(
         plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=dict(plan.settings)
     )
     store.plan(sweep_id, plan.keys)
+    image_sets.note(store, sweep_id, data.tests)
     return sweep_id
 
 
@@ -121,7 +124,10 @@ def newest(store: Store) -> SweepRow:
 
 
 def recall_data(row: SweepRow, root: str | None = None) -> Data:
-    """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData."""
+    """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData.
+
+    Whether they are the images it began with, ``basis.why_not`` and ``image_sets.check_names`` tell.
+    """
     wanted = row.settings.get("data", {})
     return load_data(root or wanted.get("root"), tuple(wanted.get("train", ())), tuple(wanted.get("tests", ())))
 

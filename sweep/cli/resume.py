@@ -56,7 +56,7 @@ def resume(
     """
     from results_db.store import Store
     from search_space.errors import SweepError
-    from sweep import families, session
+    from sweep import families, image_sets, session
     from sweep.basis import why_not
     from sweep.launch import Launch, launch, say
     from workers.recipe import Recipe
@@ -68,6 +68,8 @@ def resume(
         reason = why_not(data.basis(Recipe.from_json(row.recipe_json)), store.missing(row.id), row.name)
         if reason:
             raise SweepError(reason)
+        image_sets.check_names(store, data.tests)
+        image_sets.note(store, row.id, data.tests)
         root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root

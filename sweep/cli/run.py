@@ -112,7 +112,7 @@ def run(
             finished = {row.id for row in store.trials(None, None) if row.state == "done"}
             missing = [key for key in plan.keys if found.get(key) not in finished]
         else:
-            sweep_id = session.store_plan(store, plan)
+            sweep_id = session.store_plan(store, plan, data)
             wanted_keys = set(plan.keys)
             missing = [row.key for row in store.missing(sweep_id) if row.key in wanted_keys]
         if dry_run or not as_json:

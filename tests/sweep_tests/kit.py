@@ -36,7 +36,7 @@ def configs(count: int = 6) -> tuple[Config, ...]:
 
 def planned(store: Store, count: int = 6, recipe: Recipe = RECIPE, pack_size: int = 2) -> int:
     plan = session.make_plan("paper", configs(count), recipe, DATA, root=None, name="tiny", pack_size=pack_size)
-    return session.store_plan(store, plan)
+    return session.store_plan(store, plan, DATA)
 
 
 def driver(

@@ -52,7 +52,7 @@ def test_a_driver_with_other_images_trains_nothing_of_the_sweep(store):
 def test_a_driver_trains_only_the_trials_of_its_own_images(store):
     sweep_id = planned(store, 2)
     again = session.make_plan("paper", configs(2), RECIPE, OTHER, root=None, name="tiny")
-    assert session.store_plan(store, again) == sweep_id
+    assert session.store_plan(store, again, OTHER) == sweep_id
     assert driver(store, sweep_id, data=OTHER).run().done == 2
     done = {row.key.data for row in store.trials(sweep_id) if row.state == "done"}
     assert done == {OTHER.train.digest[:12]}
@@ -87,7 +87,7 @@ def test_a_run_with_other_images_leaves_the_pending_trials_of_the_name_alone(fol
         from search_space.spaces import load_space, select
 
         some = select(load_space("paper").configs, ("eSR-MAX",), (2,), "K==3 and C<3")
-        session.store_plan(store, session.make_plan("paper", some, recipe, data, root=first, name="night"))
+        session.store_plan(store, session.make_plan("paper", some, recipe, data, root=first, name="night"), data)
     done = command(*asked, "--data-root", second)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 done" in done.stderr and "2 more trials of night" in done.stderr
