@@ -66,6 +66,10 @@ class Store:
         """Where it is, fit for messages (no password)."""
         return str(self.database.address)
 
+    def hurry(self, seconds: float) -> None:
+        """From now on no call, one that waits already included, waits longer than this for the database."""
+        self.database.hurry(seconds)
+
     def close(self) -> None:
         """Give the connections back."""
         self.database.close()
@@ -225,6 +229,11 @@ class Store:
     def attempts(self, of: int | str | None = None, sweep_id: int | None = None) -> list[AttemptRow]:
         """All attempts at a trial (its id), a config (its name) or anything, oldest first."""
         return self.database.read(lambda c: history.attempts(c, of, sweep_id))
+
+    def failed_attempts(self, trial_ids: Iterable[int]) -> dict[int, list[AttemptRow]]:
+        """The attempts of each of these trials that failed, oldest first; trials without one are left out."""
+        listed = list(trial_ids)
+        return self.database.read(lambda c: history.failed_attempts(c, listed))
 
     def failures(self, sweep_id: int | None = None) -> list[AttemptRow]:
         """The last attempt of each trial that is failed."""

@@ -19,7 +19,8 @@ from results_db.rows import Counts
 from results_db.states import State
 from results_db.store import Store
 from sweep import session
-from sweep.driver import Driver, Report, Settings
+from sweep.driver import Driver, Settings
+from sweep.notices import Report
 from sweep.progress import Display
 from sweep.quality_phase import measure_quality
 
@@ -120,7 +121,7 @@ def _signals(console: Console) -> Iterator[_Stop]:
             os._exit(130)
         if stop.driver is None:
             raise KeyboardInterrupt
-        stop.driver.stopping = True
+        stop.driver.stop()
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -17,9 +17,10 @@ from search_space.facts import TrialKey
 from search_space.user_code import loaded
 from sweep import families, image_sets
 from sweep.basis import Basis
-from sweep.driver import Driver, Notice, Settings
+from sweep.driver import Driver, Settings
 from sweep.executors.carry import Images, carried
 from sweep.executors.core import Executor, WorkerData
+from sweep.notices import Notice
 from sweep.plan import trial_keys
 from workers import datasets
 from workers.images import ImageSet

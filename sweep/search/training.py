@@ -253,7 +253,7 @@ def _stoppable(driver: Driver) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if driver.stopping:
             raise KeyboardInterrupt
-        driver.stopping = True
+        driver.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

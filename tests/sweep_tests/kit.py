@@ -12,9 +12,10 @@ from search_space.config import Config
 from search_space.facts import Failure
 from search_space.spaces import load_space, select
 from sweep import session
-from sweep.driver import Driver, Notice, Settings
+from sweep.driver import Driver, Settings
 from sweep.executors.core import Executor, Finished
 from sweep.executors.inline import InlineExecutor
+from sweep.notices import Notice
 from workers.images import ImageSet
 from workers.recipe import Recipe, recipe_for
 from workers.task import PackTask
