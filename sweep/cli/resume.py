@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,8 @@ def resume(
     from search_space.errors import SweepError
     from sweep import families, image_sets, session
     from sweep.basis import why_not
-    from sweep.launch import Launch, launch, say
+    from sweep.closing import advice, say, say_how_to_go_on
+    from sweep.launch import Launch, launch
     from workers.recipe import Recipe
 
     with Store.open(db) as store:
@@ -74,5 +76,6 @@ def resume(
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
         )
-        report = launch(store, row.id, data, wanted, quiet=as_json)
-        say(store, row.id, report, db, as_json)
+        parting = partial(say_how_to_go_on, advice(row, wanted, db))
+        report = launch(store, row.id, data, wanted, quiet=as_json, parting=parting)
+        say(store, row, report, wanted, db, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,8 @@ def run(
     from results_db.store import Store
     from search_space.spaces import load_space, select
     from sweep import session
-    from sweep.launch import Launch, launch, say
+    from sweep.closing import advice, say, say_how_to_go_on
+    from sweep.launch import Launch, launch
     from workers.recipe import recipe_for
 
     chosen = recipe_for(recipe)
@@ -125,8 +127,10 @@ def run(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
         )
         only = frozenset(store.trial_ids(plan.keys).values())
-        report = launch(store, sweep_id, data, wanted, quiet=as_json, only=only)
-        say(store, sweep_id, report, db, as_json, only)
+        row = store.sweep(sweep_id)
+        parting = partial(say_how_to_go_on, advice(row, wanted, db))
+        report = launch(store, sweep_id, data, wanted, quiet=as_json, only=only, parting=parting)
+        say(store, row, report, wanted, db, as_json, only)
 
 
 def data_note(data: Any) -> str:
