@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -35,10 +36,12 @@ class Settings:
     pack_size: int = 48
     max_attempts: int = 3
     timeout_s: float = 0.0
-    """A pack without an answer by then is given up; 0 takes ten times what the packs so far would suggest."""
+    """A pack without an answer by then is given up; 0 leaves it to an executor that hears of their progress, and
+    else takes ten times what the packs so far would suggest."""
     lease_s: float = 60.0
     device: str = "cpu"
     first_timeout_s: float = 6 * 3600
+    """Until the first pack ended, where nothing is heard of them before."""
     start_timeout_s: float = 180.0
     """How long to wait for the first worker."""
     store_patience_s: float = 600.0
@@ -205,6 +208,8 @@ class Driver:
     def _timeout(self, pack: Pack) -> float:
         if self.settings.timeout_s:
             return self.settings.timeout_s
+        if self.executor.hears:
+            return math.inf
         if not self._rate:
             return self.settings.first_timeout_s
         return max(600.0, 10 * max(self._rate) * pack.cost)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -62,7 +63,7 @@ def retry(
     if as_json:
         typer.echo(json.dumps({"sweep": row.name, "pending": names, "without": idle}))
     elif again:
-        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {row.name}`")
+        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {quote(row.name)}`")
     elif not ids:
         typer.echo(f"{row.name} has no {which}: nothing to try again")
     for config in idle:

@@ -40,6 +40,11 @@ class Lasting:
 
     inner: Executor
 
+    @property
+    def hears(self) -> bool:
+        """As the executor that does the work."""
+        return self.inner.hears
+
     def free(self) -> int:
         """Workers that could start a pack now."""
         return self.inner.free()

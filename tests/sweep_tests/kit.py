@@ -63,6 +63,8 @@ class Unlucky:
     seen: list[PackTask] = field(default_factory=list)
     lost: list[Finished] = field(default_factory=list)
     last: int = 10_000
+    hears: bool = False
+    timeouts: list[float] = field(default_factory=list)
 
     def free(self) -> int:
         return self.inner.free()
@@ -72,6 +74,7 @@ class Unlucky:
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         self.seen.append(task)
+        self.timeouts.append(timeout_s)
         failure = self.lose(task)
         if failure is None:
             return self.inner.submit(task, timeout_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -284,3 +285,13 @@ def test_a_result_written_just_before_the_connection_dropped_is_counted_as_done(
     one.store = Repeating(store)
     report = one.run()
     assert (report.done, report.fenced) == (2, 0)
+
+
+def test_a_pack_that_is_heard_of_has_no_time_limit_but_the_users(store):
+    sweep_id = planned(store, 4)
+    heard, deaf, limited = (Unlucky(lambda task: None, hears=hears) for hears in (True, False, True))
+    assert driver(store, sweep_id, heard, only=frozenset({1})).run().done == 1
+    assert driver(store, sweep_id, deaf, only=frozenset({2})).run().done == 1
+    assert driver(store, sweep_id, limited, timeout_s=77.0).run().done == 2
+    assert (heard.timeouts, deaf.timeouts) == ([math.inf], [6 * 3600])
+    assert set(limited.timeouts) == {77.0}
