@@ -44,8 +44,10 @@ class Database:
         self.readonly = readonly
         # SQLite waits for a lock in its own code, where no signal is heard and nobody can hurry it: in slices.
         self._patience_s = busy_timeout_s if address.path else reconnect_s
-        self._slice_s = min(busy_timeout_s, SLICE_S)
-        self.engine = _sqlite(address, readonly, self._slice_s) if address.path else _postgresql(address, readonly)
+        self.busy_timeout_s = busy_timeout_s
+        self.engine = (
+            _sqlite(address, readonly, min(busy_timeout_s, SLICE_S)) if address.path else _postgresql(address, readonly)
+        )
 
     @property
     def is_sqlite(self) -> bool:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from results_db.store import Store
 from sweep import session
-from sweep.driver import Driver, Settings
+from sweep.driver import HURRY_S, Driver, Settings
 from sweep.notices import Report
 from sweep.progress import Display
 from sweep.quality_phase import measure_quality
@@ -70,6 +70,7 @@ def launch(
 
             measure_speed(store, sweep_id, wanted.device, quiet=quiet)
     except KeyboardInterrupt:
+        store.hurry(HURRY_S)
         report.interrupted = True
     return report
 

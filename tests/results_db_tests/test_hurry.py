@@ -54,6 +54,16 @@ def test_a_lock_that_is_given_up_in_time_is_waited_for(tmp_path: Path) -> None:
         other.close()
 
 
+def test_a_new_store_waits_for_another_program_that_has_just_begun_it(tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    threading.Timer(1.5, lambda: other.execute("ROLLBACK")).start()
+    with Store.open(str(path)) as store:
+        assert store.sweeps() == []
+    other.close()
+
+
 def test_a_server_that_is_away_is_not_waited_for_after_a_hurry() -> None:
     from results_db.engine import Database
     from results_db.urls import parse
