@@ -55,12 +55,12 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
     configs = load_space("paper").configs[:trials]
     plan = session.make_plan("paper", configs, recipe, data, root=None, pack_size=pack_size)
     with Store.open(url) as store:
-        sweep_id = session.store_plan(store, plan)
+        sweep_id = session.store_plan(store, plan, data)
         planned = time.perf_counter()
         workers = session.make_executor(executor, session.worker_data(data), "local", 1.0, 0.0)
         started = time.perf_counter()
         settings = Settings(pack_size=pack_size)
-        report = session.make_driver(store, sweep_id, workers, settings, lambda notice: None).run()
+        report = session.make_driver(store, sweep_id, data, workers, settings, lambda notice: None).run()
         ran = time.perf_counter()
         cluster.disconnect()
         counts = store.counts(sweep_id)
@@ -83,7 +83,7 @@ def resume_plan(done: int, repeats: int = 5) -> float:
     from search_space.spaces import load_space
     from sweep.plan import Item, packs, trial_keys
 
-    keys: tuple[TrialKey, ...] = trial_keys(load_space("paper").configs, (0,), "recipe", "data", "code")
+    keys: tuple[TrialKey, ...] = trial_keys(load_space("paper").configs, (0,), "recipe", "data", lambda config: "code")
     times: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         with Store.open(f"{folder}/s.db") as store:

@@ -20,6 +20,8 @@ BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another one before the store is called locked."""
 BINARY = "edge_binary"
 """Execution option: PostgreSQL sends numbers as they are, not as text."""
+SLICE_S = 0.5
+"""Of the time a writer waits on SQLite, how long it cannot be interrupted."""
 RECONNECT_S = 60.0
 """How long a lost PostgreSQL server is waited for; every write may be repeated without harm."""
 
@@ -40,8 +42,12 @@ class Database:
     ) -> None:
         self.address = address
         self.readonly = readonly
-        self.reconnect_s = reconnect_s
-        self.engine = _sqlite(address, readonly, busy_timeout_s) if address.path else _postgresql(address, readonly)
+        # SQLite waits for a lock in its own code, where no signal is heard and nobody can hurry it: in slices.
+        self._patience_s = busy_timeout_s if address.path else reconnect_s
+        self.busy_timeout_s = busy_timeout_s
+        self.engine = (
+            _sqlite(address, readonly, min(busy_timeout_s, SLICE_S)) if address.path else _postgresql(address, readonly)
+        )
         # Rows read from the driver's own cursor, and COPY, bring the driver's own errors.
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
 
@@ -60,28 +66,34 @@ class Database:
             raise StoreError(f"{self.address} is open for reading only")
         return self._run(work, write=True)
 
+    def hurry(self, seconds: float) -> None:
+        """From now on no call, one that waits already included, waits longer than this."""
+        self._patience_s = min(self._patience_s, seconds)
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
 
     def _run(self, work: Callable[[Connection], T], write: bool) -> T:
-        deadline = time.monotonic() + self.reconnect_s
-        pause = 0.05
+        began = time.monotonic()
+        pause = 0.01 if self.is_sqlite else 0.05
         while True:
             try:
                 with self.engine.connect().execution_options(edge_write=write) as connection, connection.begin():
                     return work(connection)
             except self._errors as error:
-                if not transient(error, self.is_sqlite) or time.monotonic() + pause > deadline:
+                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + self._patience_s:
                     raise explain(error, self.address) from None
             time.sleep(pause)
-            pause = min(2.0, pause * 2)
+            pause = pause if self.is_sqlite else min(2.0, pause * 2)
 
 
 def transient(error: Exception, is_sqlite: bool) -> bool:
-    """Whether doing the same again may work: a dropped connection, a deadlock, a server that restarts."""
-    if is_sqlite or not isinstance(error, DBAPIError):
+    """Whether doing the same again may work: a dropped connection, a deadlock, a server that restarts, a lock."""
+    if not isinstance(error, DBAPIError):
         return False
+    if is_sqlite:
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     if error.connection_invalidated:
         return True
     state = getattr(error.orig, "sqlstate", None) or ""

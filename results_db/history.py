@@ -66,6 +66,18 @@ def attempts(connection: Connection, of: int | str | None, sweep_number: int | N
     return [_attempt(tuple(row)) for row in connection.execute(query)]
 
 
+def failed_attempts(connection: Connection, trial_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
+    """Attempts of these trials that brought a failure, by trial, oldest first."""
+    found: dict[int, list[AttemptRow]] = {}
+    for some in chunks(trial_ids):
+        query = select(*_ATTEMPT).join(trial, trial.c.id == attempt.c.trial_id)
+        query = query.where(attempt.c.trial_id.in_(some), attempt.c.outcome == "failed")
+        for row in connection.execute(query.order_by(attempt.c.trial_id, attempt.c.number)):
+            one = _attempt(tuple(row))
+            found.setdefault(one.trial, []).append(one)
+    return found
+
+
 def failures(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
     """The newest attempt of each trial that is failed."""
     query = (

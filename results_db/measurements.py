@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from results_db import clock
-from results_db.planning import insert_new
+from results_db.planning import insert_new, of_sweep
 from results_db.rows import Added, Source
-from results_db.schema import measure, speed
+from results_db.schema import measure, quality, speed, trial
+from results_db.states import State
 from search_space.facts import Quality, Speed
 
 SPEED_KEY = ("config", "device", "backend", "precision", "protocol", "source")
@@ -47,6 +48,14 @@ def measure_ids(connection: Connection, figures: Iterable[Quality]) -> dict[tupl
 def _known(connection: Connection) -> dict[tuple[str, str, str], int]:
     rows = connection.execute(select(measure.c.dataset, measure.c.metric, measure.c.protocol, measure.c.id))
     return {(dataset, metric, protocol): number for dataset, metric, protocol, number in rows}
+
+
+def unmeasured(connection: Connection, sweep_number: int, dataset: str, metric: str, protocol: str) -> list[int]:
+    """The finished trials of a sweep that have no figure of this kind, by id."""
+    kind = _known(connection).get((dataset, metric, protocol), -1)
+    figure = select(quality.c.trial_id).where(quality.c.trial_id == trial.c.id, quality.c.measure_id == kind)
+    query = of_sweep(select(trial.c.id), sweep_number).where(trial.c.state == str(State.DONE), ~figure.exists())
+    return [int(number) for number in connection.execute(query.order_by(trial.c.id)).scalars()]
 
 
 def add_speeds(connection: Connection, speeds: Sequence[Speed], source: Source) -> Added:

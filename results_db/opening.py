@@ -126,8 +126,12 @@ def _sqlite_settings(db: Database) -> None:
         raise explain(error, db.address) from None
     try:
         cursor = raw.cursor()
+        # Nothing repeats these two, as it does with transactions: they wait for a lock by themselves.
+        slice_ms = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout={int(1000 * db.busy_timeout_s)}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
+        cursor.execute(f"PRAGMA busy_timeout={slice_ms}")
     except sqlite3.Error as error:
         raise StoreError(f"{db.address} cannot be made: {error}") from None
     finally:

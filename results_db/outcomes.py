@@ -44,6 +44,7 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     stands = _stands(connection, [one.trial for one in given])
     accepted: dict[int, Outcome] = {}
     fenced: list[tuple[Outcome, str]] = []
+    repeated: list[int] = []
     for one in given:
         if one.trial not in stands:
             fenced.append((one, f"there is no trial {one.trial}"))
@@ -52,6 +53,8 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
         reason = verdict(one, state, newest, ended.get(one.attempt))
         if reason is None and one.trial in accepted:
             reason = f"attempt {one.attempt} already brought its result"
+        elif one.attempt == newest and ended.get(one.attempt) == ("done" if isinstance(one, Done) else "failed"):
+            repeated.append(one.trial)
         if reason is None:
             accepted[one.trial] = one
         else:
@@ -66,7 +69,8 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
             event.insert(),
             [{"at": at, "trial_id": one.trial, "kind": "fenced", "detail": why} for one, why in known],
         )
-    return Recorded(tuple(accepted), tuple(one.trial for one, _ in fenced), {one.trial: why for one, why in fenced})
+    reasons = {one.trial: why for one, why in fenced}
+    return Recorded(tuple(accepted), tuple(one.trial for one, _ in fenced), reasons, tuple(repeated))
 
 
 def _stands(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -20,6 +20,9 @@ from search_space.facts import Failure, TrialKey
 
 CHUNK = 1000
 """Values a statement names at once."""
+
+USER_CODE = "user_code"
+"""The setting that holds the text of a user's own files; who plans a sweep sees to it that no password is in it."""
 
 KEY = (trial.c.config, trial.c.seed, trial.c.recipe, trial.c.data, trial.c.code)
 
@@ -55,7 +58,7 @@ def create_sweep(
         "recipe_json": recipe_json,
         "git": git,
         "source": str(source),
-        "settings": json.dumps(scrub(dict(settings)), default=str),
+        "settings": json.dumps(_kept(settings), default=str),
         "created_at": clock.now(connection),
     }
     insert_new(connection, sweep, [row])
@@ -64,6 +67,18 @@ def create_sweep(
         what = "recipe" if found.recipe_json != recipe_json else f"space ({found.space}, now {space})"
         raise StoreError(f"sweep {name!r} was made with another {what}: choose another name for the new one")
     return int(found.id)
+
+
+def change_settings(connection: Connection, number: int, settings: Mapping[str, Any]) -> None:
+    """Put ``settings`` in the place of a sweep's own."""
+    text = json.dumps(_kept(settings), default=str)
+    connection.execute(update(sweep).where(sweep.c.id == number).values(settings=text))
+
+
+def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Without secrets; but a user's program stays as it is: ``token = self.K`` with stars in it is none any more."""
+    kept: dict[str, Any] = scrub({name: value for name, value in settings.items() if name != USER_CODE})
+    return kept | {name: value for name, value in settings.items() if name == USER_CODE}
 
 
 def sweeps(connection: Connection) -> list[SweepRow]:

@@ -69,6 +69,9 @@ class Recorded:
     """Late (an older attempt, a lease that was taken over) or a second time the same: nothing was written."""
     reasons: Mapping[int, str] = field(default_factory=dict)
     """Why each fenced one was."""
+    repeated: tuple[int, ...] = ()
+    """Of the fenced, those whose very attempt had brought the same kind of end, and is still the newest: this is
+    what a write meets that had happened before its connection dropped."""
 
 
 @dataclass(frozen=True)

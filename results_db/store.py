@@ -66,6 +66,10 @@ class Store:
         """Where it is, fit for messages (no password)."""
         return str(self.database.address)
 
+    def hurry(self, seconds: float) -> None:
+        """From now on no call, one that waits already included, waits longer than this for the database."""
+        self.database.hurry(seconds)
+
     def close(self) -> None:
         """Give the connections back."""
         self.database.close()
@@ -98,6 +102,10 @@ class Store:
         return self.database.write(
             lambda c: planning.create_sweep(c, name, space, recipe_json, git, source, settings or {})
         )
+
+    def change_settings(self, sweep_id: int, settings: Mapping[str, Any]) -> None:
+        """Put ``settings`` in the place of a sweep's own."""
+        self.database.write(lambda c: planning.change_settings(c, sweep_id, settings))
 
     def sweeps(self) -> list[SweepRow]:
         """All sweeps, oldest first."""
@@ -207,6 +215,10 @@ class Store:
         facts = [(trial_id, tuple(qualities))]
         return self.database.write(lambda c: imports.add_to_trials(c, facts))
 
+    def unmeasured(self, sweep_id: int, dataset: str, metric: str, protocol: str) -> list[int]:
+        """The finished trials of a sweep without that figure."""
+        return self.database.read(lambda c: measurements.unmeasured(c, sweep_id, dataset, metric, protocol))
+
     def add_speeds(self, speeds: Iterable[Speed], source: Source = Source.OURS) -> Added:
         """Keep speeds; a newer measurement of the same thing takes the place of the older."""
         listed = list(speeds)
@@ -245,6 +257,11 @@ class Store:
     def attempts(self, of: int | str | None = None, sweep_id: int | None = None) -> list[AttemptRow]:
         """All attempts at a trial (its id), a config (its name) or anything, oldest first."""
         return self.database.read(lambda c: history.attempts(c, of, sweep_id))
+
+    def failed_attempts(self, trial_ids: Iterable[int]) -> dict[int, list[AttemptRow]]:
+        """The attempts of each of these trials that failed, oldest first; trials without one are left out."""
+        listed = list(trial_ids)
+        return self.database.read(lambda c: history.failed_attempts(c, listed))
 
     def failures(self, sweep_id: int | None = None) -> list[AttemptRow]:
         """The last attempt of each trial that is failed."""

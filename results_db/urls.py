@@ -119,6 +119,21 @@ def scrub(value: Any, name: str = "") -> Any:
     return value
 
 
+_PASSWORD_URL = re.compile(r"""://[^\s:/@'"{}]+:[^\s:/@'"{}]+@""")
+
+
+def password_line(source: str) -> int:
+    """The first line (from 1) of a program's text that spells an address with its password out; 0 for none.
+
+    >>> password_line("import os\\nurl = 'postgresql://me:secret@host/db'")
+    2
+    >>> password_line("token = self.K")
+    0
+    """
+    lines = enumerate(source.splitlines(), start=1)
+    return next((number for number, line in lines if _PASSWORD_URL.search(line)), 0)
+
+
 def storable(text: str) -> str:
     """``text`` as both engines can keep it (no NUL, no lone surrogates) and without secrets."""
     clean = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import partial
-from typing import TypeVar
 
 from results_db.rows import Claim, TrialRow
 from results_db.states import State
 from results_db.store import Store
 from search_space.errors import StoreError, SweepError
 from search_space.facts import Done, Failed, Failure, Outcome
+from sweep.basis import Basis
 from sweep.executors.core import Executor, Finished
 from sweep.heart import Heart
+from sweep.notices import Kind, Notice, Report
 from sweep.owner import is_dead, this_owner
-from sweep.plan import Item, Pack, packs
-from sweep.retry import decide
+from sweep.patience import Patience
+from sweep.plan import Item, Pack, order, packs
+from sweep.retry import Past, decide, manner_of, past_of
 from workers.task import Member, PackTask
 
-T = TypeVar("T")
+HURRY_S = 2.0
+"""How long a call of the store may take once we are to stop."""
 
 
 @dataclass(frozen=True)
@@ -33,48 +36,16 @@ class Settings:
     pack_size: int = 48
     max_attempts: int = 3
     timeout_s: float = 0.0
-    """A pack without an answer by then is given up; 0 takes ten times what the packs so far would suggest."""
+    """A pack without an answer by then is given up; 0 leaves it to an executor that hears of their progress, and
+    else takes ten times what the packs so far would suggest."""
     lease_s: float = 60.0
     device: str = "cpu"
     first_timeout_s: float = 6 * 3600
+    """Until the first pack ended, where nothing is heard of them before."""
     start_timeout_s: float = 180.0
     """How long to wait for the first worker."""
     store_patience_s: float = 600.0
     """How long results are kept in memory while the store cannot be written (disk full, locked, unreachable)."""
-
-
-class Kind(StrEnum):
-    """What a listener is told."""
-
-    STARTED = "started"
-    DONE = "done"
-    FAILED = "failed"
-    AGAIN = "again"
-    FENCED = "fenced"
-    LOST = "lost"
-    WAITING = "waiting"
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One thing that happened, for progress and logs."""
-
-    kind: Kind
-    config: str
-    text: str = ""
-
-
-@dataclass
-class Report:
-    """What this run of the driver did."""
-
-    done: int = 0
-    failed: int = 0
-    again: int = 0
-    lost_packs: int = 0
-    fenced: int = 0
-    seconds: float = 0.0
-    interrupted: bool = False
 
 
 @dataclass
@@ -91,6 +62,8 @@ class Driver:
     store: Store
     sweep_id: int
     recipe_json: str
+    basis: Basis
+    """What its workers train with; trials planned with anything else are left alone."""
     executor: Executor
     settings: Settings = field(default_factory=Settings)
     listener: Callable[[Notice], None] = lambda notice: None
@@ -103,13 +76,18 @@ class Driver:
     def __post_init__(self) -> None:
         self._queue: deque[Pack] = deque()
         self._flying: dict[int, _Flight] = {}
-        self._scales: dict[int, float] = {}
-        self._alone: set[int] = set()
         self._rate: list[float] = []
         self._names: dict[int, str] = {}
+        self._ours: dict[int, bool] = {}
+        self._ask = Patience(self.settings.store_patience_s, lambda: self.stopping, self._waiting)
         self._heart = Heart(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
         self.executor.watch(lambda: self.stopping)
+
+    def stop(self) -> None:
+        """Stop cleanly and soon: from now on the store is not waited for."""
+        self.stopping = True
+        self.store.hurry(HURRY_S)
 
     # The loop
 
@@ -127,6 +105,10 @@ class Driver:
                     landed = self.executor.poll(0.5)
                     if landed:
                         self._land(landed)
+        except StoreError:
+            # Who wants to stop does not wait for a store; its leases end by themselves.
+            if not self.stopping:
+                raise
         finally:
             self._give_back()
             self.report.seconds = time.monotonic() - began
@@ -145,52 +127,71 @@ class Driver:
 
     def _fill(self) -> None:
         """Queue every trial that is free: pending, failed but allowed again, or held by a driver that died."""
-        self.store.expire_leases()
-        rows = self._mine(self.store.missing(self.sweep_id))
+        self._ask(self.store.expire_leases)
+        rows = self._missing()
         for row in rows:
             if row.state is State.RUNNING and row.owner and is_dead(row.owner):
-                self.store.release([Claim(row.id, row.attempts, row.key)], row.owner, "its driver died")
-        again = [row for row in rows if row.state is State.FAILED and self._decide(row)]
-        if again:
-            self.store.retry([row.id for row in again])
+                left = [Claim(row.id, row.attempts, row.key)]
+                self._ask(partial(self.store.release, left, row.owner, "its driver died"))
+        self._retry([row for row in rows if row.state is State.FAILED])
         held = {trial for flight in self._flying.values() for trial in (c.trial for c in flight.claims)}
-        free = [
-            r for r in self._mine(self.store.missing(self.sweep_id)) if r.state is State.PENDING and r.id not in held
-        ]
-        self._enqueue(free)
+        self._enqueue([r for r in self._missing() if r.state is State.PENDING and r.id not in held])
 
-    def _mine(self, rows: Sequence[TrialRow]) -> list[TrialRow]:
-        return [row for row in rows if self.only is None or row.id in self.only]
+    def _missing(self) -> list[TrialRow]:
+        """The trials without a result that are ours to train."""
+        rows = self._ask(partial(self.store.missing, self.sweep_id))
+        wanted = [row for row in rows if self.only is None or row.id in self.only]
+        # Keys never change, and to compare them takes a moment where there are many.
+        self._ours |= {row.id: not self.basis.unlike(row.key) for row in wanted if row.id not in self._ours}
+        return [row for row in wanted if self._ours[row.id]]
 
     def _enqueue(self, rows: Sequence[TrialRow]) -> None:
         for row in rows:
             self._names[row.id] = row.key.config
-        items = [Item(r.id, r.key, self._scales.get(r.id, 1.0), r.id in self._alone) for r in rows]
-        self._queue = deque(
-            sorted([*self._queue, *packs(items, self.settings.pack_size, self.executor.slots())], key=lambda p: -p.cost)
-        )
+        past = self._past(rows)
+        items = []
+        for row in rows:
+            manner = manner_of(past.get(row.id, ()))
+            items.append(Item(row.id, row.key, manner.lr_scale, manner.alone, manner.solo))
+        made = packs(items, self.settings.pack_size, self.executor.slots())
+        self._queue = deque(sorted([*self._queue, *made], key=order))
 
-    def _decide(self, row: TrialRow) -> bool:
-        """Whether a failed trial is tried again; remembers how its next attempt differs."""
-        ended = [attempt for attempt in self.store.attempts(row.id) if attempt.outcome == "failed"]
-        failure = row.failure or Failure.BUG
-        scale = float(ended[-1].detail.get("lr_scale", 1.0)) if ended else 1.0
-        alike = sum(1 for attempt in ended if attempt.failure is failure)
-        decision = decide(failure, len(ended), self.settings.max_attempts, scale, alike)
-        if decision.again:
-            self._scales[row.id] = decision.lr_scale
-            if decision.alone:
-                self._alone.add(row.id)
-            self._tell(Kind.AGAIN, row.id, f"{failure}: {decision.why}")
-            self.report.again += 1
-        return decision.again
+    def _past(self, rows: Sequence[TrialRow]) -> Mapping[int, Sequence[Past]]:
+        """The failed attempts of trials that had any: how the next one goes is decided by the store alone."""
+        tried = [row.id for row in rows if row.attempts]
+        if not tried:
+            return {}
+        found = self._ask(partial(self.store.failed_attempts, tried))
+        return {trial: past_of(attempts) for trial, attempts in found.items()}
+
+    def _retry(self, failed: Sequence[TrialRow]) -> list[TrialRow]:
+        """Make those failed trials pending that may be tried again; returns them."""
+        past = self._past(failed)
+        again: list[TrialRow] = []
+        for row in failed:
+            decision = decide(past.get(row.id) or [Past(row.failure or Failure.BUG)], self.settings.max_attempts)
+            if decision.again:
+                again.append(row)
+                self._names[row.id] = row.key.config
+                self._tell(Kind.AGAIN, row.id, f"{row.failure}: again, {decision.why}")
+        self.report.again += len(again)
+        if again:
+            self._ask(partial(self.store.retry, [row.id for row in again]))
+        return again
+
+    def _next(self) -> Pack | None:
+        """The pack to start now, if any. One that needs all the memory waits until nothing else runs."""
+        if not self._queue or self.stopping or not self.executor.free():
+            return None
+        by_itself = self._queue[0].solo or any(flight.pack.solo for flight in self._flying.values())
+        return None if by_itself and self._flying else self._queue.popleft()
 
     def _launch(self) -> None:
-        while self._queue and self.executor.free() and not self.stopping:
-            pack = self._queue.popleft()
-            detail = {i.trial: {"lr_scale": i.lr_scale, "pack": len(pack.items)} for i in pack.items}
+        while pack := self._next():
+            how = {"pack": len(pack.items)} | ({"solo": True} if pack.solo else {})
+            detail = {i.trial: {"lr_scale": i.lr_scale, **how} for i in pack.items}
             ids = [item.trial for item in pack.items]
-            claims = self._patiently(partial(self.store.claim, ids, self.owner, self.settings.lease_s, detail))
+            claims = self._ask(partial(self.store.claim, ids, self.owner, self.settings.lease_s, detail))
             if not claims:
                 continue
             self._heart.hold(claims)
@@ -207,6 +208,8 @@ class Driver:
     def _timeout(self, pack: Pack) -> float:
         if self.settings.timeout_s:
             return self.settings.timeout_s
+        if self.executor.hears:
+            return math.inf
         if not self._rate:
             return self.settings.first_timeout_s
         return max(600.0, 10 * max(self._rate) * pack.cost)
@@ -219,12 +222,13 @@ class Driver:
             flight = self._flying[finished.ticket]
             claims += flight.claims
             outcomes += self._outcomes(finished, flight)
-        recorded = self._patiently(lambda: self.store.record(outcomes))
+        recorded = self._ask(partial(self.store.record, outcomes))
         for finished in landed:
             del self._flying[finished.ticket]
         self._heart.let_go(claims)
-        accepted = set(recorded.accepted)
-        self.report.fenced += len(recorded.fenced)
+        # Repeated: written before the connection dropped, and met again by the repeat. No driver but us had them.
+        accepted = {*recorded.accepted, *recorded.repeated}
+        self.report.fenced += len(set(recorded.fenced) - accepted)
         failed: list[int] = []
         for outcome in outcomes:
             if outcome.trial not in accepted:
@@ -251,30 +255,17 @@ class Driver:
         ]
 
     def _after_failures(self, failed: set[int]) -> None:
-        rows = [r for r in self.store.missing(self.sweep_id) if r.id in failed and r.state is State.FAILED]
-        again = [row for row in rows if self._decide(row)]
+        rows = [r for r in self._missing() if r.id in failed and r.state is State.FAILED]
+        again = self._retry(rows)
         self.report.failed += len(rows) - len(again)
-        if again:
-            self.store.retry([row.id for row in again])
-            self._enqueue(again)
+        self._enqueue(again)
 
-    def _patiently(self, work: Callable[[], T]) -> T:
-        """Do ``work`` on the store; wait while it cannot be written, since what workers brought is worth keeping."""
-        until = time.monotonic() + self.settings.store_patience_s
-        pause = 0.5
-        while True:
-            try:
-                return work()
-            except StoreError as error:
-                if self.stopping or "damaged" in str(error) or time.monotonic() + pause > until:
-                    raise
-                self.listener(Notice(Kind.WAITING, "store", str(error)))
-            time.sleep(pause)
-            pause = min(5.0, pause * 2)
+    def _waiting(self, why: str) -> None:
+        self.listener(Notice(Kind.WAITING, "store", why))
 
     def _wait_for_others(self) -> bool:
         """With nothing of our own left: whether another driver still holds trials that might come back to us."""
-        rows = self._mine(self.store.missing(self.sweep_id))
+        rows = self._missing()
         if any(row.state is State.PENDING for row in rows) or any(
             row.state is State.RUNNING and row.owner and is_dead(row.owner) for row in rows
         ):
@@ -282,7 +273,7 @@ class Driver:
             return bool(self._queue)
         if any(row.state is State.RUNNING for row in rows):
             time.sleep(min(2.0, self.settings.lease_s / 10))
-            self.store.expire_leases()
+            self._ask(self.store.expire_leases)
             return True
         return False
 
@@ -297,4 +288,5 @@ class Driver:
         self._flying.clear()
 
     def _tell(self, kind: Kind, trial: int, text: str = "") -> None:
-        self.listener(Notice(kind, self._names.get(trial) or self.store.config_of(trial), text))
+        name = self._names.get(trial) or self._ask(partial(self.store.config_of, trial))
+        self.listener(Notice(kind, name, text))

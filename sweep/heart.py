@@ -41,7 +41,7 @@ class Heart:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._end.set()
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=2)
 
     def _beat(self) -> None:
         while not self._end.wait(self._lease / 4):

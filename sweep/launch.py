@@ -1,23 +1,27 @@
-"""One run of the driver from a command: signals, progress, the benchmark phase, the closing words."""
+"""One run of the driver from a command: signals, progress, the quality and the benchmark phase."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from types import FrameType
 
-import typer
 from rich.console import Console
 
 from results_db.store import Store
 from sweep import session
-from sweep.driver import Driver, Report, Settings
+from sweep.driver import HURRY_S, Driver, Settings
+from sweep.notices import Report
 from sweep.progress import Display
+from sweep.quality_phase import measure_quality
+
+LEAVE_S = 8.0
+"""After the first Ctrl-C: how long a clean stop may take."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,27 @@ def launch(
     *,
     quiet: bool = False,
     only: frozenset[int] | None = None,
+    parting: Callable[[], None] = lambda: None,
 ) -> Report:
-    """Train what is missing, then measure speed. Ctrl-C once stops cleanly, twice at once."""
-    counts = store.counts(sweep_id)
+    """Train what is missing, measure what has no figure on a test set yet, then measure speed.
+
+    Ctrl-C once stops cleanly, twice at once. ``parting`` says how to go on when stopping takes too long, and the
+    process ends there and then.
+    """
     report = Report()
     console = Console(stderr=True)
     try:
-        if counts.done < counts.planned:
-            report = _train(store, sweep_id, data, wanted, console, quiet, only)
+        missing = session.missing(store, sweep_id, data, only)
+        if missing:
+            report = _train(store, sweep_id, data, wanted, console, quiet, only, len(missing), parting)
+        if not report.interrupted:
+            measure_quality(store, sweep_id, data.tests, only, quiet=quiet)
         if wanted.benchmark and not report.interrupted:
             from sweep.speed_phase import measure_speed
 
             measure_speed(store, sweep_id, wanted.device, quiet=quiet)
     except KeyboardInterrupt:
+        store.hurry(HURRY_S)
         report.interrupted = True
     return report
 
@@ -71,17 +83,18 @@ def _train(
     console: Console,
     quiet: bool,
     only: frozenset[int] | None,
+    total: int,
+    parting: Callable[[], None],
 ) -> Report:
-    counts = store.counts(sweep_id)
     settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu")
     carried = session.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
     # Ray prints its own news ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as leaving:
-        stop = leaving.enter_context(_signals(console))
+        stop = leaving.enter_context(_signals(console, parting))
         leaving.callback(_leave)
         executor = session.make_executor(wanted.executor, carried, wanted.address, wanted.cpus, wanted.gpus)
-        display = leaving.enter_context(Display(counts.planned - counts.done, console, quiet))
-        driver = session.make_driver(store, sweep_id, executor, settings, display, only)
+        display = leaving.enter_context(Display(total, console, quiet))
+        driver = session.make_driver(store, sweep_id, data, executor, settings, display, only)
         stop.driver = driver
         return driver.run()
 
@@ -101,9 +114,18 @@ class _Stop:
 
 
 @contextmanager
-def _signals(console: Console) -> Iterator[_Stop]:
+def _signals(console: Console, parting: Callable[[], None]) -> Iterator[_Stop]:
     """The first Ctrl-C stops cleanly, the second at once, also while the workers are being given back."""
     stop = _Stop()
+
+    def leave() -> None:
+        parting()
+        sys.stderr.flush()
+        os._exit(130)
+
+    # A server that swallows packets, a cluster that does not let go: whatever it is, it does not keep anybody.
+    limit = threading.Timer(LEAVE_S, leave)
+    limit.daemon = True
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop.asked += 1
@@ -111,47 +133,14 @@ def _signals(console: Console) -> Iterator[_Stop]:
             os._exit(130)
         if stop.driver is None:
             raise KeyboardInterrupt
-        stop.driver.stopping = True
+        stop.driver.stop()
+        limit.start()
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
+        limit.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def say(store: Store, sweep_id: int, report: Report, db: str, as_json: bool) -> None:
-    """The closing words and the exit status: 130 after Ctrl-C, 1 when trials stay failed."""
-    counts = store.counts(sweep_id)
-    row = store.sweep(sweep_id)
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "sweep": row.name,
-                    "planned": counts.planned,
-                    "done": counts.done,
-                    "failed": counts.failed,
-                    "running": counts.running,
-                    "pending": counts.pending,
-                    "seconds": round(report.seconds, 1),
-                    "interrupted": report.interrupted,
-                }
-            )
-        )
-    else:
-        console = Console(stderr=True)
-        console.print(f"{counts.done} of {counts.planned} done, {counts.failed} failed ({report.seconds:.0f} s)")
-        shown = f" --db {store.url}" if db else ""
-        if report.interrupted:
-            console.print(f"go on with: sweep resume{shown}", highlight=False)
-        elif counts.failed:
-            console.print(f"see why with: sweep status --failed{shown}", highlight=False)
-        else:
-            console.print(f"draw it with: sweep plot pareto{shown} --out pareto.png", highlight=False)
-    if report.interrupted:
-        raise typer.Exit(130)
-    if counts.failed:
-        raise typer.Exit(1)

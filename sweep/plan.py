@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from search_space import Config, parse_id
@@ -24,6 +24,8 @@ class Item:
     lr_scale: float = 1.0
     alone: bool = False
     """Run in a pack of its own: an attempt after a divergence or a lack of memory."""
+    solo: bool = False
+    """Run alone, and while nothing else does."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +36,21 @@ class Pack:
     cost: float
 
     @property
+    def solo(self) -> bool:
+        """Whether it waits until nothing else runs, and nothing is started beside it."""
+        return any(item.solo for item in self.items)
+
+    @property
     def scale(self) -> int:
         """The scale all members share."""
         return parse_id(self.items[0].key.config).scale
 
 
 def trial_keys(
-    configs: Iterable[Config], seeds: Sequence[int], recipe: str, data: str, code: str
+    configs: Iterable[Config], seeds: Sequence[int], recipe: str, data: str, code: Callable[[Config], str]
 ) -> tuple[TrialKey, ...]:
-    """The key of every config and seed, configs in order."""
-    return tuple(TrialKey(config.id, seed, recipe, data, code) for config in configs for seed in seeds)
+    """The key of every config and seed, configs in order; ``code`` gives the digest of what trains a config."""
+    return tuple(TrialKey(config.id, seed, recipe, data, code(config)) for config in configs for seed in seeds)
 
 
 def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:
@@ -56,7 +63,7 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
     for item in items:
         config = parse_id(item.key.config)
         cost = float(describe(config).macs_full_hd)
-        if item.alone:
+        if item.alone or item.solo:
             ready.append(Pack((item,), cost))
         else:
             groups[config.scale, item.key.seed].append((cost, item))
@@ -67,7 +74,12 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
         for start in range(0, len(group), size):
             part = group[start : start + size]
             ready.append(Pack(tuple(item for _, item in part), sum(cost for cost, _ in part)))
-    return tuple(sorted(ready, key=lambda pack: -pack.cost))
+    return tuple(sorted(ready, key=order))
+
+
+def order(pack: Pack) -> tuple[bool, float]:
+    """The costliest first, so that none is left when the others are done; those that run by themselves last."""
+    return pack.solo, -pack.cost
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
     sweep (or not the one named) knows it either.
     """
     from results_db.store import Store
-    from sweep.session import recall_code
+    from sweep.families import recall
 
     try:
         return parse_id(config_id)
@@ -23,7 +23,7 @@ def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
                 rows = [store.sweep(sweep)] if sweep else list(reversed(store.sweeps()))
                 for row in rows:
                     if row.settings.get("user_code") and any(t.key.config == config_id for t in store.trials(row.id)):
-                        recall_code(row)
+                        recall(row)
                         return parse_id(config_id)
         except StoreError:
             # Without a database the id is what is wrong.

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from results_db.rows import SweepRow
+from results_db.rows import SweepRow, TrialRow
 from results_db.store import Store
-from search_space.config import Config
+from search_space.config import Config, parse_id
 from search_space.errors import SweepError
 from search_space.facts import TrialKey
-from search_space.user_code import UserCode, install, loaded
-from sweep.driver import Driver, Notice, Settings
+from search_space.user_code import loaded
+from sweep import families, image_sets
+from sweep.basis import Basis
+from sweep.driver import Driver, Settings
 from sweep.executors.carry import Images, carried
 from sweep.executors.core import Executor, WorkerData
+from sweep.notices import Notice
 from sweep.plan import trial_keys
 from workers import datasets
 from workers.images import ImageSet
-from workers.recipe import Recipe, code_digest
+from workers.recipe import Recipe, code_digest, code_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class Data:
 
     train: ImageSet
     tests: tuple[ImageSet, ...]
+
+    def basis(self, recipe: Recipe) -> Basis:
+        """What a trial that is trained on these images with ``recipe`` must have been planned with."""
+        return Basis(recipe.digest, self.train.digest[:12])
 
 
 def load_data(root: str | None, train: tuple[str, ...] = (), tests: tuple[str, ...] = (), strict: bool = False) -> Data:
@@ -70,37 +77,42 @@ def make_plan(
     """What ``sweep run`` was asked. The default name changes with the recipe, the data and the training code."""
     if not configs:
         raise SweepError("the filters leave no config; see `sweep space list` with the same options")
-    keys = trial_keys(configs, seeds, recipe.digest, data.train.digest[:12], code_digest())
-    content = f"{recipe.digest}/{data.train.digest}/{code_digest()}/{[t.name for t in data.tests]}"
+    basis = data.basis(recipe)
+    keys = trial_keys(configs, seeds, basis.recipe, basis.data, code_of)
+    code = code_digest() + families.digest()
+    content = f"{recipe.digest}/{data.train.digest}/{code}/{[t.name for t in data.tests]}"
     label = Path(space).stem if Path(space).suffix else space
     settings = {
         "data": {
             "root": str(Path(root).resolve()) if root else None,
             "train": [part for part in data.train.name.split("+") if part],
             "tests": [images.name for images in data.tests],
+            "digests": image_sets.digests(data.tests),
         },
         "pack_size": pack_size,
-        "user_code": [vars(code) if hasattr(code, "__dict__") else _fields(code) for code in loaded()],
+        "user_code": families.settings_of(loaded()),
     }
     return Plan(name or f"{label}-{recipe.name}-{_short(content)}", label, recipe, keys, settings)
-
-
-def _fields(code: UserCode) -> dict[str, str]:
-    from dataclasses import asdict
-
-    return asdict(code)
 
 
 def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
-def store_plan(store: Store, plan: Plan) -> int:
-    """Write the sweep and its trials; again changes nothing. Returns the sweep's id."""
+def store_plan(store: Store, plan: Plan, data: Data) -> int:
+    """Write the sweep and its trials; again adds only test sets it had not. Returns the sweep's id.
+
+    Raises SweepError when a sweep of that name holds other things.
+    """
+    before = next((row for row in store.sweeps() if row.name == plan.name), None)
+    if before is not None:
+        families.check_unchanged(before, (parse_id(key.config) for key in plan.keys))
+    image_sets.check_names(store, data.tests)
     sweep_id = store.create_sweep(
         plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=dict(plan.settings)
     )
     store.plan(sweep_id, plan.keys)
+    image_sets.note(store, sweep_id, data.tests)
     return sweep_id
 
 
@@ -113,15 +125,18 @@ def newest(store: Store) -> SweepRow:
 
 
 def recall_data(row: SweepRow, root: str | None = None) -> Data:
-    """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData."""
+    """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData.
+
+    Whether they are the images it began with, ``basis.why_not`` and ``image_sets.check_names`` tell.
+    """
     wanted = row.settings.get("data", {})
     return load_data(root or wanted.get("root"), tuple(wanted.get("train", ())), tuple(wanted.get("tests", ())))
 
 
-def recall_code(row: SweepRow) -> None:
-    """Install the user's own families that a stored sweep came with."""
-    for fields in row.settings.get("user_code", ()):
-        install(UserCode(**fields))
+def missing(store: Store, sweep_id: int, data: Data, only: frozenset[int] | None = None) -> list[TrialRow]:
+    """The trials of a sweep without a result that these images and this code can train (of ``only``, if given)."""
+    basis = data.basis(Recipe.from_json(store.sweep(sweep_id).recipe_json))
+    return basis.own(row for row in store.missing(sweep_id) if only is None or row.id in only)
 
 
 def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
@@ -153,13 +168,16 @@ def make_executor(kind: str, data: WorkerData, address: str, cpus: float, gpus: 
 def make_driver(
     store: Store,
     sweep_id: int,
+    data: Data,
     executor: Executor,
     settings: Settings,
     listener: Callable[[Notice], None],
     only: frozenset[int] | None = None,
 ) -> Driver:
-    """A driver for a stored sweep."""
-    return Driver(store, sweep_id, store.sweep(sweep_id).recipe_json, executor, settings, listener, only)
+    """A driver for a stored sweep, with the images its workers have."""
+    recipe_json = store.sweep(sweep_id).recipe_json
+    basis = data.basis(Recipe.from_json(recipe_json))
+    return Driver(store, sweep_id, recipe_json, basis, executor, settings, listener, only)
 
 
 @dataclass(frozen=True)

@@ -85,8 +85,8 @@ def _missing(low: Tensor, target: Tensor) -> Tensor:
     """What of the target (N, s*s, p, p) no line in the pixel itself tells."""
     x = torch.stack([low.flatten(), torch.ones_like(low.flatten())], dim=1).double()
     y = target.transpose(0, 1).flatten(1).T.double()
-    left = y - x @ torch.linalg.lstsq(x, y).solution
-    return left.T.float().unflatten(1, (len(low), *low.shape[2:])).transpose(0, 1)
+    left: Tensor = y - x @ torch.linalg.lstsq(x, y).solution
+    return left.T.float().view(-1, len(low), *low.shape[2:]).transpose(0, 1)
 
 
 def _tell_apart(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, spread: float) -> None:

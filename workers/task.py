@@ -51,20 +51,38 @@ def run_pack(
 ) -> list[Outcome]:
     """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
 
-    ``progress`` gets the number of training steps done.
+    ``progress`` gets the number of training steps done, and the last number again whenever a member was measured
+    on a set: a worker at work is never silent for long.
     """
+    signs = _Signs(progress)
     recipe = Recipe.from_json(task.recipe_json)
     node = socket.gethostname()
     outcomes: list[Outcome] = []
-    for member, result in zip(task.members, _train_all(task, recipe, train_images, progress), strict=True):
+    for member, result in zip(task.members, _train_all(task, recipe, train_images, signs), strict=True):
         if isinstance(result, Trained):
             try:
-                outcomes.append(_measure(member, result, test_images, node))
+                outcomes.append(_measure(member, result, test_images, node, signs.again))
                 continue
             except Exception as error:
                 result = error
         outcomes.append(failed(member, result, node))
     return outcomes
+
+
+@dataclass
+class _Signs:
+    """Signs of life, passed on."""
+
+    listener: Callable[[int], None] | None
+    steps: int = 0
+
+    def __call__(self, steps: int) -> None:
+        self.steps = steps
+        if self.listener is not None:
+            self.listener(steps)
+
+    def again(self) -> None:
+        self(self.steps)
 
 
 def _train_all(
@@ -95,7 +113,9 @@ def _train_all(
     return [results[index] for index in range(len(task.members))]
 
 
-def _measure(member: Member, result: Trained, test_images: Sequence[ImageSet], node: str) -> Done:
+def _measure(
+    member: Member, result: Trained, test_images: Sequence[ImageSet], node: str, measured: Callable[[], None]
+) -> Done:
     rows: list[Quality] = []
     flags: list[str] = []
     for images in test_images:
@@ -104,6 +124,7 @@ def _measure(member: Member, result: Trained, test_images: Sequence[ImageSet], n
         psnr = next(row.value for row in found if row.metric == "psnr")
         if result.steps and not psnr >= quality.bicubic_psnr(images, result.config.scale) - BELOW:
             flags.append(f"below-bicubic:{images.name}")
+        measured()
     data = to_bytes(result.module)
     return Done(
         trial=member.trial,

@@ -25,7 +25,7 @@ PackSize = Annotated[
 MaxAttempts = Annotated[int, typer.Option("--max-attempts", min=1, help="Attempts at a trial before it stays failed.")]
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", min=0, help="Seconds after which a silent pack is given up; 0 judges by the others."),
+    typer.Option("--timeout", min=0, help="Seconds a pack may take; 0 gives up those without progress for 20 minutes."),
 ]
 Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, help="CPUs of one worker.")]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]

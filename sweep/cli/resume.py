@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -56,25 +57,25 @@ def resume(
     """
     from results_db.store import Store
     from search_space.errors import SweepError
-    from sweep import session
-    from sweep.launch import Launch, launch, say
-    from workers.recipe import code_digest
+    from sweep import families, image_sets, session
+    from sweep.basis import why_not
+    from sweep.closing import advice, say, say_how_to_go_on
+    from sweep.launch import Launch, launch
+    from workers.recipe import Recipe
 
     with Store.open(db) as store:
         row = store.sweep(name) if name else session.newest(store)
-        session.recall_code(row)
+        families.recall(row)
         data = session.recall_data(row, str(data_root) if data_root else None)
-        rows = store.missing(row.id)
-        if any(r.key.data != data.train.digest[:12] for r in rows):
-            raise SweepError(f"the training images are not those {row.name} began with; give the right --data-root")
-        if any(r.key.code != code_digest() for r in rows):
-            raise SweepError(
-                f"the training code has changed since {row.name} began; its results stay under their own key. "
-                "Start a new sweep with `sweep run`, or go back to the version of the old one"
-            )
+        reason = why_not(data.basis(Recipe.from_json(row.recipe_json)), store.missing(row.id), row.name)
+        if reason:
+            raise SweepError(reason)
+        image_sets.check_names(store, data.tests)
+        image_sets.note(store, row.id, data.tests)
         root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
         )
-        report = launch(store, row.id, data, wanted, quiet=as_json)
-        say(store, row.id, report, db, as_json)
+        parting = partial(say_how_to_go_on, advice(row, wanted, db))
+        report = launch(store, row.id, data, wanted, quiet=as_json, parting=parting)
+        say(store, row, report, wanted, db, as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -28,7 +29,9 @@ def retry(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """Give failed trials another chance; `sweep resume` then runs them.
+    """Give failed trials another chance; `sweep resume` then runs them. An id means all its seeds.
+
+    Exit status 1 when one of the ids has nothing to try again.
 
     Example: sweep retry --class oom && sweep resume
     """
@@ -47,14 +50,23 @@ def retry(
         row = store.sweep(name) if name else session.newest(store)
         wanted = None
         if ids:
-            known = {trial.key.config: trial.id for trial in store.trials(row.id)}
-            unknown = [config for config in ids if config not in known]
+            trials = [trial for trial in store.trials(row.id) if trial.key.config in set(ids)]
+            unknown = [config for config in ids if config not in {trial.key.config for trial in trials}]
             if unknown:
                 raise SweepError(f"{unknown[0]} is not in sweep {row.name}")
-            wanted = [known[config] for config in ids]
+            # All seeds of a config, and its trials of other images or code if the sweep has those too.
+            wanted = [trial.id for trial in trials]
         again = store.retry(wanted, kind, row.id)
         names = [store.config_of(trial) for trial in again]
+    which = f"failed trial of class {kind}" if kind else "failed trial"
+    idle = [config for config in dict.fromkeys(ids or ()) if config not in names]
     if as_json:
-        typer.echo(json.dumps({"sweep": row.name, "pending": names}))
-    else:
-        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume`")
+        typer.echo(json.dumps({"sweep": row.name, "pending": names, "without": idle}))
+    elif again:
+        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {quote(row.name)}`")
+    elif not ids:
+        typer.echo(f"{row.name} has no {which}: nothing to try again")
+    for config in idle:
+        typer.echo(f"{config} has no {which} in {row.name}: nothing to try again", err=True)
+    if idle:
+        raise typer.Exit(1)

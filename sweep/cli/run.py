@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -88,7 +89,8 @@ def run(
     from results_db.store import Store
     from search_space.spaces import load_space, select
     from sweep import session
-    from sweep.launch import Launch, launch, say
+    from sweep.closing import advice, say, say_how_to_go_on
+    from sweep.launch import Launch, launch
     from workers.recipe import recipe_for
 
     chosen = recipe_for(recipe)
@@ -112,7 +114,7 @@ def run(
             finished = {row.id for row in store.trials(None, None) if row.state == "done"}
             missing = [key for key in plan.keys if found.get(key) not in finished]
         else:
-            sweep_id = session.store_plan(store, plan)
+            sweep_id = session.store_plan(store, plan, data)
             wanted_keys = set(plan.keys)
             missing = [row.key for row in store.missing(sweep_id) if row.key in wanted_keys]
         if dry_run or not as_json:
@@ -124,8 +126,11 @@ def run(
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
         )
-        report = launch(store, sweep_id, data, wanted, quiet=as_json)
-        say(store, sweep_id, report, db, as_json)
+        only = frozenset(store.trial_ids(plan.keys).values())
+        row = store.sweep(sweep_id)
+        parting = partial(say_how_to_go_on, advice(row, wanted, db))
+        report = launch(store, sweep_id, data, wanted, quiet=as_json, only=only, parting=parting)
+        say(store, row, report, wanted, db, as_json, only)
 
 
 def data_note(data: Any) -> str:

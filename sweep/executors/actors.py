@@ -1,8 +1,8 @@
 """Packs on a Ray cluster through a pool of our own actors, with our own time-outs.
 
-A Ray task whose node lost its link can stay unresolved for minutes; here every pack has a deadline and every
-actor a node, and a pack whose deadline passed or whose node died is given up at once. What the lost worker still
-sends is never read, and the store fences it should it arrive by another way.
+A Ray task whose node lost its link can stay unresolved for minutes; here every actor has a node and tells how far it
+is, and a pack whose node died, that makes no progress, or whose deadline passed is given up at once. What the lost
+worker still sends is never read, and the store fences it should it arrive by another way.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ from sweep.cluster import size
 from sweep.executors.core import Finished, Versions, WorkerData
 from workers.task import PackTask
 
+SILENCE_S = 1200.0
+"""A pack whose worker took no step and measured nothing for so long is given up: it hangs, or cannot be reached.
+Compiling for a GPU and one model on the largest test set take minutes."""
+GAP_S = 30.0
+"""Between two looks at the workers; when it was longer, nobody listened, and that is not their silence."""
 START_TIMEOUT_S = 120.0
 """A worker that is not ready by then is given up: its node is gone or cannot import edge-sweep."""
 LOOK_EVERY_S = 0.5
@@ -50,6 +55,7 @@ class PackWorker:
         torch.set_num_threads(data.threads)
         self._images = data.fetch()
         self._steps = 0
+        self._signs = 0
 
     def ready(self) -> tuple[str, Versions]:
         """The node it runs on, and what it would train with."""
@@ -64,10 +70,11 @@ class PackWorker:
 
     def _note(self, steps: int) -> None:
         self._steps = steps
+        self._signs += 1
 
-    def steps(self) -> int:
-        """Training steps of the pack that runs."""
-        return self._steps
+    def progress(self) -> tuple[int, int]:
+        """Training steps of the pack that runs, and signs of progress since the worker began."""
+        return self._steps, self._signs
 
 
 @dataclass
@@ -82,7 +89,10 @@ class _Worker:
     deadline: float = 0.0
     steps: int = 0
     asked: Any = None
-    """Reference to an unanswered question for the steps."""
+    """Reference to an unanswered question for the progress."""
+    signs: int = -1
+    heard: float = 0.0
+    """When it last told of progress, or got its pack."""
 
 
 @dataclass
@@ -94,9 +104,12 @@ class ActorExecutor:
     gpus: float = 0.0
     most: int = 0
     """Workers at most; 0 takes all the cluster has."""
+    silence_s: float = SILENCE_S
+    hears: bool = True
     _workers: list[_Worker] = field(default_factory=list)
     _tickets: int = 0
     _looked: float = 0.0
+    _listened: float = 0.0
     _alive: frozenset[str] = frozenset()
     _room: int = 0
     _refused: int = 0
@@ -121,7 +134,8 @@ class ActorExecutor:
         """Start a pack on a ready worker."""
         worker = next(w for w in self._workers if w.node and not w.ticket)
         self._tickets += 1
-        worker.ticket, worker.deadline, worker.steps = self._tickets, time.monotonic() + timeout_s, 0
+        now = time.monotonic()
+        worker.ticket, worker.deadline, worker.heard, worker.steps = self._tickets, now + timeout_s, now, 0
         worker.result = worker.actor.run.remote(task)
         return self._tickets
 
@@ -134,9 +148,8 @@ class ActorExecutor:
         else:
             time.sleep(min(timeout_s, 0.2))
         self._look()
-        ended = [done for w in list(self._workers) if w.ticket and (done := self._ended(w)) is not None]
-        self._ask_steps()
-        return ended
+        self._ask_progress()
+        return [done for w in list(self._workers) if w.ticket and (done := self._ended(w)) is not None]
 
     def _ended(self, worker: _Worker) -> Finished | None:
         ticket = worker.ticket
@@ -157,6 +170,8 @@ class ActorExecutor:
             return self._lost(worker, Failure.WORKER_LOST, f"node {worker.node[:8]} is gone")
         if time.monotonic() > worker.deadline:
             return self._lost(worker, Failure.TIMEOUT, "no answer before the time-out")
+        if time.monotonic() > worker.heard + self.silence_s:
+            return self._lost(worker, Failure.TIMEOUT, f"no progress for {self.silence_s:.0f} s")
         return None
 
     def _lost(self, worker: _Worker, failure: Failure, reason: str) -> Finished:
@@ -215,15 +230,21 @@ class ActorExecutor:
         actor = kind.options(**options).remote(self._reference)
         self._workers.append(_Worker(actor, time.monotonic(), actor.ready.remote()))
 
-    def _ask_steps(self) -> None:
+    def _ask_progress(self) -> None:
+        now = time.monotonic()
+        deaf = now - self._listened if self._listened and now - self._listened > GAP_S else 0.0
+        self._listened = now
         for worker in self._workers:
             if not worker.ticket:
                 continue
+            worker.heard = min(now, worker.heard + deaf)
             if worker.asked is None:
-                worker.asked = worker.actor.steps.remote()
+                worker.asked = worker.actor.progress.remote()
             elif ray.wait([worker.asked], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    worker.steps = ray.get(worker.asked, timeout=1)
+                    worker.steps, signs = ray.get(worker.asked, timeout=1)
+                    if signs != worker.signs:
+                        worker.signs, worker.heard = signs, now
                 worker.asked = None
 
     def steps_done(self) -> int:

@@ -65,6 +65,10 @@ class Finished:
 class Executor(Protocol):
     """Runs packs somewhere. Nothing here touches the database."""
 
+    @property
+    def hears(self) -> bool:
+        """Whether it hears from packs while they run, and gives up those that make no progress."""
+
     def free(self) -> int:
         """Workers that could start a pack now."""
 
@@ -72,7 +76,10 @@ class Executor(Protocol):
         """Workers in all."""
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
-        """Start a pack; the ticket under which its end is reported. At most ``free()`` at a time."""
+        """Start a pack; the ticket under which its end is reported. At most ``free()`` at a time.
+
+        A pack that takes longer than ``timeout_s`` is given up (``math.inf``: never for that reason).
+        """
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Packs that ended, waiting at most ``timeout_s`` for the first."""

@@ -15,6 +15,8 @@ class Left(BaseException):
 class InlineExecutor:
     """One slot; a pack runs inside ``poll``, which leaves it at the next step when the driver wants to stop."""
 
+    hears = False
+
     def __init__(self, data: WorkerData) -> None:
         self._images = data.fetch()
         self._stopping: Callable[[], bool] = lambda: False

@@ -68,6 +68,8 @@ class _Running:
 class TuneExecutor:
     """``tune.Tuner`` in a thread, one trial a slot. Needs ``ray.init`` first."""
 
+    hears = False
+
     def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0) -> None:
         # Tune's newer reporter prints a banner on stdout whatever `verbose` says; stdout belongs to --json.
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"

@@ -19,6 +19,7 @@ from sweep.driver import Driver, Settings
 from sweep.executors.core import Executor, Finished
 from sweep.launch import Launch
 from sweep.progress import Display
+from sweep.quality_phase import measure_quality
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
 from sweep.ties import retie
@@ -39,6 +40,11 @@ class Lasting:
     """An executor that outlives one run of the driver: starting workers anew would cost more than a small batch."""
 
     inner: Executor
+
+    @property
+    def hears(self) -> bool:
+        """As the executor that does the work."""
+        return self.inner.hears
 
     def free(self) -> int:
         """Workers that could start a pack now."""
@@ -124,8 +130,10 @@ class Training:
         if not done:
             return {}
         keys = [key for key in plan.keys if key.config in set(done)]
-        sweep_id = session.store_plan(self.store, self._plan([parse_id(c) for c in done], self.recipe, self.name))
+        again = self._plan([parse_id(c) for c in done], self.recipe, self.name)
+        sweep_id = session.store_plan(self.store, again, self.data)
         self.store.plan(sweep_id, keys)
+        measure_quality(self.store, sweep_id, self.data.tests, frozenset(known.values()), quiet=self.quiet)
         return self._figures(sweep_id, [parse_id(config) for config in done])
 
     def known(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
@@ -181,12 +189,13 @@ class Training:
 
     def _run(self, configs: Sequence[Config], recipe: Recipe, name: str) -> Mapping[Config, Facts]:
         plan = self._plan(configs, recipe, name)
-        sweep_id = session.store_plan(self.store, plan)
+        sweep_id = session.store_plan(self.store, plan, self.data)
         trials = self.store.trial_ids(plan.keys)
         only = frozenset(trials.values())
         missing = [row for row in self.store.missing(sweep_id) if row.id in only]
         if missing:
             self._drive(sweep_id, only, len(missing))
+        measure_quality(self.store, sweep_id, self.data.tests, only, quiet=self.quiet)
         done = {row.key.config for row in self.store.trials(sweep_id) if row.id in only and row.state == "done"}
         trained = [config for config in configs if config.id in done]
         self.benchmark(trained)
@@ -203,7 +212,7 @@ class Training:
             self._workers = Lasting(made)
         executor = self._workers
         with Display(total, Console(stderr=True), self.quiet) as display:
-            driver = session.make_driver(self.store, sweep_id, executor, settings, display, only)
+            driver = session.make_driver(self.store, sweep_id, self.data, executor, settings, display, only)
             with _stoppable(driver):
                 report = driver.run()
         if report.interrupted:
@@ -255,7 +264,7 @@ def _stoppable(driver: Driver) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         if driver.stopping:
             raise KeyboardInterrupt
-        driver.stopping = True
+        driver.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -26,6 +26,17 @@ def test_a_result_counts_once(store: Store) -> None:
     assert store.counts(sweep).done == 1
 
 
+def test_a_write_that_is_repeated_is_told_from_a_late_result(store: Store) -> None:
+    _, trials = planned(store, 2)
+    first, second = store.claim(trials, "a", 60)
+    store.record([failed(first), done(second)])
+    assert store.record([failed(first), done(second)]).repeated == (first.trial, second.trial)
+    assert store.record([done(first), failed(second)]).repeated == ()
+    store.retry([first.trial])
+    store.claim([first.trial], "b", 60)
+    assert store.record([failed(first)]).repeated == ()
+
+
 def test_a_result_twice_in_one_batch_counts_once(store: Store) -> None:
     _, trials = planned(store)
     (claim,) = store.claim(trials[:1], "a", 60)

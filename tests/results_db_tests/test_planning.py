@@ -71,6 +71,12 @@ def test_passwords_in_settings_are_not_kept(store: Store) -> None:
     assert "hunter2" not in kept and "abc123" not in kept
 
 
+def test_a_users_program_in_settings_is_kept_to_the_letter(store: Store) -> None:
+    source = "token = self.K\npassword = dict(a=1)\n"
+    store.create_sweep("demo", "demo", "{}", settings={"token": "abc123", "user_code": [{"source": source}]})
+    assert store.sweep("demo").settings == {"token": "***", "user_code": [{"source": source}]}
+
+
 def test_an_unknown_sweep_is_named_with_those_there_are(store: Store) -> None:
     store.create_sweep("demo", "demo", "{}")
     with pytest.raises(StoreError, match=r"no sweep 'other' here \(there are: demo\)"):

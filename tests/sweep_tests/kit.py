@@ -12,9 +12,10 @@ from search_space.config import Config
 from search_space.facts import Failure
 from search_space.spaces import load_space, select
 from sweep import session
-from sweep.driver import Driver, Notice, Settings
+from sweep.driver import Driver, Settings
 from sweep.executors.core import Executor, Finished
 from sweep.executors.inline import InlineExecutor
+from sweep.notices import Notice
 from workers.images import ImageSet
 from workers.recipe import Recipe, recipe_for
 from workers.task import PackTask
@@ -36,7 +37,7 @@ def configs(count: int = 6) -> tuple[Config, ...]:
 
 def planned(store: Store, count: int = 6, recipe: Recipe = RECIPE, pack_size: int = 2) -> int:
     plan = session.make_plan("paper", configs(count), recipe, DATA, root=None, name="tiny", pack_size=pack_size)
-    return session.store_plan(store, plan)
+    return session.store_plan(store, plan, DATA)
 
 
 def driver(
@@ -44,11 +45,13 @@ def driver(
     sweep_id: int,
     executor: Executor | None = None,
     listener: Callable[[Notice], None] = lambda notice: None,
+    data: session.Data = DATA,
+    only: frozenset[int] | None = None,
     **settings: object,
 ) -> Driver:
     chosen = Settings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
-    executor = executor or InlineExecutor(session.worker_data(DATA))
-    return session.make_driver(store, sweep_id, executor, chosen, listener)
+    executor = executor or InlineExecutor(session.worker_data(data))
+    return session.make_driver(store, sweep_id, data, executor, chosen, listener, only)
 
 
 @dataclass
@@ -60,6 +63,8 @@ class Unlucky:
     seen: list[PackTask] = field(default_factory=list)
     lost: list[Finished] = field(default_factory=list)
     last: int = 10_000
+    hears: bool = False
+    timeouts: list[float] = field(default_factory=list)
 
     def free(self) -> int:
         return self.inner.free()
@@ -69,6 +74,7 @@ class Unlucky:
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         self.seen.append(task)
+        self.timeouts.append(timeout_s)
         failure = self.lose(task)
         if failure is None:
             return self.inner.submit(task, timeout_s)

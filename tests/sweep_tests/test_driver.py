@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 import threading
 import time
@@ -11,8 +12,10 @@ from collections import Counter
 import pytest
 
 from results_db.store import Store
+from search_space.errors import StoreError
 from search_space.facts import Failure
-from sweep.driver import Kind
+from sweep.notices import Kind
+from sweep.owner import this_owner
 from tests.sweep_tests.kit import Unlucky, driver, planned
 
 
@@ -164,3 +167,131 @@ def test_leases_are_renewed_while_the_driver_trains_in_its_own_process(store):
     one = driver(store, sweep_id, lease_s=0.4)
     assert one.run().done == 2
     assert not [event for event in store.events() if event.kind in ("expired", "fenced")]
+
+
+def stop_after_the_first_loss(store, sweep_id, failure):
+    """A driver whose every pack fails, stopped before anything is tried again."""
+    one = driver(store, sweep_id, Unlucky(lambda task: failure))
+
+    def listen(notice):
+        one.stopping = one.stopping or notice.kind is Kind.AGAIN
+
+    one.listener = listen
+    assert one.run().interrupted
+
+
+@pytest.mark.parametrize(("failure", "scale"), [(Failure.OOM, 1.0), (Failure.DIVERGENCE, 0.3)])
+def test_how_a_trial_is_tried_again_is_known_to_the_next_driver(store, failure, scale):
+    sweep_id = planned(store, 2)
+    stop_after_the_first_loss(store, sweep_id, failure)
+    assert [row.state for row in store.missing(sweep_id)] == ["pending", "pending"]
+    executor = Unlucky(lambda task: None)
+    assert driver(store, sweep_id, executor).run().done == 2
+    assert [[m.lr_scale for m in task.members] for task in executor.seen] == [[scale], [scale]]
+
+
+class Wide(Unlucky):
+    """Two slots; knows whether the newest pack has another one beside it."""
+
+    beside = False
+
+    def running(self):
+        return len(self.lost) + 1 - self.inner.free()
+
+    def free(self):
+        return 2 - self.running()
+
+    def submit(self, task, timeout_s):
+        self.beside = self.running() > 0
+        return super().submit(task, timeout_s)
+
+
+def test_a_trial_that_ran_out_of_memory_alone_runs_while_nothing_else_does(store):
+    sweep_id = planned(store, 4)
+    hungry = store.trials(sweep_id)[0].id
+
+    def lose(task):
+        of_it = hungry in [member.trial for member in task.members]
+        return Failure.OOM if of_it and (executor.beside or task.members[0].attempt < 3) else None
+
+    executor = Wide(lose)
+    assert driver(store, sweep_id, executor).run().done == 4
+    last = store.attempts(hungry)[-1]
+    assert (last.number, last.outcome) == (3, "done")
+    assert last.detail == {"lr_scale": 1.0, "pack": 1, "solo": True}
+
+
+class Faltering:
+    """A store that fails the first time each of its methods is called."""
+
+    def __init__(self, store):
+        self.inner, self.failed = store, set()
+
+    def __getattr__(self, name):
+        found = getattr(self.inner, name)
+        if not callable(found):
+            return found
+
+        def once(*arguments, **more):
+            if name not in self.failed:
+                self.failed.add(name)
+                raise StoreError(f"{name} did not answer")
+            return found(*arguments, **more)
+
+        return once
+
+
+def test_no_call_of_the_store_that_fails_once_ends_the_driver(store):
+    sweep_id = planned(store)
+    store.claim([store.trials(sweep_id)[-1].id], f"{this_owner().rsplit(':', 2)[0]}:4194999:1", 3600)
+    store.claim([store.trials(sweep_id)[-2].id], "otherhost:1:1", 2)
+    told: list[str] = []
+    executor = Unlucky(lambda task: Failure.TIMEOUT if task.members[0].attempt == 1 else None)
+    one = driver(store, sweep_id, executor, listener=lambda n: told.append(n.text) if n.kind is Kind.WAITING else None)
+    one.store = Faltering(store)
+    assert one.run().done == 6
+    assert one.store.failed == {"expire_leases", "missing", "release", "claim", "record", "failed_attempts", "retry"}
+    assert {text.split()[0] for text in told} == one.store.failed
+
+
+class Repeating:
+    """A store whose connection drops after the first commit of a result, so that the write is done again."""
+
+    def __init__(self, store):
+        self.inner, self.times = store, 0
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def record(self, outcomes):
+        self.times += 1
+        if self.times == 1:
+            self.inner.record(outcomes)
+        return self.inner.record(outcomes)
+
+
+def test_a_failure_written_just_before_the_connection_dropped_is_tried_again_in_this_run(store):
+    sweep_id = planned(store, 2)
+    executor = Unlucky(lambda task: Failure.TIMEOUT if task.members[0].attempt == 1 else None)
+    one = driver(store, sweep_id, executor)
+    one.store = Repeating(store)
+    report = one.run()
+    assert (report.done, report.fenced, store.counts(sweep_id).done) == (2, 0, 2)
+
+
+def test_a_result_written_just_before_the_connection_dropped_is_counted_as_done(store):
+    sweep_id = planned(store, 2)
+    one = driver(store, sweep_id)
+    one.store = Repeating(store)
+    report = one.run()
+    assert (report.done, report.fenced) == (2, 0)
+
+
+def test_a_pack_that_is_heard_of_has_no_time_limit_but_the_users(store):
+    sweep_id = planned(store, 4)
+    heard, deaf, limited = (Unlucky(lambda task: None, hears=hears) for hears in (True, False, True))
+    assert driver(store, sweep_id, heard, only=frozenset({1})).run().done == 1
+    assert driver(store, sweep_id, deaf, only=frozenset({2})).run().done == 1
+    assert driver(store, sweep_id, limited, timeout_s=77.0).run().done == 2
+    assert (heard.timeouts, deaf.timeouts) == ([math.inf], [6 * 3600])
+    assert set(limited.timeouts) == {77.0}

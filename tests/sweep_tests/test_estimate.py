@@ -11,7 +11,7 @@ from sweep.plan import trial_keys
 from tests.sweep_tests.kit import RECIPE
 
 PAPER = load_space("paper").configs
-KEYS = trial_keys(PAPER[::50], (0,), "r", "d", "c")
+KEYS = trial_keys(PAPER[::50], (0,), "r", "d", lambda config: "c")
 
 
 def test_history_of_too_few_trials_is_no_ground():
@@ -34,7 +34,7 @@ def test_a_probe_names_its_configs_and_grows_with_steps_and_trials():
 
 
 def test_bicubic_takes_no_training():
-    only = trial_keys(PAPER[:3], (0,), "r", "d", "c")
+    only = trial_keys(PAPER[:3], (0,), "r", "d", lambda config: "c")
     assert {key.config.split("_")[0] for key in only} == {"Bicubic"}
     assert probe(only, RECIPE).seconds == 0
 

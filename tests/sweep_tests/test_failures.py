@@ -9,6 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from results_db.states import State
+from results_db.store import Store
+from search_space.facts import Failed, Failure
+from sweep import session
+from tests.sweep_tests import kit
 from tests.sweep_tests.inside import inside as command
 
 
@@ -54,6 +59,30 @@ def test_retry_picks_by_class_and_resume_tries_again(broken):
     again = command("resume", "--executor", "inline", "--no-benchmark", "--json", "--db", str(broken))
     assert again.returncode == 1 and json.loads(again.stdout)["failed"] == 1
     assert len(json.loads(command("logs", "eSR-MAX_s4_K3_C1", "--json", "--db", str(broken)).stdout)) == 2
+
+
+def test_retry_says_when_there_is_nothing_to_try_again(broken):
+    done = command("retry", "eSR-MAX_s2_K3_C1", "--db", str(broken))
+    assert done.returncode == 1 and "eSR-MAX_s2_K3_C1 has no failed trial" in done.stderr
+    done = command("retry", "--class", "oom", "--db", str(broken))
+    assert done.returncode == 0 and "has no failed trial of class oom" in done.stdout
+
+
+def test_retry_of_an_id_takes_all_its_seeds(tmp_path):
+    with Store.open(str(tmp_path / "s.db")) as store:
+        plan = session.make_plan("paper", kit.configs(2), kit.RECIPE, kit.DATA, root=None, seeds=(0, 1, 2), name="tiny")
+        session.store_plan(store, plan, kit.DATA)
+        claims = store.claim([row.id for row in store.trials()], "me", 60)
+        store.record([Failed(c.trial, c.attempt, Failure.BUG, "no", "", "here") for c in claims])
+    first = kit.configs(1)[0].id
+    done = json.loads(command("retry", first, "--json", "--db", str(tmp_path / "s.db")).stdout)
+    assert done == {"sweep": "tiny", "pending": [first] * 3, "without": []}
+    with Store.open(str(tmp_path / "s.db")) as store:
+        assert [(row.key.config, row.key.seed) for row in store.trials(None, (State.PENDING,))] == [
+            (first, 0),
+            (first, 1),
+            (first, 2),
+        ]
 
 
 def test_retry_refuses_what_is_not_in_the_sweep(broken):

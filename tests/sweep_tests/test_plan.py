@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import parse_id
-from search_space.facts import Failure
 from search_space.spaces import load_space
 from sweep.plan import Item, packs, tally, trial_keys
-from sweep.retry import decide
 
 PAPER = load_space("paper").configs
 
 
 def items(count: int) -> list[Item]:
-    keys = trial_keys(PAPER[:: max(1, len(PAPER) // count)][:count], (0,), "r", "d", "c")
+    keys = trial_keys(PAPER[:: max(1, len(PAPER) // count)][:count], (0,), "r", "d", lambda config: "c")
     return [Item(i, key) for i, key in enumerate(keys)]
 
 
@@ -44,22 +44,14 @@ def test_no_worker_idles_when_there_are_fewer_packs_than_workers():
 
 
 def test_the_tally_counts_the_paper():
-    counted = tally(trial_keys(PAPER, (0,), "r", "d", "c"), 900)
+    counted = tally(trial_keys(PAPER, (0,), "r", "d", lambda config: "c"), 900)
     assert counted.planned == 1185 and counted.missing == 285
     assert counted.by_family["ESPCN"] == {2: 100, 3: 100, 4: 100}
 
 
-def test_each_class_of_failure_is_handled_as_it_deserves():
-    assert decide(Failure.DIVERGENCE, 1, 3).lr_scale < 1 and decide(Failure.DIVERGENCE, 1, 3).alone
-    assert decide(Failure.OOM, 1, 3).alone
-    assert decide(Failure.WORKER_LOST, 1, 3).again and not decide(Failure.WORKER_LOST, 1, 3).alone
-    assert decide(Failure.WORKER_LOST, 2, 3).alone and decide(Failure.TIMEOUT, 1, 3).alone
-    assert decide(Failure.BUG, 3, 9, alike=1).again
-    assert decide(Failure.BUG, 1, 9).again and not decide(Failure.BUG, 2, 9).again
-    assert not decide(Failure.BAD_DATA, 1, 9).again
-
-
-@given(st.sampled_from(Failure), st.integers(1, 10), st.integers(1, 10))
-def test_no_failure_is_tried_more_often_than_allowed(failure, attempts, most):
-    if attempts >= most:
-        assert not decide(failure, attempts, most).again
+def test_a_pack_that_runs_by_itself_comes_last():
+    some = items(6)
+    wanted = [replace(some[0], alone=True), replace(some[1], solo=True), *some[2:]]
+    made = packs(wanted, 3)
+    assert [pack.solo for pack in made] == [False] * (len(made) - 1) + [True]
+    assert [item.trial for item in made[-1].items] == [1]
