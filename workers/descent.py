@@ -175,11 +175,13 @@ class Descent:
         beta1, beta2 = self._recipe.betas
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
-        self.first.lerp_(gradient, 1 - beta1)
         if self.rule.layers:
-            moved = orthogonal_steps(self.first.lerp(gradient, 1 - beta1), self.rule.layers, self._inverses)
+            fresh = 1 - self._recipe.momentum
+            self.first.lerp_(gradient, fresh)
+            moved = orthogonal_steps(self.first.lerp(gradient, fresh), self.rule.layers, self._inverses)
             self.weights.sub_(moved, alpha=rate)
             return
+        self.first.lerp_(gradient, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         spread = (self.second / (1 - beta2 ** (step + 1))).sqrt_().add_(self._recipe.eps)
         moved = self.rule.to_taps(self.first / spread * self.rule.multiplier)

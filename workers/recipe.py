@@ -53,6 +53,8 @@ class Recipe:
     """Where deep nets begin: passing their input through, or fitted to the first patches too (``workers.start``)."""
     espcn: str = "adam"
     """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.whitening``)."""
+    momentum: float = 0.99
+    """Of orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
     refresh: int = 500
     """Steps between two looks at the inputs of layers that are made white."""
     loss: str = "mse"
@@ -79,6 +81,8 @@ class Recipe:
             raise SweepError(f"recipe {self.name!r}: unknown start {self.start!r} ({' or '.join(STARTS)})")
         if self.espcn not in ESPCN:
             raise SweepError(f"recipe {self.name!r}: unknown steps for ESPCN {self.espcn!r} ({' or '.join(ESPCN)})")
+        if not 0 <= self.momentum < 1:
+            raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
         if self.refresh < 1:
             raise SweepError(f"recipe {self.name!r}: refresh must be at least 1 ({self.refresh})")
         for name in ("gate", "deep_gate"):

@@ -49,7 +49,7 @@ class NativeEngine:
         ]
         numbers = torch.tensor(layers, dtype=torch.int64)
         gains = torch.tensor([gain(rows, width + 1) for _, _, rows, width, _ in layers])
-        if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers)):
+        if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers), recipe.momentum):
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)

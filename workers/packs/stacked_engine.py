@@ -67,15 +67,15 @@ class StackedEngine:
     @torch.no_grad()
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
-        beta1 = self.recipe.betas[0]
+        fresh = 1 - self.recipe.momentum
         rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
         for i, inverse in enumerate(self._inverses):
             weight, bias = 2 * i, 2 * i + 1
             gradient = torch.cat([gradients[weight].flatten(2), gradients[bias][..., None]], dim=2)
             old = torch.cat([self.first[weight].flatten(2), self.first[bias][..., None]], dim=2)
-            first = torch.where(rate > 0, old.lerp(gradient, 1 - beta1), old)
+            first = torch.where(rate > 0, old.lerp(gradient, fresh), old)
             gains = torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])
-            moved = orthogonal(first.lerp(gradient, 1 - beta1), inverse) * gains[:, None, None].to(rate) * rate
+            moved = orthogonal(first.lerp(gradient, fresh), inverse) * gains[:, None, None].to(rate) * rate
             self.first[weight], self.first[bias] = first[..., :-1].view_as(self.first[weight]), first[..., -1]
             self.weights[weight].sub_(moved[..., :-1].view_as(self.weights[weight]))
             self.weights[bias].sub_(moved[..., -1])
