@@ -25,7 +25,7 @@ def migrate(db: Database, version: str) -> str:
     SQLite: a copy of the file beside it. PostgreSQL: a copy of the tables in a schema of its own, in the
     same transaction. Raises StoreError, with nothing changed, when either fails.
     """
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
 
     def work(connection: Connection) -> str:
         from results_db.opening import HEAD

@@ -17,6 +17,10 @@ OTHERS_SLACK_S = 0.05
 """CPU seconds of others that are always forgiven: the kernel counts in steps of 10 ms."""
 SLOW_REFERENCE = 1.10
 """A round whose reference took this much longer than the quickest third's median was disturbed, by whatever."""
+VISIT_S = 0.02
+"""A visit goes on until its frames took this long together: a single frame of a millisecond says little."""
+VISIT_FRAMES = 64
+"""At most so many frames a visit."""
 SLOW_CLOCK = 0.90
 """Fraction of the highest clock seen below which a round was throttled."""
 
@@ -76,20 +80,38 @@ class Choice:
     """False when disturbed rounds had to be used to reach the wanted number."""
 
 
-def reasons(rounds: Sequence[Round]) -> list[str | None]:
-    """Why each round is disturbed, or None; judged together, as slow is slow beside the others."""
+def visited(seconds: Sequence[float], frames: int) -> bool:
+    """Whether a visit of at least ``frames`` frames has timed enough.
+
+    >>> visited([0.5], 2), visited([0.5, 0.5], 2), visited([0.001, 0.001], 2), visited([0.001] * 20, 2)
+    (False, True, False, True)
+    """
+    return len(seconds) >= frames and (sum(seconds) >= VISIT_S or len(seconds) >= VISIT_FRAMES)
+
+
+def usual_reference(references: Sequence[float]) -> float:
+    """The median of the quickest third of the reference's times."""
+    return median(sorted(references)[: max(1, -(-len(references) // 3))])
+
+
+def reasons(rounds: Sequence[Round], known: float | None = None) -> list[str | None]:
+    """Why each round is disturbed, or None; judged together, as slow is slow beside the others.
+
+    ``known``: the reference's usual time in what was measured before, in seconds. A slow spell that covers a whole
+    group of rounds shows by it alone.
+    """
     if not rounds:
         return []
-    quick = sorted(one.reference for one in rounds)[: max(1, -(-len(rounds) // 3))]
-    usual = median(quick)
+    usual = usual_reference([one.reference for one in rounds])
+    usual = usual if known is None else min(usual, known)
     clocks = [one.reading.clock_mhz for one in rounds if one.reading.clock_mhz is not None]
     highest = max(clocks, default=None)
     return [_reason(one, usual, highest) for one in rounds]
 
 
-def choose(rounds: Sequence[Round], wanted: int) -> Choice:
+def choose(rounds: Sequence[Round], wanted: int, known: float | None = None) -> Choice:
     """The first ``wanted`` quiet rounds; when there are not so many, the least disturbed fill up."""
-    why = reasons(rounds)
+    why = reasons(rounds, known)
     quiet = [one for one, reason in zip(rounds, why, strict=True) if reason is None]
     spoilt = [one for one, reason in zip(rounds, why, strict=True) if reason is not None]
     spoilt.sort(key=lambda one: one.reference)

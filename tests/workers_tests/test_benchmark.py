@@ -11,8 +11,10 @@ from search_space.facts import Speed
 from workers.backends import Job, backend
 from workers.backends.core import _registry
 from workers.benchmark import FULLHD14, QHD5, Session, benchmark, protocol, varied
+from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
 from workers.sensors import Reading, Sensors
+from workers.timing_rounds import Window
 
 TINY = replace(QHD5, name="tiny", width=96, height=96, rounds=2, warm_seconds=0.2)
 TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
@@ -28,7 +30,7 @@ def test_a_benchmark_gives_one_figure_a_config_with_its_spread() -> None:
     speeds = benchmark(TWO, device_name="here", protocol=TINY, progress=seen.append)
     assert [s.config for s in speeds] == [c.id for c in TWO] == [s.config for s in seen]
     for speed in speeds:
-        assert speed.runs == TINY.timed
+        assert speed.runs >= TINY.timed
         assert speed.fps == pytest.approx(1 / (speed.seconds_median or 0))
         assert (speed.seconds_min or 0) <= (speed.seconds_median or 0)
         assert (speed.device, speed.backend, speed.precision, speed.protocol) == ("here", "eager", "fp32", "tiny")
@@ -75,6 +77,40 @@ def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyP
 
 class RuntimesOwn(Exception):
     """ONNX Runtime's errors are plain exceptions."""
+
+
+class HotAtFirst:
+    """A board that throttles for the first rounds and then no more."""
+
+    name = "recorded"
+
+    def __init__(self, readings: int) -> None:
+        self.left = readings
+
+    def read(self) -> Reading:
+        self.left -= 1
+        return Reading(throttled=("hot",) if self.left >= 0 else ())
+
+
+@pytest.fixture
+def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else this machine does during the test."""
+    monkeypatch.setattr(CpuWatch, "stop", lambda self: Window(1.0, 1.0, 0.0, 0.0, 2))
+    monkeypatch.setattr("workers.timing_rounds.SLOW_REFERENCE", 1e9)
+
+
+@pytest.mark.usefixtures("_calm")
+def test_a_group_that_was_disturbed_to_the_end_is_measured_again_at_the_end() -> None:
+    alone = replace(TINY, group=1)
+    # One reading before the first round; then two rounds are wanted and four are tried.
+    groups = list(Session("here", protocol=alone, sensors=Sensors((HotAtFirst(5),))).measure(TWO))
+    assert [[s.config for s in group] for group in groups] == [[TWO[1].id], [TWO[0].id]]
+    assert not any(s.detail["disturbed"] for group in groups for s in group)
+
+
+def test_a_machine_that_is_never_quiet_is_measured_and_says_so() -> None:
+    groups = list(Session("here", protocol=replace(TINY, group=1), sensors=Sensors((HotAtFirst(1000),))).measure(TWO))
+    assert [s.detail["disturbed"] for group in groups for s in group] == [True, True]
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, RuntimesOwn])

@@ -42,6 +42,12 @@ def test_a_round_in_which_the_reference_was_slow_is_disturbed_whatever_the_cause
     assert found.count(None) == 3
 
 
+def test_a_slow_spell_over_a_whole_group_shows_by_what_was_usual_before() -> None:
+    assert reasons([one(1.5), one(1.5)]) == [None, None]
+    assert all("1.50 times" in (reason or "") for reason in reasons([one(1.5), one(1.5)], known=1.0))
+    assert reasons([one(0.9), one(0.9)], known=1.0) == [None, None]
+
+
 @pytest.mark.parametrize(
     "reading",
     [Reading(throttled=("under-voltage",)), Reading(clock_mhz=1500.0), Reading(strangers=1)],

@@ -84,7 +84,7 @@ def test_a_kit_measures_without_torch_and_its_results_become_speeds(results: Pat
     assert received.failed == ()
     for speed in received.speeds:
         assert (speed.device, speed.backend, speed.protocol) == ("board", "onnxruntime", "96x96x2-t1")
-        assert speed.runs == TINY.timed
+        assert speed.runs >= TINY.timed
 
 
 def test_whatever_a_board_does_not_tell_has_a_reason(results: Path) -> None:

@@ -15,7 +15,8 @@ class SpeedProtocol:
 
     A frame is one call of the network on ``batch`` luma images that already lie in the device's memory; the
     output stays there. Each of ``rounds`` rounds visits every config once, runs it once untimed (its data and
-    code are back in the caches) and times ``frames`` frames: ``rounds * frames`` times make one figure.
+    code are back in the caches) and times ``frames`` frames, or more of a quick one (``timing_rounds.visited``):
+    ``rounds * frames`` times or more make one figure.
     """
 
     name: str
@@ -38,7 +39,7 @@ class SpeedProtocol:
 
     @property
     def timed(self) -> int:
-        """Frames that make one figure."""
+        """Frames that make one figure, at least."""
         return self.rounds * self.frames
 
     def low_resolution(self, scale: int) -> tuple[int, int]:

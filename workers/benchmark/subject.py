@@ -20,6 +20,7 @@ from workers.benchmark.protocols import SpeedProtocol
 from workers.deploy import deployed
 from workers.timing import is_steady
 from workers.timing_energy import Energy
+from workers.timing_rounds import visited
 
 
 @dataclass
@@ -39,12 +40,14 @@ class Subject:
     """CPU seconds of this process over wall seconds, a visit."""
 
     def visit(self, watch: Stopwatch, frames: int) -> tuple[float, ...]:
-        """One frame to fill the caches, then ``frames`` timed ones, in seconds."""
+        """One frame to fill the caches, then at least ``frames`` timed ones (``timing_rounds.visited``), in seconds."""
         watch(self.frame)
         cpu, wall = time.process_time(), time.perf_counter()
-        times = tuple(watch(self.frame) for _ in range(frames))
+        times: list[float] = []
+        while not visited(times, frames):
+            times.append(watch(self.frame))
         self.cpu.append((time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9))
-        return times
+        return tuple(times)
 
     def cpu_percent(self, cores: int) -> float | None:
         """0 to 100 of the machine while this network ran."""

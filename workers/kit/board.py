@@ -22,7 +22,7 @@ from workers.peak import ProcessPeak
 from workers.sensors import find_sensors
 from workers.timing import is_steady
 from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Choice, Round, Window, choose
+from workers.timing_rounds import Choice, Round, Window, choose, visited
 from workers.timing_sensed import missing, reasons, sensed
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -80,12 +80,14 @@ class Network:
         return time.perf_counter() - start
 
     def visit(self, frames: int) -> tuple[float, ...]:
-        """One frame untimed, then ``frames`` timed."""
+        """One frame untimed, then at least ``frames`` timed."""
         self.time(self.frame)
         cpu, wall = time.process_time(), time.perf_counter()
-        times = tuple(self.time(self.frame) for _ in range(frames))
+        times: list[float] = []
+        while not visited(times, frames):
+            times.append(self.time(self.frame))
         self.cpu.append((time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9))
-        return times
+        return tuple(times)
 
 
 class CpuTimes:
