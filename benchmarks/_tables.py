@@ -1,4 +1,4 @@
-"""The tables of docs/chaos.md, docs/security.md, docs/resume.md and docs/search.md, from the committed figures.
+"""The tables of docs/chaos.md, docs/quality.md, docs/security.md, docs/resume.md and docs/search.md, from the figures.
 
 python benchmarks/_tables.py writes them between the marks ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
@@ -100,8 +100,37 @@ def held_out(found: dict[str, Any]) -> str:
     )
 
 
+def quality(found: dict[str, Any]) -> str:
+    """By family, with all configs at the end."""
+    rows = [
+        [name, f"{of['median']:+.2f}", f"{of['worst']:+.2f}", f"{of['best']:+.2f}"]
+        for name, of in found["by_family"].items()
+    ]
+    best = max(of["best"] for of in found["by_family"].values())
+    rows.append(
+        ["**all**", f"**{found['median_delta_db']:+.2f}**", f"**{found['worst_delta_db']:+.2f}**", f"{best:+.2f}"]
+    )
+    return table(("family", "median", "worst", "best"), rows)
+
+
+def quality_rows(rows: Sequence[dict[str, Any]]) -> str:
+    """Ours minus released by config and seed."""
+    sets = list(dict.fromkeys(row["dataset"] for row in rows))
+    by_run: dict[tuple[str, int], dict[str, float]] = {}
+    for row in rows:
+        by_run.setdefault((row["config"], row["seed"]), {})[row["dataset"]] = row["ours_db"] - row["released_db"]
+    lines = [
+        [config + (f", seed {seed}" if seed else ""), *(f"{of[name]:+.2f}" for name in sets)]
+        for (config, seed), of in by_run.items()
+    ]
+    return table(("config", *sets), lines)
+
+
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "chaos": ("docs/chaos.md", chaos),
+    "quality": ("docs/quality.md", quality),
+    "quality by config": ("docs/quality.md", lambda found: quality_rows(found["rows"])),
+    "quality of failures": ("docs/quality.md", lambda found: quality_rows(found["failures"])),
     "fuzz": ("docs/security.md", fuzz),
     "store_load": ("docs/resume.md", store_load),
     "replay": ("docs/search.md", replay),
