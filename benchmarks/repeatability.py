@@ -27,7 +27,11 @@ def main() -> None:
     protocol = replace(SMALL, rounds=3, name="960x540x6") if quick else SMALL
     neighbours = Neighbours()
     with whole_machine():
-        first, second = ([s for g in Session("bench", protocol=protocol).measure(configs) for s in g] for _ in range(2))
+        # Groups that were measured again come last: by config.
+        passes = (
+            {s.config: s for g in Session("bench", protocol=protocol).measure(configs) for s in g} for _ in range(2)
+        )
+        first, second = ([found[config.id] for config in configs] for found in passes)
         detection = detect(4 if quick else 8)
     a = [s.seconds_median or 0.0 for s in first]
     b = [s.seconds_median or 0.0 for s in second]
@@ -40,6 +44,7 @@ def main() -> None:
         "worst_difference": round(max(difference), 5),
         "median_difference_of_times_over_reference": round(median(relative), 5),
         "rounds_disturbed_and_repeated": sum(s.detail["rounds_disturbed"] for s in (*first, *second)) // protocol.group,
+        "disturbances": sorted({why for s in (*first, *second) for why in s.detail["disturbances"]})[:8],
         "configs_left_disturbed": sum(bool(s.detail["disturbed"]) for s in (*first, *second)),
         **detection,
         **protocol_facts(protocol),
