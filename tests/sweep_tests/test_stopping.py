@@ -21,7 +21,8 @@ from tests.sweep_tests.test_run import rows, some, wait_for
 def started(small_data: Path, db: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [
-            *(SWEEP, "run", "--space", "demo", "--recipe", "smoke", "--steps", "1000000", "--limit", "2"),
+            *(SWEEP, "run", "--space", "demo", "--recipe", "smoke", "--steps", "1000000"),
+            *("--family", "eSR-MAX", "--limit", "2"),
             *("--executor", "inline", "--no-benchmark", "--name", "night", "--db", str(db)),
             *("--data-root", str(small_data), *more),
         ],
