@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 
 from results_db.engine import BINARY
-from results_db.naming import sweep_id
-from results_db.planning import of_sweep
+from results_db.planning import of_sweep, sweep_id
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
 

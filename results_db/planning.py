@@ -100,7 +100,11 @@ def sweeps(connection: Connection) -> list[SweepRow]:
 
 
 def sweep_id(connection: Connection, wanted: int | str) -> int:
-    """The id of a sweep named by id or name; raises StoreError, naming those there are."""
+    """The id of a sweep; digits are a number unless a sweep is named so. Raises StoreError naming those there are."""
+    if isinstance(wanted, str) and wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
+        named = connection.execute(select(sweep.c.id).where(sweep.c.name == wanted)).scalar()
+        if named is None and connection.execute(select(sweep.c.id).where(sweep.c.id == int(wanted))).scalar():
+            return int(wanted)
     column = sweep.c.id if isinstance(wanted, int) else sweep.c.name
     found = connection.execute(select(sweep.c.id).where(column == wanted)).scalar()
     if found is None:

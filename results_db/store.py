@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from results_db import history, imports, leases, measurements, naming, opening, outcomes, planning
+from results_db import history, imports, leases, measurements, opening, outcomes, planning
 from results_db.engine import BUSY_TIMEOUT_S, RECONNECT_S, Database
 from results_db.rows import (
     Added,
@@ -118,7 +118,7 @@ class Store:
 
     def sweep_id(self, wanted: int | str) -> int:
         """The id of a sweep named by id or name (a name of digits alone may be the number)."""
-        return self.database.read(lambda c: naming.sweep_id(c, wanted))
+        return self.database.read(lambda c: planning.sweep_id(c, wanted))
 
     def plan(self, sweep_id: int, keys: Iterable[TrialKey], source: Source = Source.OURS) -> Planned:
         """Make the trials that ``keys`` name part of the sweep. Again changes nothing; known results are shared."""

@@ -19,7 +19,7 @@ from search_space.architectures.bicubic import cubic
 from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
-from workers.whitening import second_moments
+from workers.whitening import convs, second_moments
 
 SPREAD = {SubPixelCNN: 0.5, EdgeSRCNN: 1.0}
 """Standard deviation of what a fitted hidden filter gives its tanh."""
@@ -37,17 +37,17 @@ def pass_through(module: nn.Module) -> None:
     """Set the weights of an ESPCN, eSR-CNN or FSRCNN in place; other modules keep their own start."""
     with torch.no_grad():
         if isinstance(module, SubPixelCNN):
-            *hidden, last = _convs(module.net)
+            *hidden, last = convs(module.net)
             _carry(hidden, first_gain=1.0, first_bias=-0.5)
             _undo_sigmoid(hidden, last)
         elif isinstance(module, EdgeSRCNN):
-            *hidden, last = _convs(module.filter)
+            *hidden, last = convs(module.filter)
             _carry(hidden, first_gain=0.5, first_bias=0.0)
             _finish(last, gain=2.2)
             half = last.weight.shape[0] // 2
             last.weight[half:, 0, 1, 1] = 0.0
         elif isinstance(module, FastSRCNN):
-            _carry(_convs(module.net), first_gain=1.0, first_bias=0.0)
+            _carry(convs(module.net), first_gain=1.0, first_bias=0.0)
             enlarge = module.net[-1]
             assert isinstance(enlarge, nn.ConvTranspose2d) and enlarge.bias is not None
             enlarge.weight.mul_(QUIET)
@@ -62,9 +62,9 @@ def fit(module: nn.Module, low: Tensor, high: Tensor) -> None:
     Other modules keep their start.
     """
     if isinstance(module, SubPixelCNN):
-        *hidden, last = _convs(module.net)
+        *hidden, last = convs(module.net)
     elif isinstance(module, EdgeSRCNN):
-        *hidden, last = _convs(module.filter)
+        *hidden, last = convs(module.filter)
     else:
         return
     scale = high.shape[-1] // low.shape[-1]
@@ -115,10 +115,6 @@ def _solve(last: nn.Conv2d, x: Tensor, target: Tensor) -> None:
     assert last.bias is not None
     last.weight.copy_(solution[:, :-1].reshape(last.weight.shape))
     last.bias.copy_(solution[:, -1])
-
-
-def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:
-    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 def _carry(convs: list[nn.Conv2d], first_gain: float, first_bias: float) -> None:

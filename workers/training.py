@@ -113,11 +113,11 @@ def train(
     first = 0
     if checkpoint is not None:
         first, curve = _restore(checkpoint, config, recipe, descent)
-    if checkpoint is None and recipe.start == "fitted":
+    elif recipe.start == "fitted":
         fit(module, *probe(sampler, 0, START_PATCHES))
     border = recipe.border * config.scale
     for step in range(first, recipe.steps):
-        if step == first or step % recipe.refresh == 0:
+        if descent.rule.layers and (step == first or step % recipe.refresh == 0):
             descent.whiten(probe(sampler, step - step % recipe.refresh)[0], fresh=step % recipe.refresh == 0)
         lr, hr = sampler.batch(step)
         descent.forget()

@@ -42,7 +42,7 @@ def layers_of(module: nn.Module) -> tuple[Layer, ...]:
     if not isinstance(module, SubPixelCNN):
         return ()
     out, at = list[Layer](), 0
-    for conv in _convs(module):
+    for conv in convs(module.net):
         rows, width = conv.weight.shape[0], conv.weight[0].numel()
         out.append(Layer(at, rows, width, at + rows * width))
         at += rows * (width + 1)
@@ -81,7 +81,7 @@ def inverses(module: nn.Module, low: Tensor) -> list[Tensor]:
     out: list[Tensor] = []
     assert isinstance(module, SubPixelCNN)
     x = low
-    for conv in _convs(module):
+    for conv in convs(module.net):
         moments, _ = second_moments(x, conv.kernel_size[0])
         moments += FLOOR * moments.norm() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
         out.append(torch.cholesky_inverse(torch.linalg.cholesky(moments)).float())
@@ -113,5 +113,6 @@ def gain(rows: int, n: int) -> float:
     return float(max(1.0, rows / n) ** 0.5)
 
 
-def _convs(module: SubPixelCNN) -> list[nn.Conv2d]:
-    return [layer for layer in module.net if isinstance(layer, nn.Conv2d)]
+def convs(layers: nn.Sequential) -> list[nn.Conv2d]:
+    """The convolutions among ``layers``, in order."""
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]

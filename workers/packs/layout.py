@@ -14,6 +14,7 @@ from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
 from search_space.architectures.linear import LinearFilter
 from workers.recipe import LOSSES, Recipe
+from workers.whitening import convs
 
 COLUMNS = 48
 """Columns of the last layer made at once, about: their maps stay in a core's second-level cache."""
@@ -53,17 +54,17 @@ def net_of(module: nn.Module, scale: int) -> Net | None:
     elif type(module) is LinearFilter:
         numbers = [_PLAIN, 1, 1, 0, *_last(module.filter, at, scale, 1, 1)]
     elif type(module) is EdgeSRCNN:
-        *hidden, last = _convs(module.filter)
+        *hidden, last = convs(module.filter)
         numbers = [_KEY_KEY, module.templates, 2, *_hidden(hidden, [None] * len(hidden), at)]
         numbers += _last(last, at, scale, 2, module.templates)
     elif type(module) is SubPixelCNN:
-        *hidden, last = _convs(module.net)
+        *hidden, last = convs(module.net)
         numbers = [_SIGMOID, 1, 1, *_hidden(hidden, [None] * len(hidden), at), *_last(last, at, scale, 1, 1)]
     elif type(module) is FastSRCNN:
         enlarge = module.net[-1]
         assert isinstance(enlarge, nn.ConvTranspose2d)
         slopes = [layer.weight for layer in module.net if isinstance(layer, nn.PReLU)]
-        numbers = [_PLAIN, 1, 1, *_hidden(_convs(module.net), slopes, at), *_enlarge(enlarge, at, scale)]
+        numbers = [_PLAIN, 1, 1, *_hidden(convs(module.net), slopes, at), *_enlarge(enlarge, at, scale)]
     else:
         return None
     return Net(total, tuple(numbers)) if numbers[1] <= MOST_TEMPLATES else None
@@ -78,10 +79,6 @@ def program(nets: list[Net], recipe: Recipe, scale: int, chunks: int) -> list[in
         out += [start, net.parameters, *net.numbers]
         start += net.parameters
     return out
-
-
-def _convs(layers: nn.Sequential) -> list[nn.Conv2d]:
-    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
 
 
 def _hidden(convs: list[nn.Conv2d], slopes: Sequence[nn.Parameter | None], at: dict[Tensor, int]) -> list[int]:
