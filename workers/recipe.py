@@ -33,7 +33,7 @@ class Recipe:
     patch: int
     """Side of a patch in low-resolution pixels."""
     border: int
-    """Low-resolution pixels at the patch's edge left out of the loss: there a net sees padding, not the image."""
+    """Low-resolution pixels at the patch's edge left out of the loss, as evaluation leaves out an image's."""
     lr: float
     """Peak learning rate of a family without one of its own in ``family_lr``."""
     family_lr: tuple[tuple[str, float], ...] = ()
@@ -149,9 +149,9 @@ _FOUND: dict[str, Any] = {
 }
 """What docs/decisions/031 to 033 found."""
 _RECIPES = {
-    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=2, warmup=5, **_FOUND),
-    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=2, warmup=50, **_FOUND),
-    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=3, warmup=100, **_FOUND),
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
+    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
 }
 
 
