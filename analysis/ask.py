@@ -17,6 +17,8 @@ class Ask:
     precision: str | None = None
     metric: str | None = None
     protocol: str | None = None
+    """Of the quality."""
+    speed_protocol: str | None = None
     scales: tuple[int, ...] = ()
     families: tuple[str, ...] = ()
     x: str = "fps"

@@ -116,7 +116,7 @@ def gather(store: Store, ask: Ask | None = None, whole: pd.DataFrame | None = No
     if ask.device is not None:
         _refuse_unknown("device", ask.device, table["device"].dropna().unique())
         table = table[(table["device"] == ask.device) | table["device"].isna()]
-    table, repeats = _average(table)
+    table, repeats = _average(_one_way(table, ask.speed_protocol))
     table = _with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
@@ -152,6 +152,32 @@ def _refuse_unknown(kind: str, wanted: object, there: Iterable[object]) -> None:
     if wanted not in listed:
         names = ", ".join(map(str, listed)) or "none: sweep benchmark measures one"
         raise SweepError(f"there is no {kind} {wanted!r} in these results (there is {names})")
+
+
+def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """Speeds of one protocol for each device, backend and precision: the wanted, else that of most configs.
+
+    A model that was measured by another one only has no speed here; it keeps its quality.
+    """
+    kinds = table.loc[table["fps"].notna(), [*SPEED, "speed_protocol", "config"]]
+    if wanted is not None:
+        _refuse_unknown("speed protocol", wanted, kinds["speed_protocol"].unique())
+        ours = table["speed_protocol"] == wanted
+    elif kinds.drop_duplicates([*SPEED, "speed_protocol"]).duplicated(list(SPEED)).any():
+        counts = kinds.drop_duplicates().groupby([*SPEED, "speed_protocol"], sort=False)["config"].size()
+        most = counts.sort_values(kind="stable").reset_index().drop_duplicates(list(SPEED), keep="last")
+        chosen = table[list(SPEED)].merge(most, on=list(SPEED), how="left")["speed_protocol"].to_numpy()
+        ours = table["speed_protocol"] == chosen
+    else:
+        return table
+    kept = table[ours | table["device"].isna()]
+    others = table[~table["config"].isin(kept["config"]) & table["trial"].notna()].drop_duplicates("trial")
+    if others.empty:
+        return kept
+    import pandas as pd
+
+    untimed = others.drop(columns=list(frames.OF_SPEEDS)).reindex(columns=table.columns)
+    return pd.concat([kept, untimed], ignore_index=True)
 
 
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:

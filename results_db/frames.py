@@ -40,6 +40,8 @@ SPEED_COLUMNS = (
     "cpu_percent",
     "measured_at",
 )
+OF_SPEEDS = ("speed_protocol", "speed_source", *(c for c in SPEED_COLUMNS if c not in ("config", "protocol", "source")))
+"""Columns of ``results`` that are empty for a model without a speed."""
 DETAILS = ("recipe", "node", "flags")
 """Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
 TRIAL_COLUMNS = (

@@ -36,6 +36,9 @@ def best(
     family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    speed_protocol: Annotated[
+        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+    ] = None,
     source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
@@ -54,7 +57,7 @@ def best(
     from results_db.store import Store
 
     ask = Ask(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
-              families=tuple(family or ()))  # fmt: skip
+              families=tuple(family or ()), speed_protocol=speed_protocol)  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
         quality = results.metric(metric)

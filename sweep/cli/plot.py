@@ -34,6 +34,9 @@ def plot(
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
+    speed_protocol: Annotated[
+        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+    ] = None,
     config: Annotated[
         list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
     ] = None,
@@ -59,8 +62,9 @@ def plot(
     output.check(out)
     ask = Ask(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
-        protocol=protocol, scales=tuple(scale or ()), families=tuple(family or ()), x=x, configs=tuple(config or ()),
-        weights=tuple(weights or ()), image=image, crop=parse_crop(crop) if crop else None, against=against,
+        protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
+        x=x, configs=tuple(config or ()), weights=tuple(weights or ()), image=image,
+        crop=parse_crop(crop) if crop else None, against=against,
     )  # fmt: skip
     with Store.open(db, readonly=True) as store:
         output.save(kinds.figure(kind, store, ask), out)

@@ -30,6 +30,9 @@ def table(
     ] = None,
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    speed_protocol: Annotated[
+        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+    ] = None,
 ) -> None:
     """Per family and scale the fastest, the best and the knee, with parameters, frames/s, W, PSNR and SSIM.
 
@@ -45,7 +48,7 @@ def table(
 
     ask = Ask(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=tuple(scale or ()),
-        families=tuple(family or ()),
+        families=tuple(family or ()), speed_protocol=speed_protocol,
     )  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)

@@ -10,10 +10,10 @@ from analysis.pareto import draw
 from analysis.results import gather, gather_means
 from results_db.rows import Source
 from results_db.store import Store
-from search_space import parse_id
+from search_space import Config, parse_id
 from search_space.describe import describe
 from search_space.errors import SweepError
-from search_space.facts import Done, TrialKey
+from search_space.facts import Done, Speed, TrialKey
 from tests.analysis_tests import kit
 
 
@@ -115,6 +115,33 @@ def test_a_chart_sees_what_a_table_sees(sweep_store: Store, ask: Ask) -> None:
     shared = [column for column in means.table.columns if column in whole.table.columns]
     assert {"fps", "power_w", "parameters", "seconds", means.metric(ask.metric).column} <= set(shared)
     pd.testing.assert_frame_equal(means.table[shared], whole.table[shared], check_dtype=False)
+
+
+def test_speeds_of_two_protocols_are_never_mixed(tmp_path: Path) -> None:
+    models = [parse_id(name) for name in ("eSR-TM_s2_K5_C4", "eSR-MAX_s2_K3_C2", "ESPCN_s2_D4_S3")]
+
+    def speed(config: Config, protocol: str, seconds: float, device: str = "board") -> Speed:
+        return Speed(config.id, device, "eager", "fp32", protocol, fps=1 / seconds, seconds_median=seconds)
+
+    with Store.open(str(tmp_path / "two.db")) as store:
+        sweep = store.create_sweep("demo", "demo", "{}")
+        store.plan(sweep, [TrialKey(config.id, 0, "recipe", "data", "code") for config in models])
+        for claim in store.claim([row.id for row in store.missing(sweep)], "test", 60):
+            store.record(
+                [Done(claim.trial, claim.attempt, kit.qualities(parse_id(claim.key.config)), (), 1.0, 10, "n")]
+            )
+        store.add_speeds([speed(one, "fullhd14", 0.1) for one in models[:2]])
+        store.add_speeds([speed(one, "qhd5", 0.02) for one in models[2:]])
+        store.add_speeds([speed(models[0], "qhd5", 0.02, device="laptop")])
+        for found in (gather(store, Ask(device="board")), gather_means(store, Ask(device="board"))):
+            known = dict(zip(found.table["config"], found.table["fps"], strict=True))
+            assert [known[one.id] for one in models[:2]] == pytest.approx([10, 10])
+            assert known[models[2].id] != known[models[2].id], "a model without such a speed is there, without a speed"
+            assert found.table["psnr:Set5"].notna().all() and len(found.table) == 3
+        chosen = gather(store, Ask(device="board", speed_protocol="qhd5")).table
+        assert chosen.set_index("config")["fps"].dropna().to_dict() == {models[2].id: pytest.approx(50)}
+        with pytest.raises(SweepError, match=r"no speed protocol 'uhd14' .*there is fullhd14, qhd5"):
+            gather(store, Ask(speed_protocol="uhd14"))
 
 
 def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
