@@ -29,7 +29,7 @@ def main() -> None:
     if not published:
         print("skipped: the published table is not here (EDGE_SWEEP_SHARED)")
         return
-    configs, neighbours = sample(18 if quick else 48), Neighbours()
+    configs, neighbours = sample(18 if quick else 96), Neighbours()
     fps: dict[str, dict[str, float]] = {}
     with whole_machine():
         for form, protocol in (("plain", PLAIN), ("deployed", replace(PLAIN, name="fullhd3", plain=False))):

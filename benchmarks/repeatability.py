@@ -14,9 +14,12 @@ from _bench import SMALL, Neighbours, load, protocol_facts, sample, spearman
 from _record import record
 
 from search_space import parse_id
-from workers.benchmark import REFERENCE, Session
+from workers.benchmark import REFERENCE, Session, SpeedProtocol
 from workers.benchmark.lock import whole_machine
 from workers.timing_rounds import reasons
+
+MANY = replace(SMALL, rounds=15, name="960x540x30", group=42)
+"""All configs in one group: whatever the machine does for half a minute, it does to all."""
 
 
 def main() -> None:
@@ -24,7 +27,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     configs = sample(12 if quick else 42)
-    protocol = replace(SMALL, rounds=3, name="960x540x6") if quick else SMALL
+    protocol = replace(SMALL, rounds=3, name="960x540x6") if quick else MANY
     neighbours = Neighbours()
     with whole_machine():
         # Groups that were measured again come last: by config.
@@ -32,7 +35,7 @@ def main() -> None:
             {s.config: s for g in Session("bench", protocol=protocol).measure(configs) for s in g} for _ in range(2)
         )
         first, second = ([found[config.id] for config in configs] for found in passes)
-        detection = detect(4 if quick else 8)
+        detection = detect(4 if quick else 8, protocol)
     a = [s.seconds_median or 0.0 for s in first]
     b = [s.seconds_median or 0.0 for s in second]
     difference = [abs(y / x - 1) for x, y in zip(a, b, strict=True)]
@@ -59,9 +62,9 @@ def main() -> None:
     print({key: value for key, value in figures.items() if key != "rows"})
 
 
-def detect(pairs: int) -> dict[str, object]:
+def detect(pairs: int, protocol: SpeedProtocol) -> dict[str, object]:
     """Rounds with and without one busy neighbour process, in turn: how many of each are called disturbed."""
-    session = Session("bench", protocol=SMALL)
+    session = Session("bench", protocol=protocol)
     names = ("eSR-MAX_s2_K3_C4", "ESPCN_s2_D4_S12", "FSRCNN_s3_D6_S3_M1", "eSR-TM_s3_K5_C4", "eSR-CNN_s4_C2_D3_S6")
     rounds, loaded = [], []
     reference = session._subject(parse_id(REFERENCE))

@@ -131,6 +131,31 @@ def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others(kind: type[
     assert session.failed == {TWO[0].id: "operator not supported"}
 
 
+def test_a_config_that_stops_on_the_way_does_not_cost_the_others() -> None:
+    calls = 0
+
+    @backend("tiring", precisions=("fp32",))
+    def tiring(job: Job) -> object:
+        def frame() -> torch.Tensor:
+            nonlocal calls
+            calls += job.name == TWO[0].id
+            # Past the check and the warm-up.
+            if job.name == TWO[0].id and calls > TINY.warm_frames + 3:
+                raise RuntimesOwn("out of memory\nmore")
+            return job.module(job.input)
+
+        return frame
+
+    try:
+        session = Session("here", "tiring", protocol=TINY)
+        (group,) = session.measure(TWO)
+    finally:
+        _registry.pop("tiring")
+    assert [s.config for s in group] == [TWO[1].id]
+    assert group[0].runs >= TINY.timed
+    assert session.failed == {TWO[0].id: "out of memory"}
+
+
 def test_a_runtime_that_cannot_even_run_the_reference_is_one_clean_error() -> None:
     @backend("broken", precisions=("fp32",))
     def broken(job: Job) -> object:

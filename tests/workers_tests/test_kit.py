@@ -126,6 +126,27 @@ def test_a_model_that_failed_does_not_keep_a_limit_from_the_others(half_good: Pa
     assert [s.config for s in read_results(out).speeds] == ["Bicubic_s2"]
 
 
+def test_a_model_that_stops_on_the_way_does_not_cost_the_others(
+    kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit, seen = board.Network.visit, list[board.Network]()
+
+    def tired(network: board.Network, frames: int) -> tuple[float, ...]:
+        seen.extend([network] if network not in seen else [])
+        # The reference is the first that is visited; the next stops in the second round.
+        if seen.index(network) == 1 and network.cpu:
+            raise RuntimeError("out of memory\nhere")
+        return visit(network, frames)
+
+    monkeypatch.setenv("EDGE_SWEEP_KIT", str(kit))
+    monkeypatch.setattr(board.Network, "visit", tired)
+    out = tmp_path / "r.json"
+    assert board.run(board.parse(["--out", str(out), "--device", "board", "--threads", "1"])) == 1
+    received = read_results(out, kit=kit)
+    assert [s.config for s in received.speeds] == ["eSR-MAX_s3_K3_C2"]
+    assert [(one.config, one.reason) for one in received.failed] == [("Bicubic_s2", "out of memory here")]
+
+
 def test_another_number_of_threads_is_another_figure(kit: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     run(kit, out, "--limit", "1", threads="2")

@@ -34,7 +34,7 @@ class SpeedProtocol:
     warm_frames: int = 30
     warm_seconds: float = 5.0
     """Warming stops when times are steady, and at the latest after this many frames or seconds."""
-    group: int = 10
+    group: int = 24
     """Configs that share rounds (A B C A B C); so many networks are in memory at once."""
 
     @property
@@ -49,7 +49,7 @@ class SpeedProtocol:
 
 FULLHD14 = SpeedProtocol("fullhd14", 1920, 1080, rounds=7, frames=2)
 """The paper's: 14 outputs of 1920 x 1080, batch 1."""
-UHD14 = SpeedProtocol("uhd14", 3840, 2160, rounds=7, frames=2)
+UHD14 = SpeedProtocol("uhd14", 3840, 2160, rounds=7, frames=2, group=10)
 QHD5 = SpeedProtocol("qhd5", 960, 540, rounds=5, frames=1, warm_frames=6, warm_seconds=1.0)
 """A quarter of Full HD, five frames: seconds instead of minutes for a demonstration or a test."""
 

@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -31,6 +32,8 @@ from workers.timing_sensed import reasons
 
 REFERENCE = "eSR-TM_s2_K3_C2"
 """Runs in every round: a convolution and a memory-bound head, as most of the space."""
+BETWEEN = 5
+"""Networks a round visits between two visits to the reference."""
 LOOKS = 30
 """Visits to the reference before the first round, to know its usual time."""
 PATIENCE = 2
@@ -154,9 +157,17 @@ class Session:
         return made
 
     def _group(self, configs: Sequence[Config], reference: Subject) -> list[Speed]:
+        """The figures of those that run to the end; one that stops on the way is left out, the others start anew."""
         subjects = self._subjects(configs)
-        if not subjects:
-            return []
+        while subjects:
+            try:
+                return self._rounds(subjects, reference)
+            except _Stopped as stopped:
+                self.failed[stopped.subject.config.id] = str(stopped)
+                subjects.remove(stopped.subject)
+        return []
+
+    def _rounds(self, subjects: Sequence[Subject], reference: Subject) -> list[Speed]:
         wanted, rounds = self.protocol.rounds, list[Round]()
         choice = Choice((), (), False)
         until = time.perf_counter() + PATIENT_S
@@ -167,7 +178,8 @@ class Session:
         self._learn([one.reference for one in rounds])
         if self.idle_w is not None:
             for subject in subjects:
-                subject.energy = run_power(subject.frame, self.watch, self.sensors, self.idle_w)
+                with _watched(subject):
+                    subject.energy = run_power(subject.frame, self.watch, self.sensors, self.idle_w)
         fixed: dict[str, Any] = {
             "device": self.device,
             "backend": self.backend.name,
@@ -181,11 +193,15 @@ class Session:
 
     def _round(self, subjects: Sequence[Subject], reference: Subject) -> Round:
         cpu, frames = CpuWatch(), self.protocol.frames
-        first = reference.visit(self.watch, frames)
-        times = tuple(subject.visit(self.watch, frames) for subject in subjects)
+        seen, times = [], list[tuple[float, ...]]()
+        for place, subject in enumerate(subjects):
+            if place % BETWEEN == 0:
+                seen.append(median(reference.visit(self.watch, frames)))
+            with _watched(subject):
+                times.append(subject.visit(self.watch, frames))
         reading = self.sensors.read()
-        last = reference.visit(self.watch, frames)
-        return Round(median([*first, *last]), cpu.stop(), reading, times)
+        seen.append(median(reference.visit(self.watch, frames)))
+        return Round(median(seen), cpu.stop(), reading, tuple(times))
 
     def _learn(self, references: Sequence[float]) -> None:
         seen = usual_reference(references)
@@ -204,6 +220,23 @@ class Session:
             "torch": torch.__version__,
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
+
+
+class _Stopped(Exception):
+    """A network that was ready failed while it was measured."""
+
+    def __init__(self, subject: Subject, error: Exception) -> None:
+        super().__init__(_line(error))
+        self.subject = subject
+
+
+@contextmanager
+def _watched(subject: Subject) -> Iterator[None]:
+    """Whatever goes wrong inside is this network's."""
+    try:
+        yield
+    except Exception as error:
+        raise _Stopped(subject, error) from error
 
 
 def _line(error: Exception) -> str:

@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -128,8 +129,7 @@ def load(kit: Kit, entries: list[Line], args: Any) -> tuple[list[tuple[Line, Net
         try:
             ready.append((entry, Network(model, entry, kit.manifest["protocol"], args.provider, args.threads)))
         except Exception as error:
-            reason = plain(str(error) or type(error).__name__, 300)
-            failed.append({**{key: entry[key] for key in ("config", "precision", "sha256")}, "reason": reason})
+            failed.append(unable(entry, error))
     return ready, failed
 
 
@@ -137,17 +137,29 @@ def measure(
     kit: Kit, entries: list[Line], reference: Network, args: Any, idle_w: float | None
 ) -> tuple[list[Line], list[Line]]:
     """One group in interleaved rounds; the finished lines of the results file, and those of networks that failed."""
-    protocol, sensors = kit.manifest["protocol"], args.sensors
+    protocol = kit.manifest["protocol"]
     ready, failed = load(kit, entries, args)
-    if not ready:
-        return [], failed
+    while ready:
+        try:
+            return measure_ready(ready, protocol, reference, args, idle_w), failed
+        except Stopped as stopped:
+            # Out of memory, say: the others start anew.
+            failed.append(unable(ready.pop(stopped.place)[0], stopped))
+    return [], failed
+
+
+def measure_ready(
+    ready: list[tuple[Line, Network]], protocol: Line, reference: Network, args: Any, idle_w: float | None
+) -> list[Line]:
+    """A line for each network. Raises Stopped when one fails."""
+    sensors = args.sensors
     networks = [network for _, network in ready]
     rounds: list[Round] = []
     choice = Choice((), (), False)
     while not choice.enough and len(rounds) < 2 * int(protocol["rounds"]):
         cpu, frames = CpuTimes(), int(protocol["frames"])
         first = reference.visit(frames)
-        times = tuple(network.visit(frames) for network in networks)
+        times = tuple(watched(place, network.visit, frames) for place, network in enumerate(networks))
         reading = sensors.read()
         last = reference.visit(frames)
         rounds.append(Round(median([*first, *last]), cpu.window(), reading, times))
@@ -155,7 +167,9 @@ def measure(
             choice = choose(rounds, int(protocol["rounds"]))
     out, seen = [], sensed(choice.kept)
     for place, (entry, network) in enumerate(ready):
-        energy = None if idle_w is None else run_power(network.frame, network.time, sensors, idle_w)
+        energy = None
+        if idle_w is not None:
+            energy = watched(place, run_power, network.frame, network.time, sensors, idle_w)
         values = {
             "power_w": energy.power_w if energy else None,
             "energy_j": energy.energy_j / int(protocol["batch"]) if energy and energy.energy_j is not None else None,
@@ -183,7 +197,29 @@ def measure(
                 "measured_at": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
             }
         )
-    return out, failed
+    return out
+
+
+class Stopped(Exception):
+    """The network at ``place`` failed while it was measured."""
+
+    def __init__(self, place: int, error: Exception) -> None:
+        super().__init__(str(error) or type(error).__name__)
+        self.place = place
+
+
+def watched(place: int, work: Callable[..., Any], *args: Any) -> Any:
+    """Whatever goes wrong in ``work`` is the network's at ``place``."""
+    try:
+        return work(*args)
+    except Exception as error:
+        raise Stopped(place, error) from error
+
+
+def unable(entry: Line, error: Exception) -> Line:
+    """The line for a network that does not run here."""
+    reason = plain(str(error) or type(error).__name__, 300)
+    return {**{key: entry[key] for key in ("config", "precision", "sha256")}, "reason": reason}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -255,21 +291,21 @@ def run(args: Any) -> int:
     if todo:
         args.sensors = find_sensors("cpu" if args.provider == "cpu" else "cuda")
         idle_w = idle_power(args.sensors)
-        ready, unable = load(kit, [kit.manifest["reference"]], args)
-        if unable:
-            raise Refused(f"the reference {unable[0]['config']} cannot run here: {unable[0]['reason']}")
+        ready, failures = load(kit, [kit.manifest["reference"]], args)
+        if failures:
+            raise Refused(f"the reference {failures[0]['config']} cannot run here: {failures[0]['reason']}")
         ((_, reference),) = ready
     for first in range(0, len(todo), GROUP):
         group = todo[first : first + GROUP]
-        lines, unable = measure(kit, group, reference, args, idle_w)
+        lines, failures = measure(kit, group, reference, args, idle_w)
         document["results"] += lines
         tried = set(map(key_of, group))
-        document["failed"] = [one for one in document["failed"] if key_of(one) not in tried] + unable
+        document["failed"] = [one for one in document["failed"] if key_of(one) not in tried] + failures
         save(document, out)
         for line in lines:
             mark = " (disturbed)" if line["disturbed"] else ""
             print(f"{line['config']}  {1 / median(line['seconds']):.2f} frames/s{mark}", flush=True)
-        for one in unable:
+        for one in failures:
             print(f"kit: {one['config']} ({one['precision']}) was not measured: {one['reason']}", file=sys.stderr)
     print(f"{len(document['results'])} of {len(models)} models are measured", flush=True)
     print(f"results: {out} (on the other machine: sweep import-measurements {out})", flush=True)
