@@ -126,6 +126,14 @@ def planned(configs: Sequence[Config], pack_size: int = DEFAULT_PACK_SIZE) -> li
     return [tuple(known[item.key.config] for item in p.items) for p in packs(items, pack_size)]
 
 
+def planned_by_kind(configs: Sequence[Config]) -> list[tuple[Config, ...]]:
+    """The same with packs of one kind each, so that a kind has a figure of its own."""
+    kinds: dict[str, list[Config]] = defaultdict(list)
+    for config in configs:
+        kinds[kind(config)].append(config)
+    return [pack for mine in kinds.values() for pack in planned(mine)]
+
+
 def whole_space(groups: Sequence[Sequence[Config]], seconds: Sequence[float]) -> dict[str, float]:
     """Seconds for one step of every config to be trained, by kind, from the seconds of some groups of configs.
 

@@ -9,7 +9,8 @@ rounds), on the embedded photographs:
   is not counted);
 - ``tune``: the same through Ray Tune, half a core a trial, one thread each, all slots busy (what Tune itself takes is
   not counted);
-- ``fused``: packs as the sweep plans them, trained by one worker a core at once, as ``sweep run`` does;
+- ``fused``: packs of one scale and kind (one-layer, ESPCN, eSR-CNN, FSRCNN), so that each kind has its figure; those of
+  ``sweep run`` mix kinds. One worker a core at once, as ``sweep run`` does;
 - ``stacked``: the same packs in torch operations, as without a C++ compiler, by as many workers.
 
 Rates are config-steps per second over the whole space: 1182 configs to train, over the seconds that one step of every
@@ -173,13 +174,13 @@ def tune_singles(configs: Sequence[Config], recipe: Any, seconds: float, cores: 
 
 def measure(quick: bool) -> dict[str, Any]:
     """All ways on one sample; figures for ``fused_training_cpu.json``."""
-    from benchmarks._training import planned, sample, spread, trained_space, whole_space
+    from benchmarks._training import planned_by_kind, sample, spread, trained_space, whole_space
     from workers.packs import why_not
     from workers.recipe import recipe_for
 
     recipe = recipe_for("smoke" if quick else "paper")
     configs = list(sample(18 if quick else 72))
-    groups, alone = planned(configs), [[config] for config in configs]
+    groups, alone = planned_by_kind(configs), [[config] for config in configs]
     seconds, rounds, cores = (0.02, 1, 2) if quick else (0.1, 5, os.cpu_count() or 1)
     few = one_each(configs, 2 if quick else 18)
     say("choosing thread settings")

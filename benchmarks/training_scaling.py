@@ -160,11 +160,11 @@ def by_patch_and_batch(recipe: Any, seconds: float, quick: bool) -> list[dict[st
 
 def roofline(recipe: Any, seconds: float, quick: bool) -> dict[str, Any]:
     """Useful GFLOP/s of a core by kind, beside the machine's."""
-    from benchmarks._training import kind, planned, sample
+    from benchmarks._training import kind, planned_by_kind, sample
 
     peak, copy = peak_gflops(512 if quick else 1536), copy_gb_per_s(64 if quick else 512)
     kinds: dict[str, dict[str, float]] = {}
-    groups = planned(sample(18 if quick else 144))
+    groups = planned_by_kind(sample(18 if quick else 144))
     for name in sorted({kind(group[0]) for group in groups}):
         mine = [group for group in groups if kind(group[0]) == name]
         reached = sum(operations(config, recipe) for group in mine for config in group)
