@@ -34,7 +34,7 @@ CONFIGS = (
     "Bicubic_s2", "eSR-MAX_s2_K5_C8", "eSR-TM_s2_K5_C4", "eSR-TR_s3_K3_C4", "eSR-CNN_s2_C4_D5_S9",
     "ESPCN_s2_D22_S32", "FSRCNN_s3_D32_S6_M4", "ESPCN_s4_D4_S12",
 )  # fmt: skip
-FRAMES, QUICK_FRAMES = 60, 10
+FRAMES, QUICK_FRAMES = 200, 10
 WARM = 2
 """Untimed calls before each timed one: as many as torch's ``timeit(1)`` makes."""
 
