@@ -15,8 +15,10 @@ from search_space.errors import SweepError
 OBJECT_STORE_BYTES = 512 * 2**20
 ANSWER_S = 5.0
 """How long a head may take to accept a connection."""
-LOCAL_TRIES = 3
-"""Ray gives its own processes 30 s to start, which a busy machine may need more than once."""
+TRIES = 3
+PASSING = ("timed out during startup", "Initialization failure from server")
+"""Ray gives its own processes 30 s to start, which a busy machine may need more than once; a head's client server
+takes a process that is not there at once for one that failed."""
 PACKAGES = ("search_space", "workers", "sweep")
 """What a worker on another machine needs of ours; it travels as a zip through Ray."""
 QUICK_HEALTH = {
@@ -85,12 +87,12 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
-    for left in reversed(range(LOCAL_TRIES if address == "local" else 1)):
+    for left in reversed(range(TRIES)):
         try:
             ray.init(address=address, **options)
             break
         except Exception as error:  # Ray raises a plain Exception when its own processes were too slow
-            if left and "timed out during startup" in str(error):
+            if left and any(words in str(error) for words in PASSING):
                 ray.shutdown()
                 continue
             text = [line for line in str(error).strip().splitlines() if line.strip()]

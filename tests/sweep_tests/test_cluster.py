@@ -73,3 +73,27 @@ def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_cod
     digest, file = done.stdout.split()
     assert file.startswith(str(tmp_path))
     assert digest == code_digest()
+
+
+@pytest.mark.parametrize(("failures", "joined"), [(2, True), (3, False)])
+def test_a_head_that_fails_to_start_our_server_is_asked_again(
+    failures: int, joined: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ray's own race, which a test cannot provoke: its answer is replayed.
+    asked: list[str] = []
+
+    def init(address: str, **_: object) -> None:
+        asked.append(address)
+        if len(asked) <= failures:
+            raise RuntimeError("Initialization failure from server:\nTraceback ...")
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("sweep.cluster.size", lambda: Cluster(()))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"ray://127.0.0.1:{head.getsockname()[1]}"
+        if joined:
+            assert connect(address) == Cluster(())
+        else:
+            with pytest.raises(SweepError, match="cannot be used: 'Initialization failure from server:'"):
+                connect(address)
+    assert len(asked) == 3
