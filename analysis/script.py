@@ -13,13 +13,16 @@ from analysis.kinds import KINDS, figure
 from analysis.output import check, save
 from search_space.errors import SweepError
 
+TEXTS = ("sweep", "source", "against", "device", "backend", "precision", "metric", "protocol", "speed-protocol")
+"""Options that are texts of their own."""
+
 
 def parser(kind: str) -> argparse.ArgumentParser:
     """The options, as ``sweep plot`` has them."""
     out = argparse.ArgumentParser(prog=f"python -m analysis.{kind}", description=f"Draw {KINDS[kind]}.")
     out.add_argument("--db", default="sqlite:///sweep.db", help="results database (a bare path means SQLite)")
     out.add_argument("--out", type=Path, required=True, help="FILE.png, FILE.svg or FILE.pdf")
-    for name in ("sweep", "source", "device", "backend", "precision", "metric", "protocol", "against"):
+    for name in TEXTS:
         out.add_argument(f"--{name}")
     out.add_argument("--scale", type=int, action="append", default=[])
     out.add_argument("--family", action="append", default=[])
@@ -51,9 +54,10 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
         check(given.out)
         ask = Ask(
             sweep=given.sweep, source=given.source, device=given.device, backend=given.backend,
-            precision=given.precision, metric=given.metric, protocol=given.protocol, scales=tuple(given.scale),
-            families=tuple(given.family), x=given.x, configs=tuple(given.config), weights=tuple(given.weights),
-            image=given.image, crop=given.crop, against=given.against,
+            precision=given.precision, metric=given.metric, protocol=given.protocol,
+            speed_protocol=given.speed_protocol, scales=tuple(given.scale), families=tuple(given.family), x=given.x,
+            configs=tuple(given.config), weights=tuple(given.weights), image=given.image, crop=given.crop,
+            against=given.against,
         )  # fmt: skip
         with Store.open(given.db, readonly=True) as store:
             save(figure(kind, store, ask), given.out)

@@ -40,7 +40,9 @@ SPEED_COLUMNS = (
     "cpu_percent",
     "measured_at",
 )
-OF_SPEEDS = ("speed_protocol", "speed_source", *(c for c in SPEED_COLUMNS if c not in ("config", "protocol", "source")))
+RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
+"""Columns of speeds whose names a trial's columns have too."""
+OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")
 """Columns of ``results`` that are empty for a model without a speed."""
 DETAILS = ("recipe", "node", "flags")
 """Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
@@ -243,7 +245,7 @@ def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFra
         if value is not None:
             query = query.where(speed.c[name] == value)
     table = fetch(connection, query)
-    return table.rename(columns={"protocol": "speed_protocol", "source": "speed_source"})
+    return table.rename(columns=RENAMED)
 
 
 def measures(store: Store, protocol: str | None = None) -> dict[str, list[str]]:

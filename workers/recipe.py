@@ -147,7 +147,7 @@ _FOUND: dict[str, Any] = {
     "start": "fitted",
     "espcn": "orthogonal",
 }
-"""What docs/decisions/031 to 033 found."""
+"""What docs/decisions/031 to 034 found; 037 the borders."""
 _RECIPES = {
     "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
     "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=1, warmup=50, **_FOUND),

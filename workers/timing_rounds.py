@@ -1,11 +1,12 @@
-"""Which rounds count. Pure, and without other packages, as a board without torch runs it too.
+"""Which rounds count, and whose fault a failed one is. Without other packages, as a board without torch runs it too.
 
 A round has its reference time, the CPU use of others and what the sensors said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 
@@ -78,6 +79,23 @@ class Choice:
     """The reason of each disturbed round."""
     enough: bool
     """False when disturbed rounds had to be used to reach the wanted number."""
+
+
+class Stopped(Exception):
+    """The network at ``place`` of its group was ready and failed with ``error`` while it was measured."""
+
+    def __init__(self, place: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.place, self.error = place, error
+
+
+@contextmanager
+def watched(place: int) -> Iterator[None]:
+    """Whatever goes wrong inside is the network's at ``place``."""
+    try:
+        yield
+    except Exception as error:
+        raise Stopped(place, error) from error
 
 
 def visited(seconds: Sequence[float], frames: int) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_space.errors import SweepError
-from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.cli.options import DEFAULT_DB, Db, Json, SpeedProtocolName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,9 +36,7 @@ def best(
     family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
-    speed_protocol: Annotated[
-        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
-    ] = None,
+    speed_protocol: SpeedProtocolName = None,
     source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
     sweep: Annotated[
         str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")

@@ -41,3 +41,6 @@ DataVia = Annotated[
         "or a folder's URL (s3://bucket/folder, file:///mnt/x).",
     ),
 ]
+SpeedProtocolName = Annotated[
+    str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+]

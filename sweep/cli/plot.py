@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli.options import DEFAULT_DB, Db, SpeedProtocolName
 
 KINDS = "pareto, filters, templates, crops, compare, devices, growth"
 
@@ -34,9 +34,7 @@ def plot(
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
-    speed_protocol: Annotated[
-        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
-    ] = None,
+    speed_protocol: SpeedProtocolName = None,
     config: Annotated[
         list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
     ] = None,

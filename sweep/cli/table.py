@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli.options import DEFAULT_DB, Db, SpeedProtocolName
 
 
 def add(app: typer.Typer) -> None:
@@ -30,9 +30,7 @@ def table(
     ] = None,
     backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
     precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
-    speed_protocol: Annotated[
-        str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
-    ] = None,
+    speed_protocol: SpeedProtocolName = None,
 ) -> None:
     """Per family and scale the fastest, the best and the knee, with parameters, frames/s, W, PSNR and SSIM.
 

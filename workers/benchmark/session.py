@@ -6,7 +6,6 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
@@ -27,7 +26,7 @@ from workers.benchmark.subject import Subject, prepare, warm_up
 from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Choice, Round, choose, usual_reference
+from workers.timing_rounds import Choice, Round, Stopped, choose, usual_reference, watched
 from workers.timing_sensed import reasons
 
 REFERENCE = "eSR-TM_s2_K3_C2"
@@ -162,9 +161,8 @@ class Session:
         while subjects:
             try:
                 return self._rounds(subjects, reference)
-            except _Stopped as stopped:
-                self.failed[stopped.subject.config.id] = str(stopped)
-                subjects.remove(stopped.subject)
+            except Stopped as stopped:
+                self.failed[subjects.pop(stopped.place).config.id] = _line(stopped.error)
         return []
 
     def _rounds(self, subjects: Sequence[Subject], reference: Subject) -> list[Speed]:
@@ -177,8 +175,8 @@ class Session:
                 choice = choose(rounds, wanted, self.usual)
         self._learn([one.reference for one in rounds])
         if self.idle_w is not None:
-            for subject in subjects:
-                with _watched(subject):
+            for place, subject in enumerate(subjects):
+                with watched(place):
                     subject.energy = run_power(subject.frame, self.watch, self.sensors, self.idle_w)
         fixed: dict[str, Any] = {
             "device": self.device,
@@ -197,7 +195,7 @@ class Session:
         for place, subject in enumerate(subjects):
             if place % BETWEEN == 0:
                 seen.append(median(reference.visit(self.watch, frames)))
-            with _watched(subject):
+            with watched(place):
                 times.append(subject.visit(self.watch, frames))
         reading = self.sensors.read()
         seen.append(median(reference.visit(self.watch, frames)))
@@ -220,23 +218,6 @@ class Session:
             "torch": torch.__version__,
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
-
-
-class _Stopped(Exception):
-    """A network that was ready failed while it was measured."""
-
-    def __init__(self, subject: Subject, error: Exception) -> None:
-        super().__init__(_line(error))
-        self.subject = subject
-
-
-@contextmanager
-def _watched(subject: Subject) -> Iterator[None]:
-    """Whatever goes wrong inside is this network's."""
-    try:
-        yield
-    except Exception as error:
-        raise _Stopped(subject, error) from error
 
 
 def _line(error: Exception) -> str:

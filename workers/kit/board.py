@@ -12,7 +12,6 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +22,7 @@ from workers.peak import ProcessPeak
 from workers.sensors import find_sensors
 from workers.timing import is_steady
 from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Choice, Round, Window, choose, visited
+from workers.timing_rounds import Choice, Round, Stopped, Window, choose, visited, watched
 from workers.timing_sensed import missing, reasons, sensed
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
@@ -144,7 +143,7 @@ def measure(
             return measure_ready(ready, protocol, reference, args, idle_w), failed
         except Stopped as stopped:
             # Out of memory, say: the others start anew.
-            failed.append(unable(ready.pop(stopped.place)[0], stopped))
+            failed.append(unable(ready.pop(stopped.place)[0], stopped.error))
     return [], failed
 
 
@@ -159,17 +158,21 @@ def measure_ready(
     while not choice.enough and len(rounds) < 2 * int(protocol["rounds"]):
         cpu, frames = CpuTimes(), int(protocol["frames"])
         first = reference.visit(frames)
-        times = tuple(watched(place, network.visit, frames) for place, network in enumerate(networks))
+        times = list[tuple[float, ...]]()
+        for place, network in enumerate(networks):
+            with watched(place):
+                times.append(network.visit(frames))
         reading = sensors.read()
         last = reference.visit(frames)
-        rounds.append(Round(median([*first, *last]), cpu.window(), reading, times))
+        rounds.append(Round(median([*first, *last]), cpu.window(), reading, tuple(times)))
         if len(rounds) >= int(protocol["rounds"]):
             choice = choose(rounds, int(protocol["rounds"]))
     out, seen = [], sensed(choice.kept)
     for place, (entry, network) in enumerate(ready):
         energy = None
         if idle_w is not None:
-            energy = watched(place, run_power, network.frame, network.time, sensors, idle_w)
+            with watched(place):
+                energy = run_power(network.frame, network.time, sensors, idle_w)
         values = {
             "power_w": energy.power_w if energy else None,
             "energy_j": energy.energy_j / int(protocol["batch"]) if energy and energy.energy_j is not None else None,
@@ -198,22 +201,6 @@ def measure_ready(
             }
         )
     return out
-
-
-class Stopped(Exception):
-    """The network at ``place`` failed while it was measured."""
-
-    def __init__(self, place: int, error: Exception) -> None:
-        super().__init__(str(error) or type(error).__name__)
-        self.place = place
-
-
-def watched(place: int, work: Callable[..., Any], *args: Any) -> Any:
-    """Whatever goes wrong in ``work`` is the network's at ``place``."""
-    try:
-        return work(*args)
-    except Exception as error:
-        raise Stopped(place, error) from error
 
 
 def unable(entry: Line, error: Exception) -> Line:
