@@ -1,29 +1,24 @@
-"""Which rounds count, and whose fault a failed one is. Without other packages, as a board without torch runs it too.
+"""Which visits to a network count, by what was around them. Without other packages: a board without torch runs it too.
 
-A round has its reference time, the CPU use of others and what the sensors said.
+Around a visit are the reference's times before and after, the CPU use of others and what the sensors said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from workers.sensors import Reading
 
 OTHERS_LIMIT = 0.04
-"""Share of the machine's CPU time that other processes may take before a round counts as disturbed."""
+"""Share of the machine's CPU time that other processes may take before a visit counts as disturbed."""
 OTHERS_SLACK_S = 0.05
 """CPU seconds of others that are always forgiven: the kernel counts in steps of 10 ms."""
-SLOW_REFERENCE = 1.10
-"""A round whose reference took this much longer than the quickest third's median was disturbed, by whatever."""
-VISIT_S = 0.02
-"""A visit goes on until its frames took this long together: a single frame of a millisecond says little."""
-VISIT_FRAMES = 64
-"""At most so many frames a visit."""
+SLOW_REFERENCE = 1.20
+"""A visit beside which the reference took this many times its usual time was disturbed, by whatever."""
 SLOW_CLOCK = 0.90
-"""Fraction of the highest clock seen below which a round was throttled."""
+"""Fraction of the highest clock seen below which a visit was throttled."""
 
 
 @dataclass(frozen=True)
@@ -59,52 +54,36 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Round:
-    """One pass over a group of configs."""
+class Visit:
+    """One visit to a network, and what was around it."""
 
-    reference: float
-    """Median seconds of the reference's frames in this round."""
+    seconds: tuple[float, ...]
+    """Of each frame."""
+    references: tuple[float, ...]
+    """Seconds of the reference's frame, by each look at it before and after."""
     window: Window
     reading: Reading
-    times: tuple[tuple[float, ...], ...]
-    """Seconds of each frame, by config."""
+
+    @property
+    def reference(self) -> float:
+        """Seconds of the reference beside this visit."""
+        return median(self.references)
+
+    @property
+    def relative(self) -> float:
+        """Time over the reference's."""
+        return median(self.seconds) / self.reference
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The rounds that make the figures, and why the others do not."""
+    """The visits that make a figure, and why the others do not."""
 
-    kept: tuple[Round, ...]
-    disturbed: tuple[str, ...]
-    """The reason of each disturbed round."""
-    enough: bool
-    """False when disturbed rounds had to be used to reach the wanted number."""
-
-
-class Stopped(Exception):
-    """The network at ``place`` of its group was ready and failed with ``error`` while it was measured."""
-
-    def __init__(self, place: int, error: Exception) -> None:
-        super().__init__(str(error))
-        self.place, self.error = place, error
-
-
-@contextmanager
-def watched(place: int) -> Iterator[None]:
-    """Whatever goes wrong inside is the network's at ``place``."""
-    try:
-        yield
-    except Exception as error:
-        raise Stopped(place, error) from error
-
-
-def visited(seconds: Sequence[float], frames: int) -> bool:
-    """Whether a visit of at least ``frames`` frames has timed enough.
-
-    >>> visited([0.5], 2), visited([0.5, 0.5], 2), visited([0.001, 0.001], 2), visited([0.001] * 20, 2)
-    (False, True, False, True)
-    """
-    return len(seconds) >= frames and (sum(seconds) >= VISIT_S or len(seconds) >= VISIT_FRAMES)
+    kept: tuple[Visit, ...] = ()
+    disturbed: tuple[str, ...] = ()
+    """The reason of each disturbed visit."""
+    enough: bool = False
+    """False when disturbed visits had to be used to reach the wanted number."""
 
 
 def usual_reference(references: Sequence[float]) -> float:
@@ -112,32 +91,41 @@ def usual_reference(references: Sequence[float]) -> float:
     return median(sorted(references)[: max(1, -(-len(references) // 3))])
 
 
-def reasons(rounds: Sequence[Round], known: float | None = None) -> list[str | None]:
-    """Why each round is disturbed, or None; judged together, as slow is slow beside the others.
+def is_slow(reference: float, usual: float | None) -> bool:
+    """Whether a look at the reference shows that something holds the machine up.
 
-    ``known``: the reference's usual time in what was measured before, in seconds. A slow spell that covers a whole
-    group of rounds shows by it alone.
+    >>> is_slow(1.2, usual=1.0), is_slow(1.05, usual=1.0), is_slow(9.0, usual=None)
+    (True, False, False)
     """
-    if not rounds:
+    return usual is not None and reference > SLOW_REFERENCE * usual
+
+
+def reasons(visits: Sequence[Visit], known: float | None = None) -> list[str | None]:
+    """Why each visit is disturbed, or None; judged together, as slow is slow beside the others.
+
+    ``known``: the reference's usual time in what was measured before, in seconds. A slow spell that covers all these
+    visits shows by it alone.
+    """
+    if not visits:
         return []
-    usual = usual_reference([one.reference for one in rounds])
+    usual = usual_reference([one.reference for one in visits])
     usual = usual if known is None else min(usual, known)
-    clocks = [one.reading.clock_mhz for one in rounds if one.reading.clock_mhz is not None]
+    clocks = [one.reading.clock_mhz for one in visits if one.reading.clock_mhz is not None]
     highest = max(clocks, default=None)
-    return [_reason(one, usual, highest) for one in rounds]
+    return [_reason(one, usual, highest) for one in visits]
 
 
-def choose(rounds: Sequence[Round], wanted: int, known: float | None = None) -> Choice:
-    """The first ``wanted`` quiet rounds; when there are not so many, the least disturbed fill up."""
-    why = reasons(rounds, known)
-    quiet = [one for one, reason in zip(rounds, why, strict=True) if reason is None]
-    spoilt = [one for one, reason in zip(rounds, why, strict=True) if reason is not None]
+def choose(visits: Sequence[Visit], wanted: int, known: float | None = None) -> Choice:
+    """The first ``wanted`` quiet visits; when there are not so many, the least disturbed fill up."""
+    why = reasons(visits, known)
+    quiet = [one for one, reason in zip(visits, why, strict=True) if reason is None]
+    spoilt = [one for one, reason in zip(visits, why, strict=True) if reason is not None]
     spoilt.sort(key=lambda one: one.reference)
     kept = (*quiet[:wanted], *spoilt[: max(0, wanted - len(quiet))])
     return Choice(kept, tuple(reason for reason in why if reason is not None), len(quiet) >= wanted)
 
 
-def _reason(one: Round, usual: float, highest_clock: float | None) -> str | None:
+def _reason(one: Visit, usual: float, highest_clock: float | None) -> str | None:
     load = one.window.verdict()
     if load is not None:
         return load
@@ -149,6 +137,7 @@ def _reason(one: Round, usual: float, highest_clock: float | None) -> str | None
         fraction = one.reading.clock_mhz / highest_clock
         if fraction < SLOW_CLOCK:
             return f"clock at {100 * fraction:.0f} % of the highest seen"
-    if one.reference > SLOW_REFERENCE * usual:
-        return f"the reference took {one.reference / usual:.2f} times its usual time"
+    slowest = max(one.references)
+    if is_slow(slowest, usual):
+        return f"the reference took {slowest / usual:.2f} times its usual time"
     return None

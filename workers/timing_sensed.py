@@ -9,7 +9,7 @@ from typing import Any
 
 from workers.sensors import Sensors
 from workers.timing_energy import Energy
-from workers.timing_rounds import Round
+from workers.timing_rounds import Visit
 
 SENSED = ("power_w", "energy_j", "memory_mib", "temperature_c", "clock_mhz", "throttled")
 """Values that a machine may not tell; a figure has each or the reason why it has not."""
@@ -17,7 +17,7 @@ SENSED = ("power_w", "energy_j", "memory_mib", "temperature_c", "clock_mhz", "th
 
 @dataclass(frozen=True)
 class Sensed:
-    """Over the rounds that made a figure; None where no round told."""
+    """Over the visits that made a figure; None where none told."""
 
     temperature_c: float | None
     """The hottest."""
@@ -27,9 +27,9 @@ class Sensed:
     """Every reason that was seen; empty when the clock was never held down."""
 
 
-def sensed(rounds: Sequence[Round]) -> Sensed:
-    """What the readings of these rounds say together."""
-    readings = [one.reading for one in rounds]
+def sensed(visits: Sequence[Visit]) -> Sensed:
+    """What the readings of these visits say together."""
+    readings = [one.reading for one in visits]
     temperatures = [one.temperature_c for one in readings if one.temperature_c is not None]
     clocks = [one.clock_mhz for one in readings if one.clock_mhz is not None]
     throttled = [one.throttled for one in readings if one.throttled is not None]

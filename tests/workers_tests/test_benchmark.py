@@ -23,7 +23,7 @@ TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
 @pytest.fixture(autouse=True)
 def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
-    monkeypatch.setattr("workers.benchmark.session.PATIENT_S", 0.0)
+    monkeypatch.setattr("workers.timing_turns.PATIENT_S", 0.0)
 
 
 def test_a_benchmark_gives_one_figure_a_config_with_its_spread() -> None:
@@ -177,7 +177,7 @@ def test_a_backend_that_computes_something_else_is_not_measured() -> None:
 
     try:
         session = Session("here", "liar", protocol=TINY)
-        assert list(session.measure(TWO[:1])) == [[]]
+        assert list(session.measure(TWO[:1])) == []
     finally:
         _registry.pop("liar")
     assert "differs from torch" in session.failed[TWO[0].id]

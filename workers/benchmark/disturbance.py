@@ -10,20 +10,16 @@ from workers.timing_rounds import Window
 
 
 class CpuWatch:
-    """Reads CPU time at two moments. ``start()``, work, ``stop()``."""
+    """Reads CPU time at two moments: when it is made and at ``stop()``."""
 
     def __init__(self) -> None:
         self.process = psutil.Process()
         self.cores = psutil.cpu_count() or 1
-        self.start()
-
-    def start(self) -> None:
-        """Remember the counters."""
         self.at = time.perf_counter()
         self.own, self.busy, self.stolen = self._own(), *self._machine()
 
     def stop(self) -> Window:
-        """What happened since ``start``."""
+        """What happened since it was made."""
         own = max(0.0, self._own() - self.own)
         busy, stolen = self._machine()
         wall = time.perf_counter() - self.at

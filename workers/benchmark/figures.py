@@ -1,4 +1,4 @@
-"""A ``Speed`` fact out of the rounds, and ties between facts."""
+"""A ``Speed`` fact out of the visits to a network, and ties between facts."""
 
 from __future__ import annotations
 
@@ -17,22 +17,19 @@ from workers.timing_sensed import missing, sensed
 
 def speed(
     subject: Subject,
-    place: int,
     choice: Choice,
     batch: int,
     cores: int,
     fixed: Mapping[str, Any],
     about: dict[str, Any],
 ) -> Speed:
-    """The figure of the config at ``place`` in the rounds. ``fixed`` are fields of Speed, ``about`` is detail.
+    """The figure of a config from its visits. ``fixed`` are fields of Speed, ``about`` is detail.
 
     ``about["missing"]`` has a reason for whatever may be missing; those of what is missing stay.
     """
-    rounds = choice.kept
-    summary = summarise([t for one in rounds for t in one.times[place]])
-    reference = median(one.reference for one in rounds)
-    relative = median(median(one.times[place]) / one.reference for one in rounds)
-    energy, seen = subject.energy, sensed(rounds)
+    visits = choice.kept
+    summary = summarise([t for one in visits for t in one.seconds])
+    energy, seen = subject.energy, sensed(visits)
     values: dict[str, Any] = {
         "power_w": energy.power_w if energy else None,
         "energy_j": energy.energy_j / batch if energy and energy.energy_j is not None else None,
@@ -52,13 +49,13 @@ def speed(
             "measured_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "warm_frames": len(subject.warm),
             "steady": subject.steady,
-            "reference_seconds": reference,
-            "relative": relative,
-            "rounds": len(rounds),
+            "reference_seconds": median(one.reference for one in visits),
+            "relative": median(one.relative for one in visits),
+            "rounds": len(visits),
             "rounds_disturbed": len(choice.disturbed),
             "disturbed": not choice.enough,
             "disturbances": sorted(set(choice.disturbed))[:3],
-            "others_percent": round(100 * max(one.window.others_share for one in rounds), 2),
+            "others_percent": round(100 * max(one.window.others_share for one in visits), 2),
             **about,
             **held,
             "missing": missing({**values, **held}, about["missing"]),

@@ -15,7 +15,7 @@ class SpeedProtocol:
 
     A frame is one call of the network on ``batch`` luma images that already lie in the device's memory; the
     output stays there. Each of ``rounds`` rounds visits every config once, runs it once untimed (its data and
-    code are back in the caches) and times ``frames`` frames, or more of a quick one (``timing_rounds.visited``):
+    code are back in the caches) and times ``frames`` frames, or more of a quick one (``timing_turns.visited``):
     ``rounds * frames`` times or more make one figure.
     """
 

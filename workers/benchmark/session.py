@@ -1,12 +1,11 @@
-"""Measure many configs: groups, interleaved rounds, a reference in each round, disturbed rounds repeated."""
+"""Measure many configs in groups, whose networks take turns with a reference; disturbed ones once more at the end."""
 
 from __future__ import annotations
 
 import gc
 import os
-import time
 from collections.abc import Callable, Iterator, Sequence
-from statistics import median
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,19 +25,11 @@ from workers.benchmark.subject import Subject, prepare, warm_up
 from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Choice, Round, Stopped, choose, usual_reference, watched
 from workers.timing_sensed import reasons
+from workers.timing_turns import Reference, Stopped, Turn, take_turns, watched
 
 REFERENCE = "eSR-TM_s2_K3_C2"
-"""Runs in every round: a convolution and a memory-bound head, as most of the space."""
-BETWEEN = 5
-"""Networks a round visits between two visits to the reference."""
-LOOKS = 30
-"""Visits to the reference before the first round, to know its usual time."""
-PATIENCE = 2
-"""At most this many times the wanted rounds: a machine that never gets quiet is measured, and the figures say so."""
-PATIENT_S = 6.0
-"""Rounds of quick networks are tried for so long all the same: a slow spell may outlast them all."""
+"""Looked at between the others: a convolution and a memory-bound head, as most of the space."""
 
 
 def benchmark(
@@ -96,38 +87,40 @@ class Session:
         self.threads = protocol.threads or usable_cores()
         self.watch = stopwatch(self.compute)
         self.sensors = sensors if sensors is not None else find_sensors(self.compute)
-        self.usual: float | None = None
-        """Seconds of the reference when nothing disturbed it, as far as seen."""
         self.failed: dict[str, str] = {}
         """Configs that could not be measured, with one line each."""
 
     def measure(self, configs: Sequence[Config]) -> Iterator[list[Speed]]:
-        """The figures, a group at a time, without those in ``failed``; groups that were disturbed to the end come last,
-        measured once more."""
+        """The figures, a group at a time, without those in ``failed``.
+
+        Configs that were disturbed to the end come last, measured once more.
+        """
         if not configs:
             return
-        spoilt: list[tuple[Sequence[Config], list[Speed]]] = []
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             self.idle_w = idle_power(self.sensors)
             reference = self._reference()
-            self._learn([median(reference.visit(self.watch, self.protocol.frames)) for _ in range(LOOKS)])
-            for start in range(0, len(configs), self.protocol.group):
-                group = configs[start : start + self.protocol.group]
+            reference.learn()
+            spoilt: dict[str, Speed] = {}
+            for group in self._groups(configs):
                 figures = self._group(group, reference)
-                gc.collect()
-                if any(figure.detail["disturbed"] for figure in figures):
-                    spoilt.append((group, figures))
-                else:
-                    yield figures
+                spoilt |= {one.config: one for one in figures if one.detail["disturbed"]}
+                if quiet := [one for one in figures if one.config not in spoilt]:
+                    yield quiet
             # Worth another try at the end where quiet is the rule; a machine that is never quiet gets no better.
-            calm = 2 * len(spoilt) * self.protocol.group <= len(configs)
-            for group, figures in spoilt:
-                yield _better(figures, self._group(group, reference)) if calm else figures
-                gc.collect()
+            calm = 2 * len(spoilt) <= len(configs)
+            for group in self._groups([one for one in configs if one.id in spoilt]):
+                again = {one.config: one for one in (self._group(group, reference) if calm else ())}
+                yield [_better(spoilt[one.id], again.get(one.id)) for one in group]
         finally:
             torch.set_num_threads(before)
+
+    def _groups(self, configs: Sequence[Config]) -> Iterator[Sequence[Config]]:
+        for start in range(0, len(configs), self.protocol.group):
+            yield configs[start : start + self.protocol.group]
+            gc.collect()
 
     def _subject(self, config: Config) -> Subject:
         memory = PeakMemory(self.compute, self.backend.in_torch)
@@ -136,9 +129,9 @@ class Session:
         warm, steady = warm_up(frame, self.watch, self.protocol)
         return Subject(config, frame, warm, steady, memory.stop(), memory.why)
 
-    def _reference(self) -> Subject:
+    def _reference(self) -> Reference:
         try:
-            return self._subject(parse_id(REFERENCE))
+            return Reference(self._turn(self._subject(parse_id(REFERENCE))))
         except SweepError:
             raise
         except Exception as error:
@@ -155,25 +148,19 @@ class Session:
                 self.failed[config.id] = _line(error)
         return made
 
-    def _group(self, configs: Sequence[Config], reference: Subject) -> list[Speed]:
+    def _group(self, configs: Sequence[Config], reference: Reference) -> list[Speed]:
         """The figures of those that run to the end; one that stops on the way is left out, the others start anew."""
         subjects = self._subjects(configs)
         while subjects:
             try:
-                return self._rounds(subjects, reference)
+                return self._figures(subjects, reference)
             except Stopped as stopped:
                 self.failed[subjects.pop(stopped.place).config.id] = _line(stopped.error)
         return []
 
-    def _rounds(self, subjects: Sequence[Subject], reference: Subject) -> list[Speed]:
-        wanted, rounds = self.protocol.rounds, list[Round]()
-        choice = Choice((), (), False)
-        until = time.perf_counter() + PATIENT_S
-        while not choice.enough and (len(rounds) < PATIENCE * wanted or time.perf_counter() < until):
-            rounds.append(self._round(subjects, reference))
-            if len(rounds) >= wanted:
-                choice = choose(rounds, wanted, self.usual)
-        self._learn([one.reference for one in rounds])
+    def _figures(self, subjects: Sequence[Subject], reference: Reference) -> list[Speed]:
+        turns = [self._turn(subject) for subject in subjects]
+        choices = take_turns(turns, self.protocol.rounds, reference, CpuWatch, self.sensors.read)
         if self.idle_w is not None:
             for place, subject in enumerate(subjects):
                 with watched(place):
@@ -185,25 +172,12 @@ class Session:
             "protocol": self.protocol.name,
         }
         return [
-            speed(subject, place, choice, self.protocol.batch, os.cpu_count() or 1, fixed, self._about(subject))
-            for place, subject in enumerate(subjects)
+            speed(subject, choice, self.protocol.batch, os.cpu_count() or 1, fixed, self._about(subject))
+            for subject, choice in zip(subjects, choices, strict=True)
         ]
 
-    def _round(self, subjects: Sequence[Subject], reference: Subject) -> Round:
-        cpu, frames = CpuWatch(), self.protocol.frames
-        seen, times = [], list[tuple[float, ...]]()
-        for place, subject in enumerate(subjects):
-            if place % BETWEEN == 0:
-                seen.append(median(reference.visit(self.watch, frames)))
-            with watched(place):
-                times.append(subject.visit(self.watch, frames))
-        reading = self.sensors.read()
-        seen.append(median(reference.visit(self.watch, frames)))
-        return Round(median(seen), cpu.stop(), reading, tuple(times))
-
-    def _learn(self, references: Sequence[float]) -> None:
-        seen = usual_reference(references)
-        self.usual = seen if self.usual is None else min(self.usual, seen)
+    def _turn(self, subject: Subject) -> Turn:
+        return partial(subject.visit, self.watch, self.protocol.frames)
 
     def _about(self, subject: Subject) -> dict[str, Any]:
         """Detail that does not come from the rounds."""
@@ -225,13 +199,12 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _better(first: list[Speed], second: list[Speed]) -> list[Speed]:
-    """Of two tries at a group the undisturbed one, else the one with the quicker reference."""
-    if not second:
+def _better(first: Speed, second: Speed | None) -> Speed:
+    """Of two tries at a config the undisturbed one, else the one with the quicker reference."""
+    if second is None:
         return first
-    disturbed = second[0].detail["disturbed"]
-    slower = second[0].detail["reference_seconds"] > first[0].detail["reference_seconds"]
-    return first if disturbed and slower else second
+    slower = second.detail["reference_seconds"] > first.detail["reference_seconds"]
+    return first if second.detail["disturbed"] and slower else second
 
 
 def usable_cores() -> int:

@@ -20,7 +20,7 @@ from workers.benchmark.protocols import SpeedProtocol
 from workers.deploy import deployed
 from workers.timing import is_steady
 from workers.timing_energy import Energy
-from workers.timing_rounds import visited
+from workers.timing_turns import visited
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Subject:
     """CPU seconds of this process over wall seconds, a visit."""
 
     def visit(self, watch: Stopwatch, frames: int) -> tuple[float, ...]:
-        """One frame to fill the caches, then at least ``frames`` timed ones (``timing_rounds.visited``), in seconds."""
+        """One frame to fill the caches, then at least ``frames`` timed ones (``timing_turns.visited``), in seconds."""
         watch(self.frame)
         cpu, wall = time.process_time(), time.perf_counter()
         times: list[float] = []

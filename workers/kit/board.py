@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,11 +23,11 @@ from workers.peak import ProcessPeak
 from workers.sensors import find_sensors
 from workers.timing import is_steady
 from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Choice, Round, Stopped, Window, choose, visited, watched
+from workers.timing_rounds import Window
 from workers.timing_sensed import missing, reasons, sensed
+from workers.timing_turns import BLOCK, Reference, Stopped, take_turns, visited, watched
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
-GROUP = 6
 MOST_THREADS = 1024
 
 
@@ -108,8 +109,8 @@ class CpuTimes:
         user, nice, system, _idle, _wait, irq, soft, steal = (fields + [0.0] * 8)[:8]
         return time.perf_counter(), own, (user + nice + system + irq + soft) / tick, steal / tick
 
-    def window(self) -> Window:
-        """Since this object was made."""
+    def stop(self) -> Window:
+        """What happened since it was made."""
         wall, own, busy, stolen = (b - a for a, b in zip(self.start, self.read(), strict=True))
         return Window(wall, own, max(0.0, busy - own), max(0.0, stolen), os.cpu_count() or 1)
 
@@ -133,9 +134,9 @@ def load(kit: Kit, entries: list[Line], args: Any) -> tuple[list[tuple[Line, Net
 
 
 def measure(
-    kit: Kit, entries: list[Line], reference: Network, args: Any, idle_w: float | None
+    kit: Kit, entries: list[Line], reference: Reference, args: Any, idle_w: float | None
 ) -> tuple[list[Line], list[Line]]:
-    """One group in interleaved rounds; the finished lines of the results file, and those of networks that failed."""
+    """One group, its networks in turn; the finished lines of the results file, and those of networks that failed."""
     protocol = kit.manifest["protocol"]
     ready, failed = load(kit, entries, args)
     while ready:
@@ -148,31 +149,19 @@ def measure(
 
 
 def measure_ready(
-    ready: list[tuple[Line, Network]], protocol: Line, reference: Network, args: Any, idle_w: float | None
+    ready: list[tuple[Line, Network]], protocol: Line, reference: Reference, args: Any, idle_w: float | None
 ) -> list[Line]:
     """A line for each network. Raises Stopped when one fails."""
     sensors = args.sensors
-    networks = [network for _, network in ready]
-    rounds: list[Round] = []
-    choice = Choice((), (), False)
-    while not choice.enough and len(rounds) < 2 * int(protocol["rounds"]):
-        cpu, frames = CpuTimes(), int(protocol["frames"])
-        first = reference.visit(frames)
-        times = list[tuple[float, ...]]()
-        for place, network in enumerate(networks):
-            with watched(place):
-                times.append(network.visit(frames))
-        reading = sensors.read()
-        last = reference.visit(frames)
-        rounds.append(Round(median([*first, *last]), cpu.window(), reading, tuple(times)))
-        if len(rounds) >= int(protocol["rounds"]):
-            choice = choose(rounds, int(protocol["rounds"]))
-    out, seen = [], sensed(choice.kept)
-    for place, (entry, network) in enumerate(ready):
+    turns = [partial(network.visit, int(protocol["frames"])) for _, network in ready]
+    choices = take_turns(turns, int(protocol["rounds"]), reference, CpuTimes, sensors.read)
+    out = []
+    for place, ((entry, network), choice) in enumerate(zip(ready, choices, strict=True)):
         energy = None
         if idle_w is not None:
             with watched(place):
                 energy = run_power(network.frame, network.time, sensors, idle_w)
+        seen = sensed(choice.kept)
         values = {
             "power_w": energy.power_w if energy else None,
             "energy_j": energy.energy_j / int(protocol["batch"]) if energy and energy.energy_j is not None else None,
@@ -187,8 +176,8 @@ def measure_ready(
                 "config": entry["config"],
                 "precision": entry["precision"],
                 "sha256": entry["sha256"],
-                "seconds": [round(t, 9) for one in choice.kept for t in one.times[place]],
-                "relative": median(median(one.times[place]) / one.reference for one in choice.kept),
+                "seconds": [round(t, 9) for one in choice.kept for t in one.seconds],
+                "relative": median(one.relative for one in choice.kept),
                 "reference_seconds": median(one.reference for one in choice.kept),
                 "warm_frames": len(network.warm),
                 "steady": network.steady,
@@ -281,9 +270,10 @@ def run(args: Any) -> int:
         ready, failures = load(kit, [kit.manifest["reference"]], args)
         if failures:
             raise Refused(f"the reference {failures[0]['config']} cannot run here: {failures[0]['reason']}")
-        ((_, reference),) = ready
-    for first in range(0, len(todo), GROUP):
-        group = todo[first : first + GROUP]
+        reference = Reference(partial(ready[0][1].visit, int(kit.manifest["protocol"]["frames"])))
+        reference.learn()
+    for first in range(0, len(todo), BLOCK):
+        group = todo[first : first + BLOCK]
         lines, failures = measure(kit, group, reference, args, idle_w)
         document["results"] += lines
         tried = set(map(key_of, group))

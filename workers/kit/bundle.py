@@ -25,9 +25,11 @@ CARRIED = (
     "workers/kit/document.py",
     "workers/peak.py",
     "workers/timing.py",
+    "workers/timing_cores.py",
     "workers/timing_energy.py",
     "workers/timing_rounds.py",
     "workers/timing_sensed.py",
+    "workers/timing_turns.py",
     *(
         f"workers/sensors/{name}.py"
         for name in ("__init__", "core", "cuda", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")
