@@ -13,7 +13,6 @@ from statistics import median
 from typing import Protocol
 
 from workers.sensors import Reading
-from workers.timing_cores import wake_each_other
 from workers.timing_rounds import Choice, Visit, Window, choose, is_slow, usual_reference
 
 BLOCK = 5
@@ -91,10 +90,10 @@ class Reference:
         return min(both, default=None)
 
     def learn(self) -> None:
-        """See how long it takes before anything is measured, with the cores apart and together."""
+        """See how long it takes before anything is measured, over some two seconds."""
         for _ in range(LOOKS):
             self._look()
-            wake_each_other(PAUSE_S / 2)
+            time.sleep(PAUSE_S / 2)
 
     def forget(self) -> None:
         """Keep what is usual; its looks are no longer needed."""
@@ -105,7 +104,7 @@ class Reference:
         seen = self._look() if self._last is None else self._last
         while is_slow(seen, self.usual) and self._may_wait > 0:
             start = time.perf_counter()
-            wake_each_other(PAUSE_S)
+            time.sleep(PAUSE_S)
             seen = self._look()
             self._may_wait -= time.perf_counter() - start
         self._began = time.perf_counter()

@@ -1,13 +1,9 @@
-import os
-import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from workers import timing_turns
 from workers.sensors import Reading
-from workers.timing_cores import wake_each_other
 from workers.timing_rounds import Window
 from workers.timing_turns import BLOCK, LOOKS, Reference, Stopped, Turn, take_turns
 
@@ -25,7 +21,7 @@ class Quiet:
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of each wait, which does not take them."""
     seen: list[float] = []
-    monkeypatch.setattr(timing_turns, "wake_each_other", seen.append)
+    monkeypatch.setattr("time.sleep", seen.append)
     monkeypatch.setattr(timing_turns, "PATIENT_S", 0.0)
     return seen
 
@@ -132,21 +128,3 @@ def test_a_network_that_fails_is_named_by_its_place() -> None:
     with pytest.raises(Stopped, match="out of memory") as found:
         take_turns([*turns, broken], 2, learnt({}), Quiet, Reading)
     assert found.value.place == BLOCK + 1
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system does not say which cores may be used")
-def test_cores_that_woke_each_other_leave_everything_as_it_was() -> None:
-    def state() -> tuple[object, ...]:
-        return os.sched_getaffinity(0), threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
-
-    before = state()
-    wake_each_other(0.05)
-    assert state() == before
-
-
-def test_a_single_core_just_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
-    monkeypatch.setattr("time.sleep", slept.append)
-    wake_each_other(3.0)
-    assert slept == [3.0]

@@ -25,7 +25,6 @@ CARRIED = (
     "workers/kit/document.py",
     "workers/peak.py",
     "workers/timing.py",
-    "workers/timing_cores.py",
     "workers/timing_energy.py",
     "workers/timing_rounds.py",
     "workers/timing_sensed.py",
