@@ -39,9 +39,12 @@ def measure_speed(store: Store, sweep_id: int, device: str | None = None, *, qui
     with Progress(console=Console(stderr=True), disable=quiet) as bar:
         task = bar.add_task(f"measuring speed on {device} ({protocol.name})", total=len(missing))
 
+        seen: set[str] = set()
+
         def step(speed: Speed) -> None:
             store.add_speeds([speed])
-            bar.advance(task)
+            seen.add(speed.config)
+            bar.update(task, completed=len(seen))
 
         def notice(text: str) -> None:
             bar.console.print(text, style="yellow", markup=False, highlight=False)

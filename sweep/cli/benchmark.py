@@ -73,8 +73,8 @@ def benchmark(
     from rich.console import Console
 
     from results_db.store import Store
-    from search_space import parse_id
     from search_space.spaces import load_space, select
+    from sweep.families import stored_config
     from sweep.speed_phase import device_name
     from sweep.ties import retie
     from workers.benchmark import protocol as named
@@ -83,7 +83,8 @@ def benchmark(
     if node is not None and address is None:
         raise BadData("--node needs --address (the Ray cluster the node is in)")
     stderr = Console(stderr=True)
-    configs: Sequence[Config] = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space).configs
+    configs: Sequence[Config] = [stored_config(one, db) for one in dict.fromkeys(ids or ())]
+    configs = configs or load_space(space).configs
     configs = select(configs, family or (), scale or (), where, limit, sample, seed)
     chosen = varied(
         named(protocol), size=_size(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
@@ -163,15 +164,16 @@ def _there(job: _Job, address: str, node: str | None, stderr: Any) -> Iterator[l
 def _store(groups: Iterator[list[Speed]], store: Store, total: int, stderr: Any) -> list[Speed]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    out: list[Speed] = []
+    # A figure that was disturbed may come again, and better.
+    out: dict[str, Speed] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("measuring", total=total)
         for group in groups:
             store.add_speeds(group)
-            out += group
-            bar.advance(task, len(group))
-    return out
+            out |= {one.config: one for one in group}
+            bar.update(task, completed=len(out))
+    return list(out.values())
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -51,7 +51,7 @@ def bundle(
 
     from search_space import parse_id
     from search_space.spaces import load_space, select
-    from sweep.recall import stored_config
+    from sweep.families import stored_config
     from workers.benchmark import REFERENCE
     from workers.benchmark import protocol as named
     from workers.kit.bundle import bundle as pack
@@ -90,7 +90,7 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
     from analysis.choice import choose
     from analysis.results import gather
     from results_db.store import Store
-    from sweep.recall import stored_config
+    from sweep.families import stored_config
 
     found: dict[str, None] = {}
     with Store.open(db, readonly=True) as store:

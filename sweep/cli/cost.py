@@ -64,10 +64,10 @@ def cost(
     Predictions are never stored: what is in the database was measured.
     """
     from results_db.store import Store
-    from search_space import parse_id
     from search_space.spaces import load_space, select
     from sweep.costmodel import CostModel, cross_validated
     from sweep.costmodel import suggest as choose
+    from sweep.families import stored_config
     from sweep.frontier_guide import suggest_frontier
 
     if not (suggest and frontier) and (frontier or metric or source):
@@ -75,9 +75,10 @@ def cost(
     with Store.open(db, readonly=True) as store:
         measured = _measured(store, device, backend, precision, protocol)
         qualities = _quality(store, metric, source) if frontier else {}
-    known = [parse_id(one) for one in measured]
+    known = [stored_config(one, db) for one in measured]
     seconds = [measured[config.id] for config in known]
-    configs: Sequence[Config] = [parse_id(one) for one in dict.fromkeys(ids or ())] or load_space(space).configs
+    configs: Sequence[Config] = [stored_config(one, db) for one in dict.fromkeys(ids or ())]
+    configs = configs or load_space(space).configs
     configs = select(configs, family or (), scale or (), where)
     model = CostModel(known, seconds)
     if suggest:

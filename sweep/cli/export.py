@@ -63,7 +63,7 @@ def export(
     """
     from rich.console import Console
 
-    from sweep.recall import stored_config
+    from sweep.families import stored_config
     from workers.datasets import resolve
     from workers.export import FORMATS, write
     from workers.export import export as make

@@ -56,8 +56,11 @@ def plot(
     from analysis.ask import Ask
     from analysis.script import parse_crop
     from results_db.store import Store
+    from sweep.families import stored_config
 
     output.check(out)
+    for one in config or ():
+        stored_config(one, db, sweep)
     ask = Ask(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
         protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),

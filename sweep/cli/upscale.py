@@ -77,7 +77,7 @@ def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     if Path(model).suffix.lower() in MODELS or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.cli.export import trained
-    from sweep.recall import stored_config
+    from sweep.families import stored_config
 
     config = stored_config(model, db)
     return from_module(config, trained(config, weights, db)[0], tile)

@@ -9,7 +9,10 @@ import pytest
 from results_db.store import Store
 from results_db.urls import password_line
 from search_space import user_code
+from search_space.facts import Speed
+from search_space.spaces import load_space
 from sweep import families
+from tests.sweep_tests.conftest import command as elsewhere
 from tests.sweep_tests.inside import inside as command
 
 FAMILY = """
@@ -75,6 +78,26 @@ def test_a_changed_family_is_not_put_into_the_sweep_of_its_older_version(space, 
     assert "--name" in refused.stderr
     with Store.open(str(tmp_path / "s.db")) as store:
         assert store.counts().planned == 2
+
+
+def test_a_family_that_only_the_database_knows_can_be_named_by_any_command(space, small_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
+    db, name = str(tmp_path / "s.db"), "Test-Later_s2_K3"
+    assert command(*space("Test-Later"), "--data-root", str(small_data)).returncode == 0
+    with Store.open(db) as store:
+        names = [c.id for c in load_space("demo").configs if c.scale == 2][:12]
+        speeds = [Speed(c, "here", "eager", "fp32", "96x96x5", 1.0, 1.0) for c in [*names, "Test-Later_s2_K5"]]
+        store.add_speeds(speeds)
+    (tmp_path / "net.py").unlink()
+    for asked in (
+        ("benchmark", name, "--protocol", "qhd5", "--size", "96x96", "--device", "here"),
+        ("cost", name, "--device", "here"),
+        ("plot", "crops", "--config", name, "--out", "crops.png"),
+        ("export", name, "--format", "safetensors", "-o", "net.safetensors"),
+    ):
+        # A process of its own, which has never seen the file.
+        done = elsewhere(*asked, "--db", db, cwd=tmp_path)
+        assert done.returncode == 0, (asked, done.stderr)
 
 
 def test_a_family_with_a_password_in_it_is_not_stored(space, small_data):

@@ -101,12 +101,25 @@ def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_calm")
-def test_a_group_that_was_disturbed_to_the_end_is_measured_again_at_the_end() -> None:
+def test_a_config_that_was_disturbed_to_the_end_is_measured_again_when_all_others_are() -> None:
     alone = replace(TINY, group=1)
     # One reading before the first round; then two rounds are wanted and four are tried.
     groups = list(Session("here", protocol=alone, sensors=Sensors((HotAtFirst(5),))).measure(TWO))
-    assert [[s.config for s in group] for group in groups] == [[TWO[1].id], [TWO[0].id]]
-    assert not any(s.detail["disturbed"] for group in groups for s in group)
+    assert [[(s.config, s.detail["disturbed"]) for s in group] for group in groups] == [
+        [(TWO[0].id, True)],
+        [(TWO[1].id, False)],
+        [(TWO[0].id, False)],
+    ]
+
+
+@pytest.mark.usefixtures("_calm")
+def test_the_better_of_two_figures_of_a_config_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Speed] = []
+    monkeypatch.setattr("workers.benchmark.session.find_sensors", lambda compute: Sensors((HotAtFirst(5),)))
+    speeds = benchmark(TWO, device_name="here", protocol=replace(TINY, group=1), progress=seen.append)
+    assert [s.config for s in speeds] == [c.id for c in TWO]
+    assert [s.detail["disturbed"] for s in speeds] == [False, False]
+    assert [s.detail["disturbed"] for s in seen] == [True, False, False]
 
 
 def test_a_machine_that_is_never_quiet_is_measured_and_says_so() -> None:
@@ -177,7 +190,7 @@ def test_a_backend_that_computes_something_else_is_not_measured() -> None:
 
     try:
         session = Session("here", "liar", protocol=TINY)
-        assert list(session.measure(TWO[:1])) == []
+        assert list(session.measure(TWO[:1])) == [[]]
     finally:
         _registry.pop("liar")
     assert "differs from torch" in session.failed[TWO[0].id]

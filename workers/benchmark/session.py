@@ -45,23 +45,23 @@ def benchmark(
 ) -> list[Speed]:
     """The speed of each config on this machine, with the whole machine to itself.
 
-    ``progress`` is told each figure as soon as it is there, ``notice`` what a person should know (waiting for
-    the machine, a config the backend cannot run: it is left out). Configs whose confidence intervals overlap
-    are marked in ``detail["tied_with"]``. Raises BadData for a backend or precision that this machine does not
-    have, MissingExtra when it is not installed.
+    ``progress`` is told each figure as soon as it is there (once more where a second try went better), ``notice`` what
+    a person should know (waiting for the machine, a config the backend cannot run: it is left out). Configs whose
+    confidence intervals overlap are marked in ``detail["tied_with"]``. Raises BadData for a backend or precision that
+    this machine does not have, MissingExtra when it is not installed.
     """
-    out: list[Speed] = []
+    out: dict[str, Speed] = {}
     session = Session(device_name, backend, precision, protocol, compute)
     with whole_machine(notice=notice):
         for group in session.measure(configs):
             for figure in group:
-                out.append(figure)
+                out[figure.config] = figure
                 if progress is not None:
                     progress(figure)
     for config, reason in session.failed.items():
         if notice is not None:
             notice(f"{config} was not measured: {reason}")
-    return with_ties(out)
+    return with_ties(list(out.values()))
 
 
 class Session:
@@ -93,7 +93,8 @@ class Session:
     def measure(self, configs: Sequence[Config]) -> Iterator[list[Speed]]:
         """The figures, a group at a time, without those in ``failed``.
 
-        Configs that were disturbed to the end come last, measured once more.
+        Configs that were disturbed to the end are measured once more when all others are; the better figure comes then,
+        and takes the place of the first.
         """
         if not configs:
             return
@@ -107,13 +108,14 @@ class Session:
             for group in self._groups(configs):
                 figures = self._group(group, reference)
                 spoilt |= {one.config: one for one in figures if one.detail["disturbed"]}
-                if quiet := [one for one in figures if one.config not in spoilt]:
-                    yield quiet
-            # Worth another try at the end where quiet is the rule; a machine that is never quiet gets no better.
-            calm = 2 * len(spoilt) <= len(configs)
-            for group in self._groups([one for one in configs if one.id in spoilt]):
-                again = {one.config: one for one in (self._group(group, reference) if calm else ())}
-                yield [_better(spoilt[one.id], again.get(one.id)) for one in group]
+                yield figures
+            # Worth another try where quiet is the rule; a machine that is never quiet gets no better.
+            if 2 * len(spoilt) <= len(configs):
+                for group in self._groups([one for one in configs if one.id in spoilt]):
+                    yield [one for one in self._group(group, reference) if _better(spoilt[one.config], one)]
+            for config in spoilt:
+                # If it failed this time, it has a figure all the same.
+                self.failed.pop(config, None)
         finally:
             torch.set_num_threads(before)
 
@@ -199,12 +201,9 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
-def _better(first: Speed, second: Speed | None) -> Speed:
-    """Of two tries at a config the undisturbed one, else the one with the quicker reference."""
-    if second is None:
-        return first
-    slower = second.detail["reference_seconds"] > first.detail["reference_seconds"]
-    return first if second.detail["disturbed"] and slower else second
+def _better(first: Speed, second: Speed) -> bool:
+    """Whether the second try at a config that was disturbed is undisturbed or had the quicker reference."""
+    return not second.detail["disturbed"] or second.detail["reference_seconds"] < first.detail["reference_seconds"]
 
 
 def usable_cores() -> int:
