@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from search_space import parse_id
-from search_space.errors import BadData
+from search_space.errors import BadData, SweepError
 from search_space.facts import Speed
 from search_space.user_code import UserCode, install, loaded
 
 WAIT_NOTICE_S = 10.0
+"""Seconds after which a user is told that the node has something else to do."""
 
 
 def measure_on_node(job: Any, address: str, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
     """Groups of figures as they come; ``job`` has ids, device, backend, precision, protocol, compute, wait, failed.
 
     The task asks for all the node has, so Ray starts it only when nothing else runs there and starts nothing
-    beside it. Raises BadData when no (or more than one) live node answers to ``node``.
+    beside it. Our code travels with it. Raises BadData when no (or more than one) live node answers to ``node``,
+    SweepError when the cluster does not answer or the node fails.
     """
     import ray
 
+    from sweep.cluster import connect
+
     started = not ray.is_initialized()
-    if started:
-        where = None if address == "local" else address
-        ray.init(address=where, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+    connect(address)
     try:
         yield from _run(job, node, notice)
     finally:
@@ -52,6 +53,7 @@ def find_node(nodes: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]
 
 def _run(job: Any, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
     import ray
+    from ray.exceptions import RayError, RayTaskError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     cluster: Any = ray
@@ -66,20 +68,34 @@ def _run(job: Any, node: str | None, notice: Callable[[str], None]) -> Iterator[
     )
     values = (job.ids, job.device, job.backend, job.precision, job.protocol, job.compute, job.wait)
     answers: Any = task.remote(values, loaded())
-    waiting = ray.wait([answers.completed()], timeout=WAIT_NOTICE_S)
-    if not waiting[0] and cluster.available_resources().get(f"node:{chosen['NodeManagerAddress']}", 1) < 1:
-        notice(f"waiting until {chosen['NodeManagerHostname']} has nothing else to do")
+    name = chosen["NodeManagerHostname"]
+    if not ray.wait([answers], timeout=WAIT_NOTICE_S)[0]:
+        notice(f"waiting until {name} has nothing else to do")
     for reference in answers:
-        group, failed = ray.get(reference)
+        try:
+            group, failed = ray.get(reference)
+        except RayTaskError as error:
+            raise _from_there(error.cause, name) from None
+        except RayError as error:
+            line = str(error).strip().splitlines()[0]
+            raise SweepError(f"{name} lost the benchmark, what it had measured is stored: {line}") from None
         job.failed.update(failed)
         yield group
 
 
+def _from_there(cause: BaseException, name: str) -> SweepError:
+    """What went wrong on the node, without its traceback; our own errors as they were."""
+    if isinstance(cause, SweepError):
+        return cause
+    return SweepError(f"the benchmark on {name} failed: {type(cause).__name__}: {str(cause).strip()[:300]}")
+
+
 def _measure(values: tuple[Any, ...], code: tuple[UserCode, ...]) -> Iterator[tuple[list[Speed], dict[str, str]]]:
-    """Runs on the node."""
+    """Runs on the node; the first answer, without figures, says that it has the node."""
     from workers.benchmark import Session
     from workers.benchmark.lock import whole_machine
 
+    yield [], {}
     for one in code:
         install(one)
     ids, device, backend, precision, protocol, compute, wait = values

@@ -51,6 +51,9 @@ def benchmark(
     plain: Annotated[bool, typer.Option("--plain", help="The network as trained, not its deployed form.")] = False,
     compute: Annotated[str, typer.Option("--compute", help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     again: Annotated[bool, typer.Option("--again", help="Measure what is stored already, and replace it.")] = False,
+    disturbed: Annotated[
+        bool, typer.Option("--disturbed", help="Measure again what is stored as disturbed (the machine was not quiet).")
+    ] = False,
     address: Annotated[
         str | None, typer.Option("--address", help="Ray cluster whose node is measured.", metavar="A")
     ] = None,
@@ -68,7 +71,7 @@ def benchmark(
     Example: sweep benchmark eSR-TM_s2_K5_C4 ESPCN_s2_D4_S12 --protocol qhd5 --json
 
     Every figure is stored as soon as its group is done; the same command again measures only what is missing.
-    Exit status 1 when some configs could not be measured.
+    Exit status 1 when some configs could not be measured, 130 after Ctrl-C.
     """
     from rich.console import Console
 
@@ -93,33 +96,38 @@ def benchmark(
     job = _Job([config.id for config in configs], name, backend, precision, chosen, compute, not no_wait)
     with Store.open(db) as store:
         if not again:
-            job.drop(known(store, name, backend, precision, chosen.name))
+            job.drop(known(store, name, backend, precision, chosen.name, but_disturbed=disturbed))
         stderr.print(
             f"{len(job.ids)} of {len(configs)} configs to measure on {name}: {backend}, {precision}, {chosen.name} "
             f"({chosen.timed} outputs of {chosen.width} x {chosen.height})",
             highlight=False,
         )
         groups = _here(job, stderr) if address is None else _there(job, address, node, stderr)
-        measured = _store(groups, store, len(job.ids), stderr)
+        measured, stopped = _store(groups, store, len(job.ids), stderr)
         measured = retie(store, measured)
     if as_json:
         typer.echo(json.dumps([vars(one) for one in measured], indent=1))
-    else:
+    elif measured:
         _table(measured)
     for config, reason in job.failed.items():
         stderr.print(f"not measured: {config}: {reason}", style="red", markup=False, highlight=False)
+    spoilt = sum(bool(one.detail.get("disturbed")) for one in measured)
+    if spoilt:
+        stderr.print(f"{spoilt} are disturbed: --disturbed measures them again", highlight=False)
+    if stopped:
+        rest = "" if again else "; the same command measures the rest"
+        stderr.print(f"stopped: {len(measured)} of {len(job.ids)} are measured and stored{rest}", highlight=False)
+        raise typer.Exit(130)
     if job.failed:
         raise typer.Exit(1)
 
 
-def known(store: Store, device: str, backend: str, precision: str, protocol: str) -> set[str]:
-    """Configs that have such a figure of ours."""
-    from results_db.frames import results
-    from results_db.rows import Source
-
-    table = results(store, device=device, backend=backend, precision=precision)
-    mine = table[(table["speed_protocol"] == protocol) & (table["speed_source"] == str(Source.OURS))]
-    return set(mine["config"])
+def known(
+    store: Store, device: str, backend: str, precision: str, protocol: str, but_disturbed: bool = False
+) -> set[str]:
+    """Configs that have such a figure of ours; with ``but_disturbed`` only undisturbed ones count."""
+    have = store.speeds(device=device, backend=backend, precision=precision, protocol=protocol)
+    return {one.config for one in have if not (but_disturbed and one.detail.get("disturbed"))}
 
 
 class _Job:
@@ -161,7 +169,8 @@ def _there(job: _Job, address: str, node: str | None, stderr: Any) -> Iterator[l
     yield from measure_on_node(job, address, node, lambda text: stderr.print(text, style="yellow", markup=False))
 
 
-def _store(groups: Iterator[list[Speed]], store: Store, total: int, stderr: Any) -> list[Speed]:
+def _store(groups: Iterator[list[Speed]], store: Store, total: int, stderr: Any) -> tuple[list[Speed], bool]:
+    """What was measured, and whether Ctrl-C ended it."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     # A figure that was disturbed may come again, and better.
@@ -169,11 +178,14 @@ def _store(groups: Iterator[list[Speed]], store: Store, total: int, stderr: Any)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
         task = bar.add_task("measuring", total=total)
-        for group in groups:
-            store.add_speeds(group)
-            out |= {one.config: one for one in group}
-            bar.update(task, completed=len(out))
-    return list(out.values())
+        try:
+            for group in groups:
+                store.add_speeds(group)
+                out |= {one.config: one for one in group}
+                bar.update(task, completed=len(out))
+        except KeyboardInterrupt:
+            return list(out.values()), True
+    return list(out.values()), False
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from search_space.errors import BadData
 from search_space.facts import Speed
 from sweep.cli.main import app
 from sweep.remote_benchmark import find_node
+from workers.benchmark import Session
 
 SMALL = ["--protocol", "qhd5", "--size", "96x96", "--device", "here", "--json"]
 
@@ -47,6 +49,34 @@ def test_ties_are_told_beside_what_earlier_calls_stored(db: str) -> None:
     assert one["detail"]["tied_with"] == ["Bicubic_s3"]
     with Store.open(db) as store:
         assert store.speeds(config="Bicubic_s3")[0].detail["tied_with"] == ["Bicubic_s2"]
+
+
+def test_what_is_stored_as_disturbed_can_be_measured_again(db: str) -> None:
+    run("Bicubic_s2", "Bicubic_s3", "--db", db, *SMALL)
+    with Store.open(db) as store:
+        (one,) = store.speeds(config="Bicubic_s3")
+        store.add_speeds([replace(one, detail={**one.detail, "disturbed": True})])
+    asked = ("Bicubic_s2", "Bicubic_s3", "--db", db, *SMALL)
+    assert run(*asked) == []
+    assert [one["config"] for one in run(*asked, "--disturbed")] == ["Bicubic_s3"]
+
+
+def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    measure, groups = Session._group, []
+
+    def stopped(*arguments: Any) -> list[Speed]:
+        if groups:
+            raise KeyboardInterrupt
+        groups.append(measure(*arguments))
+        return groups[0]
+
+    monkeypatch.setattr(Session, "_group", stopped)
+    result = CliRunner().invoke(app, ["benchmark", "--space", "demo", "--sample", "30", "--db", db, *SMALL])
+    assert result.exit_code == 130
+    assert "stopped: 24 of 30 are measured and stored; the same command measures the rest" in result.stderr
+    stored = {one["config"] for one in json.loads(result.stdout)}
+    with Store.open(db) as store:
+        assert {one.config for one in store.speeds()} == stored == {one.config for one in groups[0]}
 
 
 def test_another_thread_count_is_another_figure(db: str) -> None:
