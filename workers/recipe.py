@@ -150,7 +150,7 @@ _FOUND: dict[str, Any] = {
 """What docs/decisions/031 to 034 found; 037 the borders."""
 _RECIPES = {
     "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
-    "demo": Recipe("demo", steps=1500, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_FOUND),
     "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
 }
 
