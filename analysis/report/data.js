@@ -28,6 +28,7 @@ function load(data) {
 }
 
 const distinct = (values) => [...new Set(values)];
+const count = (values, noun) => { const n = distinct(values).length; return `${n} ${noun}${n === 1 ? "" : "s"}`; };
 const known = (value) => value !== null && value !== undefined;
 const qualityColumn = () => `${state.metric}:${state.dataset}`;
 const timing = (point) => `${point.backend} ${point.precision}`;

@@ -138,7 +138,7 @@ function drawHealth() {
     if (h.failures_left_out) parts.push(element("p", { class: "sub", text: `${h.failures_left_out} more are in the store (sweep logs).` }));
   }
   $("health-body").replaceChildren(...parts);
-  $("summary").textContent = `${distinct(MODELS.map((m) => m.config)).length} models, ${distinct(POINTS.map((p) => p.device)).length} devices; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}.`;
+  $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}.`;
 }
 
 function drawAbout() {

@@ -338,6 +338,18 @@ def test_a_kit_resumes_where_it_stopped(kit: Path, tmp_path: Path) -> None:
     assert len(after) == 2
 
 
+def test_what_was_disturbed_can_be_measured_again(kit: Path, results: Path, tmp_path: Path) -> None:
+    document = json.loads(results.read_text())
+    document["results"][1]["disturbed"] = True
+    document["results"][1]["seconds"] = [99.0] * TINY.timed
+    out = _signed(document, tmp_path)
+    assert "0 of 2 models to measure" in run(kit, out).stdout
+    assert "1 of 2 models to measure" in run(kit, out, "--disturbed").stdout
+    first, second = read_results(out, kit=kit).speeds
+    assert first == read_results(results).speeds[0]
+    assert (second.seconds_median or 99.0) < 99.0
+
+
 def test_results_of_another_device_are_not_continued(kit: Path, results: Path) -> None:
     refused = run(kit, results, "--device", "other")
     assert refused.returncode == 2

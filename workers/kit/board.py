@@ -214,6 +214,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", help="name to store the figures under; default this host's, -gpu added on a GPU")
     parser.add_argument("--threads", type=int, help="CPU threads, and -tN in the protocol's name; default every core")
     parser.add_argument("--provider", choices=sorted(PROVIDERS), default="cpu")
+    parser.add_argument("--disturbed", action="store_true", help="measure again what was disturbed in --out")
     parser.add_argument("--limit", type=int, help="stop after this many models")
     return parser.parse_args(arguments)
 
@@ -259,7 +260,8 @@ def run(args: Any) -> int:
     kit, out = Kit(Path(os.environ.get("EDGE_SWEEP_KIT") or sys.argv[0])), Path(args.out)
     require_place(out)
     document, models = resume(out, start(kit, args)), kit.manifest["models"]
-    done, failed = (set(map(key_of, document[name])) for name in ("results", "failed"))
+    done = {key_of(one) for one in document["results"] if not (args.disturbed and one.get("disturbed"))}
+    failed = set(map(key_of, document["failed"]))
     # What failed before comes last, so that it cannot keep a --limit from ever reaching the others.
     missing = sorted((one for one in models if key_of(one) not in done), key=lambda one: key_of(one) in failed)
     todo = missing[: args.limit]
@@ -275,9 +277,11 @@ def run(args: Any) -> int:
     for first in range(0, len(todo), BLOCK):
         group = todo[first : first + BLOCK]
         lines, failures = measure(kit, group, reference, args, idle_w)
-        document["results"] += lines
-        tried = set(map(key_of, group))
-        document["failed"] = [one for one in document["failed"] if key_of(one) not in tried] + failures
+        tried, measured = set(map(key_of, group)), set(map(key_of, lines))
+        document["results"] = [one for one in document["results"] if key_of(one) not in measured] + lines
+        have = set(map(key_of, document["results"]))
+        document["failed"] = [one for one in document["failed"] if key_of(one) not in tried]
+        document["failed"] += [one for one in failures if key_of(one) not in have]
         save(document, out)
         for line in lines:
             mark = " (disturbed)" if line["disturbed"] else ""
