@@ -12,7 +12,8 @@ from search_space.errors import BadData
 from search_space.facts import Speed
 from sweep.cli.main import app
 from sweep.remote_benchmark import find_node
-from workers.benchmark import Session
+from workers.benchmark import QHD5, Session
+from workers.benchmark.protocols import PROTOCOLS
 
 SMALL = ["--protocol", "qhd5", "--size", "96x96", "--device", "here", "--json"]
 
@@ -71,9 +72,10 @@ def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatc
         return groups[0]
 
     monkeypatch.setattr(Session, "_group", stopped)
-    result = CliRunner().invoke(app, ["benchmark", "--space", "demo", "--sample", "30", "--db", db, *SMALL])
+    monkeypatch.setitem(PROTOCOLS, "qhd5", replace(QHD5, group=2))
+    result = CliRunner().invoke(app, ["benchmark", "--space", "demo", "--sample", "5", "--db", db, *SMALL])
     assert result.exit_code == 130
-    assert "stopped: 24 of 30 are measured and stored; the same command measures the rest" in result.stderr
+    assert "stopped: 2 of 5 are measured and stored; the same command measures the rest" in result.stderr
     stored = {one["config"] for one in json.loads(result.stdout)}
     with Store.open(db) as store:
         assert {one.config for one in store.speeds()} == stored == {one.config for one in groups[0]}
