@@ -71,8 +71,15 @@ def visited(seconds: Sequence[float], frames: int) -> bool:
     return len(seconds) >= frames and (sum(seconds) >= VISIT_S or len(seconds) >= VISIT_FRAMES)
 
 
+class ReferenceFailed(Exception):
+    """The reference ran before and does so no longer: nothing can be measured."""
+
+
 class Reference:
-    """The network that is looked at between the others, and what it takes when nothing disturbs it."""
+    """The network that is looked at between the others, and what it takes when nothing disturbs it.
+
+    Every look raises ReferenceFailed when the network fails.
+    """
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
@@ -96,8 +103,8 @@ class Reference:
             time.sleep(PAUSE_S / 2)
 
     def forget(self) -> None:
-        """Keep what is usual; its looks are no longer needed."""
-        self._known, self._looks = self.usual, []
+        """Keep what is usual; the looks are of the past."""
+        self._known, self._looks, self._last = self.usual, [], None
 
     def before(self) -> float:
         """Seconds of its frame before a block: waits a little while that is slower than usual."""
@@ -118,7 +125,12 @@ class Reference:
         return self._last
 
     def _look(self) -> float:
-        self._looks.append(median(self._turn()))
+        try:
+            seconds = self._turn()
+        except Exception as error:
+            line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ReferenceFailed(f"the reference fails here: {line}") from error
+        self._looks.append(median(seconds))
         return self._looks[-1]
 
 

@@ -10,7 +10,7 @@ from search_space.errors import BadData
 from search_space.facts import Speed
 from workers.backends import Job, backend
 from workers.backends.core import _registry
-from workers.benchmark import FULLHD14, QHD5, Session, benchmark, protocol, varied
+from workers.benchmark import FULLHD14, QHD5, REFERENCE, Session, benchmark, protocol, varied
 from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
 from workers.sensors import Reading, Sensors
@@ -179,6 +179,27 @@ def test_a_runtime_that_cannot_even_run_the_reference_is_one_clean_error() -> No
             list(Session("here", "broken", protocol=TINY).measure(TWO))
     finally:
         _registry.pop("broken")
+
+
+def test_a_reference_that_fails_on_the_way_is_one_clean_error() -> None:
+    calls = 0
+
+    @backend("dying", precisions=("fp32",))
+    def dying(job: Job) -> object:
+        def frame() -> torch.Tensor:
+            nonlocal calls
+            calls += job.name == REFERENCE
+            if calls > TINY.warm_frames + 10:
+                raise RuntimesOwn("device lost\nmore")
+            return job.module(job.input)
+
+        return frame
+
+    try:
+        with pytest.raises(BadData, match=r"^dying: the reference fails here: device lost$"):
+            list(Session("here", "dying", protocol=TINY).measure(TWO))
+    finally:
+        _registry.pop("dying")
 
 
 def test_a_backend_that_computes_something_else_is_not_measured() -> None:

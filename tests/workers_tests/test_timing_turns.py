@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from workers import timing_turns
 from workers.sensors import Reading
 from workers.timing_rounds import Window
-from workers.timing_turns import BLOCK, LOOKS, Reference, Stopped, Turn, take_turns
+from workers.timing_turns import BLOCK, LOOKS, Reference, ReferenceFailed, Stopped, Turn, take_turns
 
 USUAL, SLOW = 1.0, 1.5
 
@@ -128,3 +129,29 @@ def test_a_network_that_fails_is_named_by_its_place() -> None:
     with pytest.raises(Stopped, match="out of memory") as found:
         take_turns([*turns, broken], 2, learnt({}), Quiet, Reading)
     assert found.value.place == BLOCK + 1
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_look_of_the_past_does_not_speak_for_the_next_group() -> None:
+    reference = learnt({2: SLOW})
+    take_turns(counting(1)[1], 2, reference, Quiet, Reading)
+    (choice,) = take_turns(counting(1)[1], 2, reference, Quiet, Reading)
+    assert choice.disturbed == ()
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_reference_that_fails_on_the_way_is_not_taken_for_a_network_that_does() -> None:
+    times = looks({})
+
+    def turn() -> tuple[float, ...]:
+        try:
+            return (next(times),)
+        finally:
+            if next(count) == LOOKS + 1:
+                raise RuntimeError("the GPU is lost")
+
+    count = itertools.count()
+    reference = Reference(turn)
+    reference.learn()
+    with pytest.raises(ReferenceFailed, match="the GPU is lost"):
+        take_turns(counting(1)[1], 2, reference, Quiet, Reading)

@@ -26,7 +26,7 @@ from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
 from workers.timing_energy import idle_power, run_power
 from workers.timing_sensed import reasons
-from workers.timing_turns import Reference, Stopped, Turn, take_turns, watched
+from workers.timing_turns import Reference, ReferenceFailed, Stopped, Turn, take_turns, watched
 
 REFERENCE = "eSR-TM_s2_K3_C2"
 """Looked at between the others: a convolution and a memory-bound head, as most of the space."""
@@ -116,6 +116,8 @@ class Session:
             for config in spoilt:
                 # If it failed this time, it has a figure all the same.
                 self.failed.pop(config, None)
+        except ReferenceFailed as error:
+            raise BadData(f"{self.backend.name}: {error}") from error
         finally:
             torch.set_num_threads(before)
 

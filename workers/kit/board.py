@@ -25,7 +25,7 @@ from workers.timing import is_steady
 from workers.timing_energy import idle_power, run_power
 from workers.timing_rounds import Window
 from workers.timing_sensed import missing, reasons, sensed
-from workers.timing_turns import BLOCK, Reference, Stopped, take_turns, visited, watched
+from workers.timing_turns import BLOCK, Reference, ReferenceFailed, Stopped, take_turns, visited, watched
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 MOST_THREADS = 1024
@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit status 0 when every model that was asked for is measured, 1 when some failed, 2 when refused."""
     try:
         return run(parse(arguments))
-    except Refused as error:
+    except (Refused, ReferenceFailed) as error:
         print(f"kit: {error}", file=sys.stderr)
         return 2
 
