@@ -15,7 +15,7 @@ WAIT_NOTICE_S = 10.0
 
 
 def measure_on_node(job: Any, address: str, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
-    """Groups of figures as they come; ``job`` has ids, device, backend, precision, protocol, compute, wait, failed.
+    """Groups of figures as they come; ``job`` has the fields of ``_Job`` in ``sweep benchmark``.
 
     The task asks for all the node has, so Ray starts it only when nothing else runs there and starts nothing
     beside it. Our code travels with it. Raises BadData when no (or more than one) live node answers to ``node``,
@@ -66,7 +66,7 @@ def _run(job: Any, node: str | None, notice: Callable[[str], None]) -> Iterator[
         num_returns="streaming",
         scheduling_strategy=NodeAffinitySchedulingStrategy(chosen["NodeID"], soft=False),
     )
-    values = (job.ids, job.device, job.backend, job.precision, job.protocol, job.compute, job.wait)
+    values = (job.ids, job.device, job.backend, job.precision, job.protocol, job.compute, job.wait, job.usual)
     answers: Any = task.remote(values, loaded())
     name = chosen["NodeManagerHostname"]
     if not ray.wait([answers], timeout=WAIT_NOTICE_S)[0]:
@@ -98,8 +98,8 @@ def _measure(values: tuple[Any, ...], code: tuple[UserCode, ...]) -> Iterator[tu
     yield [], {}
     for one in code:
         install(one)
-    ids, device, backend, precision, protocol, compute, wait = values
-    session = Session(device, backend, precision, protocol, compute)
+    ids, device, backend, precision, protocol, compute, wait, usual = values
+    session = Session(device, backend, precision, protocol, compute, usual=usual)
     with whole_machine(wait):
         for group in session.measure([parse_id(one) for one in ids]):
             yield group, dict(session.failed)

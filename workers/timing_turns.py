@@ -78,12 +78,13 @@ class ReferenceFailed(Exception):
 class Reference:
     """The network that is looked at between the others, and what it takes when nothing disturbs it.
 
-    Every look raises ReferenceFailed when the network fails.
+    ``known``: its usual time as earlier sessions saw it, in seconds. Every look raises ReferenceFailed when the network
+    fails.
     """
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, known: float | None = None) -> None:
         self._turn = turn
-        self._known: float | None = None
+        self._known = known
         self._looks: list[float] = []
         self._last: float | None = None
         self._began = 0.0

@@ -102,6 +102,7 @@ def benchmark(
             f"({chosen.timed} outputs of {chosen.width} x {chosen.height})",
             highlight=False,
         )
+        job.usual = usual_reference(store, name, backend, precision, chosen.name)
         groups = _here(job, stderr) if address is None else _there(job, address, node, stderr)
         measured, stopped = _store(groups, store, len(job.ids), stderr)
         measured = retie(store, measured)
@@ -130,6 +131,15 @@ def known(
     return {one.config for one in have if not (but_disturbed and one.detail.get("disturbed"))}
 
 
+def usual_reference(store: Store, device: str, backend: str, precision: str, protocol: str) -> float | None:
+    """Seconds of the reference when nothing disturbed it, as far as stored figures of this kind tell."""
+    from workers.benchmark import REFERENCE
+
+    have = store.speeds(device=device, backend=backend, precision=precision, protocol=protocol)
+    seen = [one.detail.get("reference_usual_seconds") for one in have if one.detail.get("reference") == REFERENCE]
+    return min((one for one in seen if isinstance(one, float) and one > 0), default=None)
+
+
 class _Job:
     """What is to be measured, in values that travel."""
 
@@ -146,6 +156,7 @@ class _Job:
         self.ids, self.device, self.backend, self.precision = ids, device, backend, precision
         self.protocol, self.compute, self.wait = protocol, compute, wait
         self.failed: dict[str, str] = {}
+        self.usual: float | None = None
 
     def drop(self, done: set[str]) -> None:
         """Leave out what is there already."""
@@ -157,7 +168,7 @@ def _here(job: _Job, stderr: Any) -> Iterator[list[Speed]]:
     from workers.benchmark import Session
     from workers.benchmark.lock import whole_machine
 
-    session = Session(job.device, job.backend, job.precision, job.protocol, job.compute)
+    session = Session(job.device, job.backend, job.precision, job.protocol, job.compute, usual=job.usual)
     session.failed = job.failed
     with whole_machine(job.wait, lambda text: stderr.print(text, style="yellow", markup=False)):
         yield from session.measure([parse_id(one) for one in job.ids])
