@@ -81,6 +81,18 @@ def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatc
         assert {one.config for one in store.speeds()} == stored == {one.config for one in groups[0]}
 
 
+def test_the_usual_time_of_the_reference_is_read_from_stored_figures(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.timing_turns.PATIENT_S", 0.0)
+    (first,) = run("Bicubic_s2", "--db", db, *SMALL)
+    assert first["detail"]["reference_usual_seconds"] > 0
+    with Store.open(db) as store:
+        (one,) = store.speeds()
+        store.add_speeds([replace(one, detail={**one.detail, "reference_usual_seconds": 1e-6})])
+    (second,) = run("Bicubic_s3", "--db", db, *SMALL)
+    assert second["detail"]["disturbed"]
+    assert second["detail"]["reference_usual_seconds"] == 1e-6
+
+
 def test_another_thread_count_is_another_figure(db: str) -> None:
     run("Bicubic_s2", "--db", db, *SMALL)
     (one,) = run("Bicubic_s2", "--threads", "1", "--db", db, *SMALL)
