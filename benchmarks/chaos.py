@@ -3,7 +3,7 @@
 Three parts, two on SQLite (with a disk that fills up and clocks that jump) and one on PostgreSQL, each compared trial
 by trial with an undisturbed run of the same sweep: each result once, with the same figures. A trial that is tried again
 trains alone, by other code than a pack of four, which may differ in the last bits of its weights: ``different`` counts
-the trials with a figure more than 0.01 dB off, ``other_bits`` those whose weights are not the same bit for bit.
+the trials with a figure more than 0.002 dB off, ``other_bits`` those whose weights are not the same bit for bit.
 Needs root and ``ip netns``.
 
     python benchmarks/chaos.py            # >= 100 faults over >= 1000 trials; writes benchmarks/results/chaos.json

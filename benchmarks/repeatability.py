@@ -43,7 +43,7 @@ def main() -> None:
         pairs = list(zip(passes[::2], passes[1::2], strict=True))
         detection = detect(4 if quick else 8, protocol)
     found = [compare(*pair) for pair in pairs]
-    speeds = [s for pair in pairs for one in pair for s in one]
+    speeds = [s for one in passes for s in one]
     figures = {
         "configs": len(configs),
         **{key: round(median(one[key] for one in found), 5) for key in found[0]},

@@ -95,14 +95,15 @@ def benchmark(
     name = device or node or device_name()
     job = _Job([config.id for config in configs], name, backend, precision, chosen, compute, not no_wait)
     with Store.open(db) as store:
+        stored = store.speeds(device=name, backend=backend, precision=precision, protocol=chosen.name)
         if not again:
-            job.drop(known(store, name, backend, precision, chosen.name, but_disturbed=disturbed))
+            job.drop({one.config for one in stored if not (disturbed and one.detail.get("disturbed"))})
+        job.usual = usual_reference(stored)
         stderr.print(
             f"{len(job.ids)} of {len(configs)} configs to measure on {name}: {backend}, {precision}, {chosen.name} "
             f"({chosen.timed} outputs of {chosen.width} x {chosen.height})",
             highlight=False,
         )
-        job.usual = usual_reference(store, name, backend, precision, chosen.name)
         groups = _here(job, stderr) if address is None else _there(job, address, node, stderr)
         measured, stopped = _store(groups, store, len(job.ids), stderr)
         measured = retie(store, measured)
@@ -123,20 +124,11 @@ def benchmark(
         raise typer.Exit(1)
 
 
-def known(
-    store: Store, device: str, backend: str, precision: str, protocol: str, but_disturbed: bool = False
-) -> set[str]:
-    """Configs that have such a figure of ours; with ``but_disturbed`` only undisturbed ones count."""
-    have = store.speeds(device=device, backend=backend, precision=precision, protocol=protocol)
-    return {one.config for one in have if not (but_disturbed and one.detail.get("disturbed"))}
-
-
-def usual_reference(store: Store, device: str, backend: str, precision: str, protocol: str) -> float | None:
-    """Seconds of the reference when nothing disturbed it, as far as stored figures of this kind tell."""
+def usual_reference(stored: Sequence[Speed]) -> float | None:
+    """Seconds of the reference when nothing disturbed it, as far as figures of one kind tell."""
     from workers.benchmark import REFERENCE
 
-    have = store.speeds(device=device, backend=backend, precision=precision, protocol=protocol)
-    seen = [one.detail.get("reference_usual_seconds") for one in have if one.detail.get("reference") == REFERENCE]
+    seen = [one.detail.get("reference_usual_seconds") for one in stored if one.detail.get("reference") == REFERENCE]
     return min((one for one in seen if isinstance(one, float) and one > 0), default=None)
 
 

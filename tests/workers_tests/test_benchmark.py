@@ -8,8 +8,7 @@ import torch
 from search_space import parse_id
 from search_space.errors import BadData
 from search_space.facts import Speed
-from workers.backends import Job, backend
-from workers.backends.core import _registry
+from workers.backends import Job, backend, core
 from workers.benchmark import FULLHD14, QHD5, REFERENCE, Session, benchmark, protocol, varied
 from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
@@ -24,6 +23,12 @@ TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
 def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
     monkeypatch.setattr("workers.timing_turns.PATIENT_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _own_backends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    monkeypatch.setattr(core, "_registry", core.backends())
 
 
 def test_a_benchmark_gives_one_figure_a_config_with_its_spread() -> None:
@@ -127,6 +132,7 @@ def test_a_machine_that_is_never_quiet_is_measured_and_says_so() -> None:
     assert [s.detail["disturbed"] for group in groups for s in group] == [True, True]
 
 
+@pytest.mark.usefixtures("_calm")
 @pytest.mark.parametrize("kind", [RuntimeError, RuntimesOwn])
 def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others(kind: type[Exception]) -> None:
     @backend("picky", precisions=("fp32",))
@@ -135,15 +141,13 @@ def test_a_config_that_a_backend_cannot_run_does_not_cost_the_others(kind: type[
             raise kind("operator not supported\nmore")
         return lambda: job.module(job.input)
 
-    try:
-        session = Session("here", "picky", protocol=TINY)
-        group, *_ = session.measure(TWO)
-    finally:
-        _registry.pop("picky")
+    session = Session("here", "picky", protocol=TINY)
+    (group,) = session.measure(TWO)
     assert [s.config for s in group] == [TWO[1].id]
     assert session.failed == {TWO[0].id: "operator not supported"}
 
 
+@pytest.mark.usefixtures("_calm")
 def test_a_config_that_stops_on_the_way_does_not_cost_the_others() -> None:
     calls = 0
 
@@ -159,11 +163,8 @@ def test_a_config_that_stops_on_the_way_does_not_cost_the_others() -> None:
 
         return frame
 
-    try:
-        session = Session("here", "tiring", protocol=TINY)
-        group, *_ = session.measure(TWO)
-    finally:
-        _registry.pop("tiring")
+    session = Session("here", "tiring", protocol=TINY)
+    (group,) = session.measure(TWO)
     assert [s.config for s in group] == [TWO[1].id]
     assert group[0].runs >= TINY.timed
     assert session.failed == {TWO[0].id: "out of memory"}
@@ -174,11 +175,8 @@ def test_a_runtime_that_cannot_even_run_the_reference_is_one_clean_error() -> No
     def broken(job: Job) -> object:
         raise RuntimesOwn("no kernel\nmore")
 
-    try:
-        with pytest.raises(BadData, match=r"broken cannot run the reference .* here: no kernel$"):
-            list(Session("here", "broken", protocol=TINY).measure(TWO))
-    finally:
-        _registry.pop("broken")
+    with pytest.raises(BadData, match=r"broken cannot run the reference .* here: no kernel$"):
+        list(Session("here", "broken", protocol=TINY).measure(TWO))
 
 
 def test_a_reference_that_fails_on_the_way_is_one_clean_error() -> None:
@@ -195,11 +193,8 @@ def test_a_reference_that_fails_on_the_way_is_one_clean_error() -> None:
 
         return frame
 
-    try:
-        with pytest.raises(BadData, match=r"^dying: the reference fails here: device lost$"):
-            list(Session("here", "dying", protocol=TINY).measure(TWO))
-    finally:
-        _registry.pop("dying")
+    with pytest.raises(BadData, match=r"^dying: the reference fails here: device lost$"):
+        list(Session("here", "dying", protocol=TINY).measure(TWO))
 
 
 def test_a_backend_that_computes_something_else_is_not_measured() -> None:
@@ -209,11 +204,8 @@ def test_a_backend_that_computes_something_else_is_not_measured() -> None:
             return lambda: job.module(job.input)
         return lambda: torch.zeros(1, 1, 96, 96)
 
-    try:
-        session = Session("here", "liar", protocol=TINY)
-        assert list(session.measure(TWO[:1])) == [[]]
-    finally:
-        _registry.pop("liar")
+    session = Session("here", "liar", protocol=TINY)
+    assert list(session.measure(TWO[:1])) == [[]]
     assert "differs from torch" in session.failed[TWO[0].id]
 
 
