@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.agreement import Agreement, overlap
-from analysis.ask import Ask
-from analysis.axes import Axis
 from analysis.charts.compare import Pairs, draw
-from analysis.results import SOURCES, Results, gather, load
+from analysis.measures.agreement import Agreement, overlap
+from analysis.reading.axes import Axis
+from analysis.reading.results import SOURCES, Results, gather, load
+from analysis.reading.selection import Ask
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

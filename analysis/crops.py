@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis import imaging, style
-from analysis.ask import Ask
+from analysis.charts import style
 from analysis.charts.crops import Picture, draw
-from analysis.models import Models
+from analysis.reading import imaging
+from analysis.reading.models import Models
+from analysis.reading.results import gather
+from analysis.reading.selection import Ask
 from analysis.report.samples import Crop, centre, cut
-from analysis.results import gather
 from search_space import parse_id
 from search_space.errors import SweepError
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.ask import Ask
 from analysis.charts.devices import draw
-from analysis.results import gather_means
+from analysis.reading.results import gather_means
+from analysis.reading.selection import Ask
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

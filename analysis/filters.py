@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from analysis.ask import Ask
 from analysis.charts.filters import ROLES, draw, templates
-from analysis.models import Models
+from analysis.reading.models import Models
+from analysis.reading.selection import Ask
 from search_space import parse_id
 from search_space.errors import SweepError
 

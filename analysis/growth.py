@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.ask import Ask
 from analysis.charts.growth import History, draw
-from analysis.results import Results, gather_means
+from analysis.reading.results import Results, gather_means
+from analysis.reading.selection import Ask
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from analysis.ask import Ask
+from analysis.reading.selection import Ask
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.ask import Ask
-from analysis.axes import COSTS
+from analysis.charts.output import check, save
 from analysis.kinds import KINDS, figure
-from analysis.output import check, save
+from analysis.reading.axes import COSTS
+from analysis.reading.selection import Ask
 from search_space.errors import SweepError
 
 TEXTS = ("sweep", "source", "against", "device", "backend", "precision", "metric", "protocol", "speed-protocol")

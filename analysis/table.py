@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis import style
-from analysis.axes import METRICS, Axis
-from analysis.frontier import frontier
-from analysis.knee import knee
-from analysis.results import Results
+from analysis.charts import style
+from analysis.measures.frontier import frontier
+from analysis.measures.knee import knee
+from analysis.reading.axes import METRICS, Axis
+from analysis.reading.results import Results
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ def main() -> None:
     import argparse
     import sys
 
-    from analysis.ask import Ask
-    from analysis.results import gather
+    from analysis.reading.results import gather
+    from analysis.reading.selection import Ask
     from results_db.store import Store
 
     options = argparse.ArgumentParser(prog="python -m analysis.table", description=__doc__)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import imaging
-from analysis.ask import Ask
 from analysis.charts.templates import draw
 from analysis.filters import one_of
-from analysis.models import Models
+from analysis.reading import imaging
+from analysis.reading.models import Models
+from analysis.reading.selection import Ask
 from search_space import parse_id
 
 if TYPE_CHECKING:

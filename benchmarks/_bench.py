@@ -38,8 +38,8 @@ def published_fps() -> dict[str, dict[str, float]]:
         return {}
     import tempfile
 
-    from results_db.frames import results
-    from results_db.published import keep, read
+    from results_db.foreign.published import keep, read
+    from results_db.reading.frames import results
     from results_db.store import Store
 
     with tempfile.TemporaryDirectory() as temporary, Store.open(str(Path(temporary) / "p.db")) as store:

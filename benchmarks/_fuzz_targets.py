@@ -77,7 +77,7 @@ def _spaces() -> list[bytes]:
 
 
 def _image(data: bytes, folder: Path) -> None:
-    from workers.images import read_image
+    from workers.data.image_set import read_image
 
     pixels = read_image(_file(data, folder, "image.png"))
     assert pixels.dtype == "uint8" and pixels.ndim in (2, 3)
@@ -97,7 +97,7 @@ def _images() -> list[bytes]:
 
 
 def _published(data: bytes, folder: Path) -> None:
-    from results_db.published import read
+    from results_db.foreign.published import read
 
     read(_file(data, folder, "tests.pkl"))
 
@@ -110,7 +110,7 @@ def _publications() -> list[bytes]:
 
 
 def _table(data: bytes, folder: Path) -> None:
-    from results_db.tables import read
+    from results_db.foreign.csv_json import read
 
     suffix = "json" if data[:1] in (b"[", b"{") else "csv"
     read(_file(data, folder, f"table.{suffix}"), "fuzz")
@@ -174,7 +174,7 @@ def _measured() -> list[bytes]:
 
 def _weights(data: bytes, folder: Path) -> None:
     from search_space import parse_id
-    from workers.weights import load
+    from workers.training.weights import load
 
     load(parse_id("eSR-MAX_s2_K3_C1"), data)
 
@@ -183,7 +183,7 @@ def _weighed() -> list[bytes]:
     import torch
 
     from search_space import parse_id
-    from workers.weights import to_bytes
+    from workers.training.weights import to_bytes
 
     module = parse_id("eSR-MAX_s2_K3_C1").build()
     found = [to_bytes(module)]
@@ -195,7 +195,7 @@ def _weighed() -> list[bytes]:
 
 
 def _archive(data: bytes, folder: Path) -> None:
-    from sweep.executors.carry import unpack
+    from sweep.executors.image_transport import unpack
 
     unpack(data)
 
@@ -203,8 +203,8 @@ def _archive(data: bytes, folder: Path) -> None:
 def _archives() -> list[bytes]:
     import numpy as np
 
-    from sweep.executors.carry import Images, to_archive
-    from workers.images import ImageSet
+    from sweep.executors.image_transport import Images, to_archive
+    from workers.data.image_set import ImageSet
 
     one = ImageSet("a", ("b.png",), (np.zeros((24, 24), dtype=np.uint8),))
     return [to_archive(Images(one, (one,)))]

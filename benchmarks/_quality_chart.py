@@ -13,7 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-from analysis.style import look
+from analysis.charts.style import look
 from search_space import parse_id
 
 ROOT = Path(__file__).parent.parent

@@ -15,13 +15,14 @@ from scipy.optimize import nnls
 from search_space.config import Config
 from search_space.facts import TrialKey
 from search_space.spaces import load_space, select
-from sweep.plan import DEFAULT_PACK_SIZE, Item, packs
-from workers import datasets, training
-from workers.images import ImageSet
+from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, packs
+from workers.data import datasets
+from workers.data.image_set import ImageSet
 from workers.packs import Member, train_pack
 from workers.packs.plan import ONE_LAYER, macs
-from workers.patches import PatchSampler
-from workers.recipe import Recipe
+from workers.training import train
+from workers.training.patches import PatchSampler
+from workers.training.recipe import Recipe
 
 WARM_STEPS = 2
 """Steps before the clock starts."""
@@ -82,7 +83,7 @@ def single(config: Config, recipe: Recipe, seconds: float, time_of: Timer = time
     """Seconds a step of ``training.train``: plain PyTorch, one config."""
     clock = _Clock(seconds, time_of)
     with suppress(_Enough):
-        training.train(config, recipe, images(), 0, progress=clock, sampler=sampler(recipe, config.scale))
+        train.train(config, recipe, images(), 0, progress=clock, sampler=sampler(recipe, config.scale))
     return clock.a_step
 
 

@@ -29,7 +29,7 @@ from results_db.store import Store
 from search_space import parse_id
 from workers.benchmark import QHD5
 from workers.benchmark.subject import build
-from workers.embedded import embedded
+from workers.data.embedded import embedded
 from workers.export.exporting import calibration_inputs, onnx_for
 from workers.kit.bundle import Model, bundle
 from workers.kit.receive import read_results

@@ -61,8 +61,8 @@ def page_seconds(page: Path, repeats: int = 3) -> float | None:
 
 def measure(trials: int) -> dict[str, Any]:
     """One row of the result."""
-    from analysis.ask import Ask
     from analysis.kinds import figure
+    from analysis.reading.selection import Ask
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples

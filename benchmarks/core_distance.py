@@ -25,8 +25,8 @@ from _record import record
 from search_space import parse_id
 from workers.benchmark import REFERENCE, Session
 from workers.benchmark.lock import whole_machine
-from workers.timing_rounds import is_slow, usual_reference
-from workers.timing_turns import LOOKS, PAUSE_S
+from workers.timing.disturbance import is_slow, usual_reference
+from workers.timing.turns import LOOKS, PAUSE_S
 
 TRIPS = 20_000
 Try = tuple[float, float]

@@ -20,11 +20,11 @@ from _bench import published_fps
 from _record import record
 from threadpoolctl import threadpool_limits
 
-from analysis.hypervolume import hypervolume
+from analysis.measures.hypervolume import hypervolume
 from search_space import parse_id
 from search_space.config import Config
-from sweep.costmodel import CostModel, accuracy, first_sample
-from sweep.frontier_guide import suggest_frontier
+from sweep.speed.cost_model import CostModel, accuracy, first_sample
+from sweep.speed.next_to_measure import suggest_frontier
 
 METRIC = "psnr:BSDS100"
 FIRST, BATCH, TARGET = 24, 12, 0.99

@@ -18,9 +18,9 @@ import _record
 import torch
 
 from search_space import parse_id
-from workers.embedded import embedded
-from workers.patches import PatchSampler
-from workers.ssim import ssim
+from workers.data.embedded import embedded
+from workers.quality.ssim import ssim
+from workers.training.patches import PatchSampler
 
 SHAPES = ((2, 24, 16), (4, 24, 16), (2, 32, 64))
 

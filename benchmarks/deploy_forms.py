@@ -20,7 +20,7 @@ from workers.benchmark.clock import stopwatch
 from workers.benchmark.lock import whole_machine
 from workers.benchmark.session import usable_cores
 from workers.benchmark.subject import build, frames_in
-from workers.heap import keep_freed_memory
+from workers.timing.malloc import keep_freed_memory
 
 CONFIGS = (
     "Bicubic_s2", "Bicubic_s4", "eSR-MAX_s2_K3_C4", "eSR-MAX_s4_K5_C8", "eSR-TM_s2_K3_C1", "eSR-TM_s2_K5_C2",

@@ -3,7 +3,7 @@
 A stratified sample of the paper's configs is trained for a few steps of one recipe by each way, in turns (paired
 rounds), on the embedded photographs:
 
-- ``single``: ``workers.training.train``, plain PyTorch, one config at a time, with whichever of one thread or all
+- ``single``: ``workers.training.train.train``, plain PyTorch, one config at a time, with whichever of one thread or all
   cores was faster for that config;
 - ``compiled``: the same with the module under ``torch.compile`` (one config a family and scale; the time to compile
   is not counted);
@@ -85,9 +85,9 @@ def compiled(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[
     """As ``singles`` with the module compiled: the first steps, which compile it, are not counted."""
     import torch
 
-    from workers import training
+    from workers.training import train
 
-    plain = training.initial_module
+    plain = train.initial_module
 
     def compiled_module(config: Config, seed: int) -> torch.nn.Module:
         torch.compiler.reset()
@@ -95,11 +95,11 @@ def compiled(configs: Sequence[Config], recipe: Any, seconds: float, best: dict[
         module.compile()
         return module
 
-    training.initial_module = compiled_module
+    train.initial_module = compiled_module
     try:
         return singles(configs, recipe, seconds, best)
     finally:
-        training.initial_module = plain
+        train.initial_module = plain
         torch.compiler.reset()
 
 
@@ -113,7 +113,7 @@ def _worker_packs(asked: tuple[list[list[str]], str, float, bool]) -> list[float
     """All packs in the order given: seconds a step of each."""
     from benchmarks._training import pack
     from search_space import parse_id
-    from workers.recipe import Recipe
+    from workers.training.recipe import Recipe
 
     groups, text, seconds, native = asked
     recipe = Recipe.from_json(text)
@@ -149,7 +149,7 @@ def tune_singles(configs: Sequence[Config], recipe: Any, seconds: float, cores: 
 
         from benchmarks._training import single
         from search_space import parse_id
-        from workers.recipe import Recipe
+        from workers.training.recipe import Recipe
 
         torch.set_num_threads(1)
         tune.report({"a_step": single(parse_id(config["id"]), Recipe.from_json(text), seconds)})
@@ -176,7 +176,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """All ways on one sample; figures for ``fused_training_cpu.json``."""
     from benchmarks._training import planned_by_kind, sample, spread, trained_space, whole_space
     from workers.packs import why_not
-    from workers.recipe import recipe_for
+    from workers.training.recipe import recipe_for
 
     recipe = recipe_for("smoke" if quick else "paper")
     configs = list(sample(18 if quick else 72))
@@ -249,11 +249,11 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def refreshing(configs: Sequence[Config], recipe: Any) -> float:
-    """Seconds a step that looking at the inputs of all ESPCNs of the space costs one core (``workers.whitening``)."""
+    """Seconds per step that the second moments of all ESPCNs cost one core (``workers.training.whitening``)."""
     import torch
 
     from benchmarks._training import sampler, whole_space
-    from workers.whitening import inverses, probe
+    from workers.training.whitening import inverses, probe
 
     mine = [config for config in configs if config.family == "ESPCN"]
     took = []
@@ -273,7 +273,7 @@ def refreshing(configs: Sequence[Config], recipe: Any) -> float:
 def prepare() -> None:
     """Compile what the run compiles."""
     from benchmarks._training import sample
-    from workers.recipe import recipe_for
+    from workers.training.recipe import recipe_for
 
     few = one_each(sample(72), 18)
     for count in (1, os.cpu_count() or 1):

@@ -26,7 +26,7 @@ def child(keep: bool, frames: int) -> None:
     from search_space import parse_id
     from workers.benchmark.clock import stopwatch
     from workers.benchmark.subject import build, frames_in
-    from workers.heap import keep_freed_memory
+    from workers.timing.malloc import keep_freed_memory
 
     if keep:
         assert keep_freed_memory()

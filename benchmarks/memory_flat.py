@@ -21,7 +21,7 @@ from search_space.config import Config
 from search_space.spaces import load_space
 from workers.benchmark import Session
 from workers.benchmark.lock import whole_machine
-from workers.heap import release_freed_memory
+from workers.timing.malloc import release_freed_memory
 
 TINY = replace(
     SMALL, name="192x192x2", width=192, height=192, rounds=2, frames=1, warm_frames=3, warm_seconds=0.1, group=20

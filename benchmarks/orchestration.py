@@ -43,24 +43,27 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
 
     from results_db.store import Store
     from search_space.spaces import load_space
-    from sweep import cluster, session
-    from sweep.driver import Settings
-    from workers.images import ImageSet
-    from workers.recipe import recipe_for
+    from sweep.executors import cluster
+    from sweep.planning import stored_plan
+    from sweep.planning.data import Data
+    from sweep.running import wiring
+    from sweep.running.driver import Settings
+    from workers.data.image_set import ImageSet
+    from workers.training.recipe import recipe_for
 
     imported = time.perf_counter()
     image = np.random.default_rng(0).integers(0, 256, (96, 96), np.uint8)
-    data = session.Data(ImageSet("noise", ("noise.png",), (image,)), ())
+    data = Data(ImageSet("noise", ("noise.png",), (image,)), ())
     recipe = recipe_for("smoke").with_changes(name="noop", steps=0, batch=1, patch=8)
     configs = load_space("paper").configs[:trials]
-    plan = session.make_plan("paper", configs, recipe, data, root=None, pack_size=pack_size)
+    plan = stored_plan.make_plan("paper", configs, recipe, data, root=None, pack_size=pack_size)
     with Store.open(url) as store:
-        sweep_id = session.store_plan(store, plan, data)
+        sweep_id = stored_plan.store_plan(store, plan, data)
         planned = time.perf_counter()
-        workers = session.make_executor(executor, session.worker_data(data), "local", 1.0, 0.0)
+        workers = wiring.make_executor(executor, wiring.worker_data(data), "local", 1.0, 0.0)
         started = time.perf_counter()
         settings = Settings(pack_size=pack_size)
-        report = session.make_driver(store, sweep_id, data, workers, settings, lambda notice: None).run()
+        report = wiring.make_driver(store, sweep_id, data, workers, settings, lambda notice: None).run()
         ran = time.perf_counter()
         cluster.disconnect()
         counts = store.counts(sweep_id)
@@ -77,11 +80,11 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
 
 def resume_plan(done: int, repeats: int = 5) -> float:
     """Median seconds to find what is missing of 1185 with ``done`` done, and to pack it."""
-    from results_db.rows import Claim
+    from results_db.records import Claim
     from results_db.store import Store
     from search_space.facts import Done, TrialKey
     from search_space.spaces import load_space
-    from sweep.plan import Item, packs, trial_keys
+    from sweep.planning.packs import Item, packs, trial_keys
 
     keys: tuple[TrialKey, ...] = trial_keys(load_space("paper").configs, (0,), "recipe", "data", lambda config: "code")
     times: list[float] = []
@@ -107,7 +110,7 @@ def frontier(points: int, repeats: int = 3) -> float:
     """Median seconds for the Pareto front of ``points`` random points with a trade-off, two objectives."""
     import numpy as np
 
-    from analysis.frontier import frontier as front
+    from analysis.measures.frontier import frontier as front
 
     chance = np.random.default_rng(0)
     speed = chance.lognormal(3, 1, points)

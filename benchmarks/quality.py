@@ -27,12 +27,12 @@ import _record
 from rich.progress import Progress
 
 from search_space import Config, parse_id
-from workers.images import ImageSet, join, read_folder
+from workers.data.image_set import ImageSet, join, read_folder
 from workers.packs import Member, pack_from_bytes, pack_to_bytes, train_pack
 from workers.packs.plan import macs
-from workers.quality import PROTOCOL, bicubic_psnr, evaluate
-from workers.recipe import Recipe, recipe_for
-from workers.training import Trained
+from workers.quality.protocol import PROTOCOL, bicubic_psnr, evaluate
+from workers.training.recipe import Recipe, recipe_for
+from workers.training.train import Trained
 
 TRAIN, TEST = ("T91", "General100"), ("Set5", "Set14", "BSDS100")
 Released = dict[tuple[str, str], tuple[float, float]]

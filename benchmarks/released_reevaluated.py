@@ -20,10 +20,10 @@ from typing import Any
 import _record
 from rich.progress import track
 
-from results_db import published
-from workers.evaluate import Evaluated, evaluate_files, find_weights
-from workers.images import ImageSet, read_folder
-from workers.quality import PROTOCOL, bicubic_psnr
+from results_db.foreign import published
+from workers.data.image_set import ImageSet, read_folder
+from workers.quality.evaluate_files import Evaluated, evaluate_files, find_weights
+from workers.quality.protocol import PROTOCOL, bicubic_psnr
 
 SETS = ("Set5", "Set14", "BSDS100")
 

@@ -21,8 +21,8 @@ from search_space.facts import Speed
 from workers.benchmark import Session, SpeedProtocol
 from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
-from workers.timing_rounds import Visit, reasons
-from workers.timing_turns import take_block
+from workers.timing.disturbance import Visit, reasons
+from workers.timing.turns import take_block
 
 MANY = replace(SMALL, rounds=15, name="960x540x30", group=42)
 """All configs in one group: whatever the machine does for half a minute, it does to all."""

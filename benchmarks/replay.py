@@ -33,7 +33,7 @@ HELD_OUT = ("Urban100", "Manga109")
 
 def one(job: tuple[str, str, str, int, str, int, int]) -> list[dict[str, Any]]:
     """One sampler on one table."""
-    from results_db import published
+    from results_db.foreign import published
 
     path, dataset, device, scale, sampler, budget, seeds = job
     table = of_facts(published.read(Path(path)), device, dataset, scale)

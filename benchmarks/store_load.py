@@ -34,9 +34,9 @@ def fill(url: str, trials: int) -> None:
 
     from sqlalchemy import select, update
 
-    from results_db.outcomes import write_quality
     from results_db.schema import trial
     from results_db.store import Store
+    from results_db.tables.outcomes import write_quality
     from search_space.facts import Quality, Speed
 
     chance = random.Random(0)
@@ -102,7 +102,7 @@ def measure(what: str, url: str, trials: int) -> dict[str, float]:
             assert store.plan(sweep, wanted).created == 0
             assert len(store.missing(sweep)) == trials // 20
         else:
-            from results_db import frames
+            from results_db.reading import frames
 
             chosen = ["psnr:BSDS100"] if what == "plot" else None
             table = frames.results(store, sweep="load", device="AGX", metrics=chosen)

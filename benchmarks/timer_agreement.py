@@ -30,7 +30,7 @@ from workers.benchmark.lock import whole_machine
 from workers.benchmark.session import usable_cores
 from workers.benchmark.subject import build, frames_in, prepare
 from workers.export.exporting import onnx_for
-from workers.heap import keep_freed_memory
+from workers.timing.malloc import keep_freed_memory
 
 CONFIGS = (
     "Bicubic_s2", "eSR-MAX_s2_K5_C8", "eSR-TM_s2_K5_C4", "eSR-TR_s3_K3_C4", "eSR-CNN_s2_C4_D5_S9",

@@ -184,7 +184,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     import torch
 
-    from workers.recipe import recipe_for
+    from workers.training.recipe import recipe_for
 
     torch.set_num_threads(1)
 

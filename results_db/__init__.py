@@ -1,7 +1,7 @@
 """WHAT was found: the schema, its migrations, the ``Store``, import and export.
 
 Imports ``search_space`` only. The driver (``sweep``) is the one writer; ``analysis`` reads
-(``results_db.frames``). The public names: ``Store`` here, its values in ``results_db.rows``.
+(``results_db.reading.frames``). The public names: ``Store`` here, its values in ``results_db.records``.
 """
 
 from __future__ import annotations

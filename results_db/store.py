@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from results_db import history, imports, leases, measurements, opening, outcomes, planning
-from results_db.engine import BUSY_TIMEOUT_S, RECONNECT_S, Database
-from results_db.rows import (
+from results_db.connection import opening
+from results_db.connection.engine import BUSY_TIMEOUT_S, RECONNECT_S, Database
+from results_db.connection.urls import parse
+from results_db.records import (
     Added,
     AttemptRow,
     Claim,
@@ -25,7 +26,7 @@ from results_db.rows import (
 )
 from results_db.schema import artifact, trial
 from results_db.states import State
-from results_db.urls import parse
+from results_db.tables import history, imported_quality, leases, outcomes, speeds, trials
 from search_space.errors import StoreError
 from search_space.facts import Artifact, Failure, Outcome, Quality, Speed, TrialKey
 
@@ -100,16 +101,16 @@ class Store:
         name was made with another space or recipe.
         """
         return self.database.write(
-            lambda c: planning.create_sweep(c, name, space, recipe_json, git, source, settings or {})
+            lambda c: trials.create_sweep(c, name, space, recipe_json, git, source, settings or {})
         )
 
     def change_settings(self, sweep_id: int, settings: Mapping[str, Any]) -> None:
         """Put ``settings`` in the place of a sweep's own."""
-        self.database.write(lambda c: planning.change_settings(c, sweep_id, settings))
+        self.database.write(lambda c: trials.change_settings(c, sweep_id, settings))
 
     def sweeps(self) -> list[SweepRow]:
         """All sweeps, oldest first."""
-        return self.database.read(planning.sweeps)
+        return self.database.read(trials.sweeps)
 
     def sweep(self, wanted: int | str) -> SweepRow:
         """One sweep by id or name; raises StoreError naming those there are."""
@@ -118,21 +119,21 @@ class Store:
 
     def sweep_id(self, wanted: int | str) -> int:
         """The id of a sweep named by id or name (a name of digits alone may be the number)."""
-        return self.database.read(lambda c: planning.sweep_id(c, wanted))
+        return self.database.read(lambda c: trials.sweep_id(c, wanted))
 
     def plan(self, sweep_id: int, keys: Iterable[TrialKey], source: Source = Source.OURS) -> Planned:
         """Make the trials that ``keys`` name part of the sweep. Again changes nothing; known results are shared."""
         listed = list(keys)
-        return self.database.write(lambda c: planning.plan(c, sweep_id, listed, source))
+        return self.database.write(lambda c: trials.plan(c, sweep_id, listed, source))
 
     def trial_ids(self, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
         """The ids of those keys that are planned in any sweep."""
         listed = list(keys)
-        return self.database.read(lambda c: planning.trial_ids(c, listed))
+        return self.database.read(lambda c: trials.trial_ids(c, listed))
 
     def trials(self, sweep_id: int | None = None, states: Sequence[State] | None = None) -> list[TrialRow]:
         """The trials of a sweep (None: of all), in planned order."""
-        return self.database.read(lambda c: planning.trials(c, sweep_id, states))
+        return self.database.read(lambda c: trials.trials(c, sweep_id, states))
 
     def missing(self, sweep_id: int) -> list[TrialRow]:
         """The trials of a sweep without a result: pending, running (perhaps elsewhere) and failed."""
@@ -140,7 +141,7 @@ class Store:
 
     def counts(self, sweep_id: int | None = None) -> Counts:
         """How many trials of a sweep (None: of all) are in each state."""
-        return self.database.read(lambda c: planning.counts(c, sweep_id))
+        return self.database.read(lambda c: trials.counts(c, sweep_id))
 
     # Claims and leases
 
@@ -208,21 +209,21 @@ class Store:
         """
         listed = list(qualities)
         name = label or str(source)
-        return self.database.write(lambda c: imports.add(c, sweep_id, listed, source, name, parameters or {}))
+        return self.database.write(lambda c: imported_quality.add(c, sweep_id, listed, source, name, parameters or {}))
 
     def add_trial_qualities(self, trial_id: int, qualities: Iterable[Quality]) -> Added:
         """Keep further figures of one trial of ours, for example another test set or protocol."""
         facts = [(trial_id, tuple(qualities))]
-        return self.database.write(lambda c: imports.add_to_trials(c, facts))
+        return self.database.write(lambda c: imported_quality.add_to_trials(c, facts))
 
     def unmeasured(self, sweep_id: int, dataset: str, metric: str, protocol: str) -> list[int]:
         """The finished trials of a sweep without that figure."""
-        return self.database.read(lambda c: measurements.unmeasured(c, sweep_id, dataset, metric, protocol))
+        return self.database.read(lambda c: speeds.unmeasured(c, sweep_id, dataset, metric, protocol))
 
-    def add_speeds(self, speeds: Iterable[Speed], source: Source = Source.OURS) -> Added:
+    def add_speeds(self, measurements: Iterable[Speed], source: Source = Source.OURS) -> Added:
         """Keep speeds; a newer measurement of the same thing takes the place of the older."""
-        listed = list(speeds)
-        return self.database.write(lambda c: measurements.add_speeds(c, listed, source))
+        listed = list(measurements)
+        return self.database.write(lambda c: speeds.add_speeds(c, listed, source))
 
     def mark_speeds(
         self,
@@ -237,7 +238,7 @@ class Store:
         ``mark`` returns the speeds in the order it got them, and may be called again; so returned here.
         """
         kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
-        return self.database.write(lambda c: measurements.mark_speeds(c, Source.OURS, mark, **kind))
+        return self.database.write(lambda c: speeds.mark_speeds(c, Source.OURS, mark, **kind))
 
     # Looking back
 
@@ -252,7 +253,7 @@ class Store:
     ) -> list[Speed]:
         """Speeds with all their detail, those that have the given values; ``frames.results`` has the figures alone."""
         kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
-        return self.database.read(lambda c: measurements.speeds(c, source, config=config, **kind))
+        return self.database.read(lambda c: speeds.speeds(c, source, config=config, **kind))
 
     def attempts(self, of: int | str | None = None, sweep_id: int | None = None) -> list[AttemptRow]:
         """All attempts at a trial (its id), a config (its name) or anything, oldest first."""

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Failure(StrEnum):
-    """Why an attempt failed; the class decides what happens next (``sweep.retry``)."""
+    """Why an attempt failed; the class decides what happens next (``sweep.planning.retry_policy``)."""
 
     OOM = "oom"
     DIVERGENCE = "divergence"

@@ -13,11 +13,12 @@ import torch
 from search_space import parse_id
 from search_space.errors import BadData
 from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
-from workers import packs, quality
-from workers.images import ImageSet
-from workers.recipe import Recipe
-from workers.training import Diverged, Trained, train
-from workers.weights import to_bytes
+from workers import packs
+from workers.data.image_set import ImageSet
+from workers.quality import protocol
+from workers.training.recipe import Recipe
+from workers.training.train import Diverged, Trained, train
+from workers.training.weights import to_bytes
 
 BELOW = 0.0
 """dB under plain bicubic at which a result is flagged."""
@@ -119,10 +120,10 @@ def _measure(
     rows: list[Quality] = []
     flags: list[str] = []
     for images in test_images:
-        found = quality.evaluate(result.config, result.module, images)
+        found = protocol.evaluate(result.config, result.module, images)
         rows += found
         psnr = next(row.value for row in found if row.metric == "psnr")
-        if result.steps and not psnr >= quality.bicubic_psnr(images, result.config.scale) - BELOW:
+        if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale) - BELOW:
             flags.append(f"below-bicubic:{images.name}")
         measured()
     data = to_bytes(result.module)

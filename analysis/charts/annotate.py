@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.labels import Box, nearest, place
+from analysis.charts import style
+from analysis.charts.label_placement import Box, nearest, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

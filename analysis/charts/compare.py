@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.agreement import Agreement, Overlap, agreement
-from analysis.axes import Axis
+from analysis.charts import style
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.points import cloud
+from analysis.measures.agreement import Agreement, Overlap, agreement
+from analysis.reading.axes import Axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

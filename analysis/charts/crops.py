@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from analysis import style
+from analysis.charts import style
 from analysis.charts.legend import caption
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.agreement import spearman
+from analysis.charts import style
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.points import cloud
 from analysis.charts.ticks import log_scale
+from analysis.measures.agreement import spearman
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

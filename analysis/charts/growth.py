@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.axes import Axis
+from analysis.charts import style
 from analysis.charts.legend import caption
 from analysis.charts.ticks import log_scale
-from analysis.frontier import frontier
-from analysis.hypervolume import grown, reference
+from analysis.measures.frontier import frontier
+from analysis.measures.hypervolume import grown, reference
+from analysis.reading.axes import Axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

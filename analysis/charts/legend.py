@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from analysis import style
+from analysis.charts import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.axes import Axis
+from analysis.charts import style
 from analysis.charts.annotate import Tag, annotate, settle
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.ticks import log_scale
-from analysis.frontier import frontier
+from analysis.measures.frontier import frontier
+from analysis.reading.axes import Axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

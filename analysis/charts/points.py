@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
+from analysis.charts import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import style
+from analysis.charts import style
 from analysis.charts.legend import caption
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from analysis import style
-from analysis.ask import Ask
-from analysis.axes import COSTS
+from analysis.charts import style
+from analysis.reading.axes import COSTS
+from analysis.reading.results import SOURCES, Results, gather, load
+from analysis.reading.selection import Ask
 from analysis.report.health import health
 from analysis.report.samples import Samples
-from analysis.results import SOURCES, Results, gather, load
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

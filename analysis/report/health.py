@@ -15,7 +15,7 @@ MOST_FAILURES = 500
 
 def health(store: Store, sweep: str | None = None) -> dict[str, Any]:
     """JSON-ready: ``counts``, ``failures`` (newest first), ``by_class``, ``nodes``, ``time`` (s)."""
-    from results_db import frames
+    from results_db.reading import frames
 
     number = None if sweep is None else store.sweep_id(sweep)
     counts = store.counts(number)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import imaging
-from analysis.ask import Ask
-from analysis.frontier import frontier
-from analysis.models import Models
-from analysis.results import Results
+from analysis.measures.frontier import frontier
+from analysis.reading import imaging
+from analysis.reading.models import Models
+from analysis.reading.results import Results
+from analysis.reading.selection import Ask
 from search_space.errors import BadConfig, BadWeights
 
 if TYPE_CHECKING:

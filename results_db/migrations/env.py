@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs on the connection that ``results_db.migrate`` hands over, inside its transaction."""
+"""Alembic's entry point: runs inside the transaction of ``results_db.connection.migrate``, on its connection."""
 
 from __future__ import annotations
 

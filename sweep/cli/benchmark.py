@@ -77,9 +77,9 @@ def benchmark(
 
     from results_db.store import Store
     from search_space.spaces import load_space, select
-    from sweep.families import stored_config
-    from sweep.speed_phase import device_name
-    from sweep.ties import retie
+    from sweep.planning.user_families import stored_config
+    from sweep.running.speed_phase import device_name
+    from sweep.speed.ties import retie
     from workers.benchmark import protocol as named
     from workers.benchmark import varied
 
@@ -167,7 +167,7 @@ def _here(job: _Job, stderr: Any) -> Iterator[list[Speed]]:
 
 
 def _there(job: _Job, address: str, node: str | None, stderr: Any) -> Iterator[list[Speed]]:
-    from sweep.remote_benchmark import measure_on_node
+    from sweep.speed.on_ray_node import measure_on_node
 
     yield from measure_on_node(job, address, node, lambda text: stderr.print(text, style="yellow", markup=False))
 

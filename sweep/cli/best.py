@@ -13,9 +13,9 @@ from sweep.cli.options import DEFAULT_DB, Db, Json, SpeedProtocolName
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.axes import Axis
-    from analysis.choice import Choice
-    from analysis.results import Results
+    from analysis.measures.best_in_budget import Choice
+    from analysis.reading.axes import Axis
+    from analysis.reading.results import Results
     from results_db.store import Store
 
 TIES_SHOWN = 5
@@ -49,9 +49,9 @@ def best(
 
     Example: sweep best --scale 2 --device AGX --min-fps 15 --max-watts 5 --metric psnr:Set14
     """
-    from analysis.ask import Ask
-    from analysis.choice import choose, fact
-    from analysis.results import gather
+    from analysis.measures.best_in_budget import choose, fact
+    from analysis.reading.results import gather
+    from analysis.reading.selection import Ask
     from results_db.store import Store
 
     ask = Ask(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
@@ -101,7 +101,7 @@ def _show(choice: Choice, metric: Axis, where: str, source: str, tied: list[str]
     from rich.console import Console
     from rich.table import Table
 
-    from analysis.choice import fact
+    from analysis.measures.best_in_budget import fact
 
     console = Console()
     if choice.unknown_power:

@@ -51,7 +51,7 @@ def bundle(
 
     from search_space import parse_id
     from search_space.spaces import load_space, select
-    from sweep.families import stored_config
+    from sweep.planning.user_families import stored_config
     from workers.benchmark import REFERENCE
     from workers.benchmark import protocol as named
     from workers.kit.bundle import bundle as pack
@@ -86,11 +86,11 @@ def bundle(
 
 
 def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | None) -> list[Config]:
-    from analysis.ask import Ask
-    from analysis.choice import choose
-    from analysis.results import gather
+    from analysis.measures.best_in_budget import choose
+    from analysis.reading.results import gather
+    from analysis.reading.selection import Ask
     from results_db.store import Store
-    from sweep.families import stored_config
+    from sweep.planning.user_families import stored_config
 
     found: dict[str, None] = {}
     with Store.open(db, readonly=True) as store:
@@ -107,9 +107,9 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
 
 def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
     """Trained weights by config id, as far as there are any."""
+    from results_db.connection.urls import parse
     from results_db.states import State
     from results_db.store import Store
-    from results_db.urls import parse
 
     path = parse(db).path
     if path is not None and not path.exists():
@@ -126,11 +126,11 @@ def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
 
 def _model(config: Config, precision: str, weights: bytes | None) -> Model:
     from workers.benchmark.subject import build
-    from workers.deploy import deployed
-    from workers.embedded import embedded
+    from workers.data.embedded import embedded
+    from workers.export.deployed_form import deployed
     from workers.export.exporting import calibration_inputs, onnx_for
     from workers.kit.bundle import Model
-    from workers.weights import load
+    from workers.training.weights import load
 
     graph = build(config) if weights is None else deployed(load(config, weights))
     calibration = calibration_inputs(config, embedded("embedded-train"))[:4] if precision == "int8" else []

@@ -13,7 +13,7 @@ from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
     from search_space.config import Config
-    from sweep.costmodel import Accuracy, Prediction
+    from sweep.speed.cost_model import Accuracy, Prediction
 
 
 def add(app: typer.Typer) -> None:
@@ -65,10 +65,10 @@ def cost(
     """
     from results_db.store import Store
     from search_space.spaces import load_space, select
-    from sweep.costmodel import CostModel, cross_validated
-    from sweep.costmodel import suggest as choose
-    from sweep.families import stored_config
-    from sweep.frontier_guide import suggest_frontier
+    from sweep.planning.user_families import stored_config
+    from sweep.speed.cost_model import CostModel, cross_validated
+    from sweep.speed.cost_model import suggest as choose
+    from sweep.speed.next_to_measure import suggest_frontier
 
     if not (suggest and frontier) and (frontier or metric or source):
         raise BadData("--frontier goes with --suggest N, and --metric and --source go with both")
@@ -104,7 +104,7 @@ def _measured(store: object, device: str | None, backend: str | None, precision:
     """Seconds a frame by config, of the one kind of measurement that is meant."""
     from typing import cast
 
-    from results_db.frames import results
+    from results_db.reading.frames import results
     from results_db.store import Store
 
     table = results(cast(Store, store), device=device, backend=backend, precision=precision)
@@ -125,8 +125,8 @@ def _quality(store: object, metric: str | None, source: str | None) -> dict[str,
     """One quality figure by config, more is better."""
     from typing import cast
 
-    from analysis.ask import Ask
-    from analysis.results import gather
+    from analysis.reading.results import gather
+    from analysis.reading.selection import Ask
     from results_db.store import Store
 
     results = gather(cast(Store, store), Ask(source=source))

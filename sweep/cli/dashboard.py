@@ -34,7 +34,7 @@ def dashboard(
 
     import uvicorn
 
-    from analysis.ask import Ask
+    from analysis.reading.selection import Ask
     from analysis.report.content import Content, content
     from analysis.report.live import application
     from analysis.report.samples import Samples

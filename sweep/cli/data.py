@@ -12,8 +12,8 @@ import typer
 from search_space.errors import BadData
 
 if TYPE_CHECKING:
-    from workers.datasets import Inventory
-    from workers.sources import Source
+    from workers.data.datasets import Inventory
+    from workers.data.sources import Source
 
 Root = Annotated[
     Path, typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with a folder a set.", metavar="DIR")
@@ -52,7 +52,7 @@ def fetch(
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    from workers.fetch import fetch as fetch_set
+    from workers.data.download import fetch as fetch_set
 
     if (url or sha256 or include) and len(names) > 1:
         raise BadData("--url, --sha256 and --include are for one NAME at a time")
@@ -75,7 +75,7 @@ def fetch(
 
 
 def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
-    from workers.sources import Source, read_sources
+    from workers.data.sources import Source, read_sources
 
     known = read_sources(registry)
     if name not in known and url is None:
@@ -95,7 +95,7 @@ def sources(
 
     Example: sweep data sources --json
     """
-    from workers.sources import read_sources
+    from workers.data.sources import read_sources
 
     known = read_sources(registry).values()
     if as_json:
@@ -123,7 +123,7 @@ def check(
     from rich.console import Console
     from rich.progress import track
 
-    from workers.datasets import available, inventory
+    from workers.data.datasets import available, inventory
 
     everything = available(data_root) if data_root is not None else ("embedded-train", "embedded-test")
     chosen = tuple(names or everything)
@@ -150,7 +150,7 @@ def _row(one: Inventory) -> dict[str, Any]:
 
 
 def _role(name: str) -> str:
-    from workers.datasets import TESTS, TRAINING
+    from workers.data.datasets import TESTS, TRAINING
 
     if name in TRAINING or name == "embedded-train":
         return "training"

@@ -24,7 +24,7 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
 
     Example: sweep db info --db sweep.db
     """
-    from results_db.info import describe
+    from results_db.reading.info import describe
     from results_db.store import Store
 
     with Store.open(db, readonly=True) as store:
@@ -88,7 +88,7 @@ def backup(
 
     Example: sweep db backup --db sweep.db --out monday.db
     """
-    from results_db.migrate import copy_file
+    from results_db.connection.migrate import copy_file
     from results_db.store import Store
     from search_space.errors import StoreError
 
@@ -126,7 +126,7 @@ def _copy(source: str, target: str, new: Path | None = None) -> dict[str, int]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from results_db import transfer
+    from results_db.foreign import transfer
     from results_db.store import Store
     from search_space.errors import StoreError
 

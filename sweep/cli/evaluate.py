@@ -15,8 +15,8 @@ from search_space.errors import BadConfig, BadWeights
 if TYPE_CHECKING:
     from results_db.store import Store
     from search_space.facts import Quality
-    from workers.evaluate import Key
-    from workers.images import Skipped
+    from workers.data.image_set import Skipped
+    from workers.quality.evaluate_files import Key
 
 
 def add(app: typer.Typer) -> None:
@@ -57,7 +57,7 @@ def evaluate(
     from rich.console import Console
 
     from search_space import parse_id
-    from workers.evaluate import WeightsFile, find_weights, read_sets
+    from workers.quality.evaluate_files import WeightsFile, find_weights, read_sets
 
     stderr = Console(stderr=True)
     if (weights is None) == (weights_dir is None):
@@ -105,16 +105,16 @@ class _Kept:
     """What the store has of an earlier call, and the way to add to it."""
 
     def __init__(self, store: Store, name: str) -> None:
-        from results_db.rows import Source
+        from results_db.records import Source
 
         self.store, self.name, self.source = store, name, Source.RE_EVALUATED
         self.sweep = store.create_sweep(name, "weights files", "{}", source=self.source)
 
     def figures(self) -> list[Quality]:
         """All that is stored under the current protocol."""
-        from results_db.frames import results
+        from results_db.reading.frames import results
         from search_space.facts import Quality
-        from workers.quality import PROTOCOL, UNITS
+        from workers.quality.protocol import PROTOCOL, UNITS
 
         table = results(self.store, sweep=self.name, source=self.source, protocol=PROTOCOL)
         out: dict[Key, Quality] = {}
@@ -134,7 +134,7 @@ def _measure(
 ) -> tuple[list[Quality], list[str]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from workers.evaluate import evaluate_files
+    from workers.quality.evaluate_files import evaluate_files
 
     here, ids = {images.name for images in sets}, {file.config.id for file in files}
     figures = [

@@ -63,8 +63,8 @@ def export(
     """
     from rich.console import Console
 
-    from sweep.families import stored_config
-    from workers.datasets import resolve
+    from sweep.planning.user_families import stored_config
+    from workers.data.datasets import resolve
     from workers.export import FORMATS, write
     from workers.export import export as make
 
@@ -118,7 +118,7 @@ def export(
 
 def trained(config: Config, weights: Path | None, db: str, sweep: str | None = None) -> tuple[nn.Module, str]:
     """The network with weights of a file, or of the newest finished trial in the store, and the recipe's digest."""
-    from workers.weights import load
+    from workers.training.weights import load
 
     if weights is not None:
         return load(config, weights), f"file {weights.name}"

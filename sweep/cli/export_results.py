@@ -27,8 +27,8 @@ def export_results(
 
     Example: sweep export-results --format csv --out results.csv --db sweep.db
     """
-    from results_db import export, frames
-    from results_db.rows import Source
+    from results_db.reading import export, frames
+    from results_db.records import Source
     from results_db.store import Store
     from search_space.errors import StoreError
 

@@ -28,7 +28,7 @@ def import_measurements(
     Example: sweep import-measurements results.json --kit kit.zip --db sweep.db
     """
     from results_db.store import Store
-    from sweep.ties import retie
+    from sweep.speed.ties import retie
     from workers.kit.receive import read_results
 
     received = read_results(file, device, kit)

@@ -11,7 +11,7 @@ import typer
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
-    from results_db.rows import AttemptRow, EventRow
+    from results_db.records import AttemptRow, EventRow
 
 
 def add(app: typer.Typer) -> None:

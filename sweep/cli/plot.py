@@ -52,11 +52,12 @@ def plot(
 
     Example: sweep plot filters --config eSR-TM_s2_K5_C4 --out filters.png
     """
-    from analysis import kinds, output
-    from analysis.ask import Ask
+    from analysis import kinds
+    from analysis.charts import output
+    from analysis.reading.selection import Ask
     from analysis.script import parse_crop
     from results_db.store import Store
-    from sweep.families import stored_config
+    from sweep.planning.user_families import stored_config
 
     output.check(out)
     for one in config or ():

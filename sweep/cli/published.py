@@ -11,7 +11,7 @@ import typer
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
-    from results_db.published import Imported
+    from results_db.foreign.published import Imported
 
 group = typer.Typer(help="Put finished results from elsewhere into the store.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def import_published(
 
     Example: sweep published import tests.pkl --db sweep.db
     """
-    from results_db import published
+    from results_db.foreign import published
     from results_db.store import Store
 
     table = published.read(file)
@@ -52,10 +52,10 @@ def import_table(
 
     Example: sweep published import-table mine.csv --name mine --db sweep.db
     """
-    from results_db import published, tables
+    from results_db.foreign import csv_json, published
     from results_db.store import Store
 
-    table = tables.read(file, name)
+    table = csv_json.read(file, name)
     with Store.open(db) as store:
         _say(published.keep(store, table, name), as_json)
 

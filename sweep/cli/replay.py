@@ -93,7 +93,7 @@ def _tables(
             raise BadSpace(f"scale {scale} is not possible (choose from {', '.join(map(str, SCALES))})")
     path = file or (published_file() if table == PUBLISHED else None)
     if path is not None:
-        from results_db import published
+        from results_db.foreign import published
 
         read = published.read(path)
         return [of_facts(read, name, dataset, scale) for name in devices or ["AGX", "MaxQ", "RPI"] for scale in wanted]
@@ -104,7 +104,7 @@ def _tables(
             if table == PUBLISHED:
                 devices = ["AGX", "MaxQ", "RPI"]
             else:
-                from sweep.speed_phase import device_name
+                from sweep.running.speed_phase import device_name
 
                 devices = [device_name()]
         found = []

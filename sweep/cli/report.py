@@ -36,8 +36,8 @@ def report(
 
     Example: sweep report --db sweep.db --out report.html
     """
-    from analysis import output
-    from analysis.ask import Ask
+    from analysis.charts import output
+    from analysis.reading.selection import Ask
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples

@@ -57,21 +57,22 @@ def resume(
     """
     from results_db.store import Store
     from search_space.errors import SweepError
-    from sweep import families, image_sets, session
-    from sweep.basis import why_not
-    from sweep.closing import advice, say, say_how_to_go_on
-    from sweep.launch import Launch, launch
-    from workers.recipe import Recipe
+    from sweep.cli.closing import advice, say, say_how_to_go_on
+    from sweep.planning import stored_plan, test_set_names, user_families
+    from sweep.planning.data import recall_data
+    from sweep.planning.eligibility import why_not
+    from sweep.running.launch import Launch, launch
+    from workers.training.recipe import Recipe
 
     with Store.open(db) as store:
-        row = store.sweep(name) if name else session.newest(store)
-        families.recall(row)
-        data = session.recall_data(row, str(data_root) if data_root else None)
+        row = store.sweep(name) if name else stored_plan.newest(store)
+        user_families.recall(row)
+        data = recall_data(row, str(data_root) if data_root else None)
         reason = why_not(data.basis(Recipe.from_json(row.recipe_json)), store.missing(row.id), row.name)
         if reason:
             raise SweepError(reason)
-        image_sets.check_names(store, data.tests)
-        image_sets.note(store, row.id, data.tests)
+        test_set_names.check_names(store, data.tests)
+        test_set_names.note(store, row.id, data.tests)
         root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
         wanted = Launch(
             executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root

@@ -24,8 +24,8 @@ from sweep.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from results_db.rows import Counts
-    from sweep.session import Guess, Plan
+    from results_db.records import Counts
+    from sweep.planning.stored_plan import Guess, Plan
 
 
 def add(app: typer.Typer) -> None:
@@ -88,17 +88,18 @@ def run(
     """
     from results_db.store import Store
     from search_space.spaces import load_space, select
-    from sweep import session
-    from sweep.closing import advice, say, say_how_to_go_on
-    from sweep.launch import Launch, launch
-    from workers.recipe import recipe_for
+    from sweep.cli.closing import advice, say, say_how_to_go_on
+    from sweep.planning import stored_plan
+    from sweep.planning.data import load_data
+    from sweep.running.launch import Launch, launch
+    from workers.training.recipe import recipe_for
 
     chosen = recipe_for(recipe)
     if steps is not None:
         chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
     configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
-    data = session.load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()), strict)
-    plan = session.make_plan(
+    data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()), strict)
+    plan = stored_plan.make_plan(
         space,
         configs,
         chosen,
@@ -114,11 +115,11 @@ def run(
             finished = {row.id for row in store.trials(None, None) if row.state == "done"}
             missing = [key for key in plan.keys if found.get(key) not in finished]
         else:
-            sweep_id = session.store_plan(store, plan, data)
+            sweep_id = stored_plan.store_plan(store, plan, data)
             wanted_keys = set(plan.keys)
             missing = [row.key for row in store.missing(sweep_id) if row.key in wanted_keys]
         if dry_run or not as_json:
-            guess = session.estimate(store, plan, missing, _workers(executor, address, cpus))
+            guess = stored_plan.estimate(store, plan, missing, _workers(executor, address, cpus))
             _print_plan(plan, len(plan.keys) - len(missing), data_note(data), guess, as_json)
         if dry_run:
             return
@@ -147,8 +148,8 @@ def _workers(executor: str, address: str, cpus: float) -> int:
 
 
 def _print_plan(plan: Plan, done: int, data: str, guess: Guess, as_json: bool) -> None:
-    from sweep.estimate import in_words
-    from sweep.plan import Item, packs, tally
+    from sweep.planning.duration import in_words
+    from sweep.planning.packs import Item, packs, tally
 
     counted = tally(plan.keys, done)
     size = int(plan.settings["pack_size"])

@@ -111,13 +111,13 @@ def search(
     from results_db.store import Store
     from search_space.errors import BadSpace
     from search_space.spaces import load_space
-    from sweep import session
-    from sweep.launch import Launch
+    from sweep.planning.data import load_data
+    from sweep.running.launch import Launch
+    from sweep.running.speed_phase import QUICK, device_name
     from sweep.search.objectives import parse_constraint, parse_objectives
     from sweep.search.samplers import SamplerName
     from sweep.search.training import Training, check_targets
-    from sweep.speed_phase import QUICK, device_name
-    from workers.recipe import recipe_for
+    from workers.training.recipe import recipe_for
 
     if sampler not in list(SamplerName):
         raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
@@ -125,7 +125,7 @@ def search(
     chosen = recipe_for(recipe)
     if steps is not None:
         chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
-    data = session.load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))
+    data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))
     here = device or device_name()
     text = objectives or f"psnr:{data.tests[0].name},fps:HERE"
     axes = parse_objectives(text.replace(":HERE", f":{here}"))
@@ -268,7 +268,7 @@ def _leave() -> None:
     import sys
 
     if "ray" in sys.modules:
-        from sweep import cluster
+        from sweep.executors import cluster
 
         cluster.disconnect()
 

@@ -38,9 +38,9 @@ def table(
 
     Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
     """
-    from analysis import output
-    from analysis.ask import Ask
-    from analysis.results import gather
+    from analysis.charts import output
+    from analysis.reading.results import gather
+    from analysis.reading.selection import Ask
     from analysis.table import best_models, render
     from results_db.store import Store
 

@@ -70,14 +70,14 @@ def upscale(
 
 
 def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
-    from workers.heap import keep_freed_memory
+    from workers.timing.malloc import keep_freed_memory
     from workers.upscale import from_file, from_module
 
     keep_freed_memory()
     if Path(model).suffix.lower() in MODELS or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.cli.export import trained
-    from sweep.families import stored_config
+    from sweep.planning.user_families import stored_config
 
     config = stored_config(model, db)
     return from_module(config, trained(config, weights, db)[0], tile)
@@ -119,8 +119,8 @@ def _one(source: Path, target: Path, upscaler: Upscaler, bar: Any) -> None:
 
     from PIL import Image
 
+    from workers.data.image_set import read_picture
     from workers.export import write
-    from workers.images import read_picture
     from workers.upscale.video import SUFFIXES, upscale_video
 
     if source.suffix.lower() in SUFFIXES:

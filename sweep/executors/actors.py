@@ -18,7 +18,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskEr
 
 from search_space.errors import SweepError
 from search_space.facts import Failure, Outcome
-from sweep.cluster import size
+from sweep.executors.cluster import size
 from sweep.executors.core import Finished, Versions, WorkerData
 from workers.task import PackTask
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from search_space.facts import Failure, Outcome
 from search_space.user_code import UserCode
-from sweep.executors.carry import ByPath, ByUrl, Images
+from sweep.executors.image_transport import ByPath, ByUrl, Images
 from workers.task import PackTask
 
 
@@ -41,7 +41,7 @@ class Versions:
 
         import torch
 
-        from workers.recipe import code_digest
+        from workers.training.recipe import code_digest
 
         return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
 

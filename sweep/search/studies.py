@@ -25,7 +25,7 @@ SCHEMA = "optuna"
 
 def storage_url(db: str) -> str:
     """Where the studies of a results database live, as Optuna and its dashboard take it (with the password)."""
-    from results_db.urls import parse
+    from results_db.connection.urls import parse
 
     address = parse(db)
     if address.path is not None:
@@ -40,7 +40,7 @@ def open_storage(db: str) -> RDBStorage:
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
 
-    from results_db.urls import parse, redact
+    from results_db.connection.urls import parse, redact
 
     address = parse(db)
     try:

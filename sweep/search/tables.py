@@ -11,7 +11,7 @@ from sweep.search.objectives import Objective
 from sweep.search.replay import ReplayTable, replay_table
 
 if TYPE_CHECKING:
-    from results_db.published import Table
+    from results_db.foreign.published import Table
     from results_db.store import Store
 
 PUBLISHED = "published"
@@ -29,7 +29,7 @@ def of_facts(table: Table, device: str, dataset: str, scale: int) -> ReplayTable
 
 def of_sweep(store: Store, sweep: str, device: str, dataset: str, scale: int) -> ReplayTable:
     """The figures of a finished sweep in a store. Raises BadData when there are none."""
-    from results_db import frames
+    from results_db.reading import frames
 
     frame = frames.results(store, sweep=sweep, device=device)
     column = f"psnr:{dataset}"

@@ -14,22 +14,24 @@ from rich.console import Console
 from search_space import Config, parse_id
 from search_space.errors import BadSpace
 from search_space.facts import Speed
-from sweep import session
-from sweep.driver import Driver, Settings
 from sweep.executors.core import Executor, Finished
-from sweep.launch import Launch
-from sweep.progress import Display
-from sweep.quality_phase import measure_quality
+from sweep.planning import stored_plan
+from sweep.planning.data import Data
+from sweep.running import wiring
+from sweep.running.driver import Driver, Settings
+from sweep.running.launch import Launch
+from sweep.running.progress import Display
+from sweep.running.quality_phase import measure_quality
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
-from sweep.ties import retie
+from sweep.speed.ties import retie
 from workers.task import PackTask
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from results_db.store import Store
-    from workers.recipe import Recipe
+    from workers.training.recipe import Recipe
 
 _COLUMNS = {"fps": "fps", "power": "power_w", "memory": "memory_mib", "energy": "energy_j"}
 _ONE_WAY = ["backend", "precision", "speed_protocol"]
@@ -85,7 +87,7 @@ class Training:
     """The sweep's name in the store."""
     space: str
     recipe: Recipe
-    data: session.Data
+    data: Data
     objectives: tuple[Objective, ...]
     """Also those of constraints."""
     launch: Launch = field(default_factory=Launch)
@@ -107,7 +109,7 @@ class Training:
     @property
     def here(self) -> str:
         """The name of this machine as a device."""
-        from sweep.speed_phase import device_name
+        from sweep.running.speed_phase import device_name
 
         return self.launch.device or device_name()
 
@@ -131,7 +133,7 @@ class Training:
             return {}
         keys = [key for key in plan.keys if key.config in set(done)]
         again = self._plan([parse_id(c) for c in done], self.recipe, self.name)
-        sweep_id = session.store_plan(self.store, again, self.data)
+        sweep_id = stored_plan.store_plan(self.store, again, self.data)
         self.store.plan(sweep_id, keys)
         measure_quality(self.store, sweep_id, self.data.tests, frozenset(known.values()), quiet=self.quiet)
         return self._figures(sweep_id, [parse_id(config) for config in done])
@@ -175,8 +177,8 @@ class Training:
         retie(self.store, measured)
         return len(measured)
 
-    def _plan(self, configs: Sequence[Config], recipe: Recipe, name: str) -> session.Plan:
-        return session.make_plan(
+    def _plan(self, configs: Sequence[Config], recipe: Recipe, name: str) -> stored_plan.Plan:
+        return stored_plan.make_plan(
             self.space,
             tuple(configs),
             recipe,
@@ -189,7 +191,7 @@ class Training:
 
     def _run(self, configs: Sequence[Config], recipe: Recipe, name: str) -> Mapping[Config, Facts]:
         plan = self._plan(configs, recipe, name)
-        sweep_id = session.store_plan(self.store, plan, self.data)
+        sweep_id = stored_plan.store_plan(self.store, plan, self.data)
         trials = self.store.trial_ids(plan.keys)
         only = frozenset(trials.values())
         missing = [row for row in self.store.missing(sweep_id) if row.id in only]
@@ -207,19 +209,19 @@ class Training:
             wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
         )
         if self._workers is None:
-            workers = session.worker_data(self.data, max(1, int(wanted.cpus)))
-            made = session.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
+            workers = wiring.worker_data(self.data, max(1, int(wanted.cpus)))
+            made = wiring.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
             self._workers = Lasting(made)
         executor = self._workers
         with Display(total, Console(stderr=True), self.quiet) as display:
-            driver = session.make_driver(self.store, sweep_id, self.data, executor, settings, display, only)
+            driver = wiring.make_driver(self.store, sweep_id, self.data, executor, settings, display, only)
             with _stoppable(driver):
                 report = driver.run()
         if report.interrupted:
             raise Interrupted("stopped; the same command goes on from here")
 
     def _figures(self, sweep_id: int, configs: Sequence[Config]) -> dict[Config, Facts]:
-        from results_db import frames
+        from results_db.reading import frames
 
         cheap = self.known(configs)
         frame = frames.results(self.store, sweep=sweep_id)
@@ -238,7 +240,7 @@ class Training:
 
     def _speeds(self, objective: Objective) -> dict[str, float]:
         """Values by config id, all of one backend, precision and protocol: the one with the most configs."""
-        from results_db import frames
+        from results_db.reading import frames
 
         column = _COLUMNS[objective.kind]
         frame: pd.DataFrame = frames.results(self.store, device=objective.target)
@@ -251,7 +253,7 @@ class Training:
         return dict(zip(chosen["config"], (float(value) for value in chosen[column]), strict=True))
 
 
-def check_targets(objectives: Sequence[Objective], data: session.Data) -> None:
+def check_targets(objectives: Sequence[Objective], data: Data) -> None:
     """Refuse an objective on a test set that the sweep does not evaluate. Raises BadSpace naming those there are."""
     names = [images.name for images in data.tests]
     for objective in objectives:

@@ -22,7 +22,7 @@ def sweep_store(sweep_db: Path) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def published_db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from results_db import published
+    from results_db.foreign import published
 
     table = published.read(kit.shared("published/tests.pkl"))
     path = tmp_path_factory.mktemp("published") / "published.db"

@@ -16,7 +16,7 @@ from search_space.config import Config
 from search_space.describe import describe
 from search_space.facts import Artifact, Done, Failed, Failure, Quality, Speed, TrialKey
 from search_space.spaces import load_space
-from workers import weights
+from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

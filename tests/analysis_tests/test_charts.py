@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis import style
-from analysis.ask import Ask
+from analysis.charts import style
+from analysis.charts.output import save
 from analysis.kinds import KINDS, figure
-from analysis.output import save
-from results_db.rows import Source
+from analysis.reading.selection import Ask
+from results_db.records import Source
 from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import SweepError

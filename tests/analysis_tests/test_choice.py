@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.axes import metric
-from analysis.choice import choose, fact
+from analysis.measures.best_in_budget import choose, fact
+from analysis.reading.axes import metric
 
 PSNR, LPIPS = metric("psnr:Set5"), metric("lpips:Set5")
 TABLE = pd.DataFrame(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from paretoset import paretoset
 
-from analysis.frontier import frontier
+from analysis.measures.frontier import frontier
 
 # Few distinct values, so that ties and repeats are the rule.
 values = st.integers(-4, 4).map(float)

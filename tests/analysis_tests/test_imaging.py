@@ -8,17 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
-from analysis import imaging
-from analysis.ask import Ask
 from analysis.charts.filters import ROLES, response, templates
 from analysis.filters import one_of
-from analysis.models import Models, load
+from analysis.reading import imaging
+from analysis.reading.models import Models, load
+from analysis.reading.selection import Ask
 from analysis.templates import template_weights
 from search_space import parse_id
 from search_space.errors import BadData, BadWeights, SweepError
 from tests.analysis_tests import kit
-from workers import degrade, luma, quality
-from workers.embedded import embedded
+from workers.data import degrade, luma
+from workers.data.embedded import embedded
+from workers.quality import protocol
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -32,7 +33,7 @@ def test_pictures_follow_the_evaluation_protocol_bit_for_bit(scale: int) -> None
     assert np.array_equal(pair.hr, hr)
     assert np.array_equal(np.rint(pair.lr * 255).astype(np.uint8), degrade.low_resolution(hr, scale))
     module = parse_id(f"Bicubic_s{scale}").build()
-    (figure,) = quality.evaluate(parse_id(f"Bicubic_s{scale}"), module, images, ("psnr",))
+    (figure,) = protocol.evaluate(parse_id(f"Bicubic_s{scale}"), module, images, ("psnr",))
     assert imaging.psnr(imaging.upscale(module, pair), pair) == pytest.approx(
         dict(figure.per_image)[imaging.SAMPLE], abs=1e-4
     )

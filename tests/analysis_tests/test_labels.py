@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.ask import Ask
 from analysis.charts import annotate
-from analysis.labels import Box, place
+from analysis.charts.label_placement import Box, place
 from analysis.pareto import draw
-from analysis.results import gather
+from analysis.reading.results import gather
+from analysis.reading.selection import Ask
 from results_db.store import Store
 
 BOUNDS = Box(0, 0, 300, 260)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import spearmanr
 
-from analysis.agreement import agreement, overlap, spearman
-from analysis.hypervolume import grown, hypervolume, reference
-from analysis.knee import knee
+from analysis.measures.agreement import agreement, overlap, spearman
+from analysis.measures.hypervolume import grown, hypervolume, reference
+from analysis.measures.knee import knee
 
 points = st.integers(1, 30).flatmap(lambda n: arrays(np.float64, (n, 2), elements=st.integers(0, 9).map(float)))
 

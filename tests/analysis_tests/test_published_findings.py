@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from paretoset import paretoset
 
-from analysis.agreement import spearman
-from analysis.ask import Ask
+from analysis.measures.agreement import spearman
 from analysis.pareto import draw
-from analysis.results import Results, gather
+from analysis.reading.results import Results, gather
+from analysis.reading.selection import Ask
 from results_db.store import Store
 
 METRIC = "psnr:BSDS100"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.ask import Ask
+from analysis.reading.selection import Ask
 from analysis.report.content import content
 from analysis.report.page import render
 from analysis.report.samples import Samples

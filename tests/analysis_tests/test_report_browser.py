@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.choice import choose
+from analysis.measures.best_in_budget import choose
+from analysis.reading.results import gather
 from analysis.report.content import content
 from analysis.report.page import render
-from analysis.results import gather
 from results_db.store import Store
 from tests.analysis_tests import kit
 from tests.analysis_tests.browser import Tab, chromium

@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.ask import Ask
 from analysis.pareto import draw
-from analysis.results import gather, gather_means
-from results_db.rows import Source
+from analysis.reading.results import gather, gather_means
+from analysis.reading.selection import Ask
+from results_db.records import Source
 from results_db.store import Store
 from search_space import Config, parse_id
 from search_space.describe import describe

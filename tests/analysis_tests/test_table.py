@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from analysis.ask import Ask
-from analysis.results import gather
+from analysis.reading.results import gather
+from analysis.reading.selection import Ask
 from analysis.table import Table, best_models, render
 from results_db.store import Store
 from search_space.errors import SweepError

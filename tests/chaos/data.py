@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workers.datasets import resolve
+from workers.data.datasets import resolve
 
 
 def make_data(root: Path) -> Path:

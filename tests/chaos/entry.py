@@ -7,7 +7,7 @@ import time
 import types
 from pathlib import Path
 
-from results_db import clock
+from results_db.connection import clock
 from sweep.cli.main import main
 
 

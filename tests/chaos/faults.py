@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from results_db.rows import AttemptRow
+from results_db.records import AttemptRow
 from results_db.states import State
 from results_db.store import Store
 from search_space.errors import StoreError

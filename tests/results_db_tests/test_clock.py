@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results_db.clock import SLACK_S, Lease, judge
+from results_db.connection.clock import SLACK_S, Lease, judge
 
 TIME = st.floats(0, 4e9)
 LENGTH = st.floats(1, 1e5)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from results_db import frames, transfer
-from results_db.info import describe
+from results_db.foreign import transfer
+from results_db.reading import frames
+from results_db.reading.info import describe
 from results_db.store import Store
 from search_space.errors import StoreError, SweepError
 from sweep.cli.main import app

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from results_db.filesystems import ALLOW, filesystem, refuse_network
+from results_db.connection.filesystems import ALLOW, filesystem, refuse_network
 from search_space.errors import StoreError
 
 MOUNTS = r"""overlay / overlay rw 0 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from results_db import frames
+from results_db.reading import frames
 from results_db.store import Store
 from search_space.errors import StoreError
 from tests.results_db_tests.kit.facts import failed, finish, planned, quality, speed

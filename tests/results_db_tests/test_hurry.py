@@ -65,8 +65,8 @@ def test_a_new_store_waits_for_another_program_that_has_just_begun_it(tmp_path: 
 
 
 def test_a_server_that_is_away_is_not_waited_for_after_a_hurry() -> None:
-    from results_db.engine import Database
-    from results_db.urls import parse
+    from results_db.connection.engine import Database
+    from results_db.connection.urls import parse
 
     database = Database(parse("postgresql+psycopg://me@127.0.0.1:9/db"), reconnect_s=60)
     threading.Timer(0.5, lambda: database.hurry(0.2)).start()

@@ -90,7 +90,7 @@ def test_a_failed_trial_waits_for_a_retry(store: Store) -> None:
 
 
 def test_a_clock_set_back_does_not_make_a_lease_endless(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from results_db import clock
+    from results_db.connection import clock
 
     _, trials = planned(store, 1)
     hour = 3600.0

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 
 from results_db import schema
-from results_db.engine import Database
-from results_db.migrate import upgrade
-from results_db.opening import HEAD, REVISIONS
+from results_db.connection.engine import Database
+from results_db.connection.migrate import upgrade
+from results_db.connection.opening import HEAD, REVISIONS
+from results_db.connection.urls import parse
 from results_db.store import Store
-from results_db.urls import parse
 from search_space.errors import StoreError
 from tests.results_db_tests.kit.facts import done, key
 from tests.results_db_tests.kit.servers import Server
@@ -51,7 +51,7 @@ def old_store(url: str) -> None:
 def test_an_older_store_is_migrated_and_keeps_its_facts(url: str) -> None:
     old_store(url)
     with Store.open(url) as store:
-        from results_db import frames
+        from results_db.reading import frames
 
         assert store.counts(1).done == 1
         assert frames.results(store)["psnr:Set5"].tolist() == [36.5]
@@ -126,7 +126,7 @@ def version(connection: Connection) -> str:
 
 
 def test_each_revision_has_its_file() -> None:
-    from results_db.migrate import MIGRATIONS
+    from results_db.connection.migrate import MIGRATIONS
 
     files = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert tuple(files) == REVISIONS

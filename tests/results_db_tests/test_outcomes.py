@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from results_db import frames
-from results_db.rows import Added, Source
+from results_db.reading import frames
+from results_db.records import Added, Source
 from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Done, Failure, Speed

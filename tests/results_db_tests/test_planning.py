@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from results_db.rows import Counts, Planned
+from results_db.records import Counts, Planned
 from results_db.states import State
 from results_db.store import Store
 from search_space.errors import StoreError

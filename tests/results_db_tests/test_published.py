@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from results_db import frames, published
+from results_db.foreign import published
+from results_db.reading import frames
 from results_db.store import Store
 from search_space.errors import BadData, SweepError
 from sweep.cli.main import app

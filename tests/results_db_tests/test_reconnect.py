@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from results_db import leases
 from results_db.store import Store
+from results_db.tables import leases
 from search_space.errors import StoreError
 from tests.results_db_tests.kit.facts import done, planned
 from tests.results_db_tests.kit.servers import Server
@@ -42,7 +42,7 @@ def test_a_connection_dropped_inside_a_write_loses_and_doubles_nothing(store: St
 
     def work(connection: Connection) -> Any:
         nonlocal times
-        from results_db import outcomes
+        from results_db.tables import outcomes
 
         recorded = outcomes.record(connection, [done(one) for one in claims])
         times += 1
@@ -104,8 +104,8 @@ def test_drivers_under_fire_end_with_one_result_each(server: Server) -> None:
 
 
 def test_a_server_that_stays_away_is_given_up_with_one_line() -> None:
-    from results_db.engine import Database
-    from results_db.urls import parse
+    from results_db.connection.engine import Database
+    from results_db.connection.urls import parse
 
     database = Database(parse("postgresql+psycopg://me:hunter2@127.0.0.1:9/db"), reconnect_s=0.3)
     start = time.monotonic()

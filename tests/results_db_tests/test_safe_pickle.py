@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results_db import safe_pickle
+from results_db.foreign import safe_pickle
 from search_space.errors import BadData
 from tests.results_db_tests.kit.published import Evaluates, Runs, document
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from results_db import frames, summaries
-from results_db.rows import Source
+from results_db.reading import frames, seed_means
+from results_db.records import Source
 from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Done, TrialKey
@@ -47,33 +47,33 @@ def test_means_are_those_of_the_rows(mixed: Store, sweep: str | None, metrics: l
     )
     expected.columns = [f"{a}-{b}" if (a, b) == ("trial", "size") else a for a, b in expected.columns]
     expected = expected.rename(columns={"trial-size": "repeats"})
-    found = summaries.means(mixed, sweep, metrics=metrics)
+    found = seed_means.means(mixed, sweep, metrics=metrics)
     for table in (expected, found):
         table.sort_values(group, inplace=True, ignore_index=True)
     pd.testing.assert_frame_equal(found[expected.columns], expected, check_dtype=False)
 
 
 def test_configs_that_are_wanted_are_those_of_the_sources_sweeps(mixed: Store) -> None:
-    assert sorted(summaries.wanted_configs(mixed, "ours")) == [ONE, TWO, THREE]
-    assert summaries.wanted_configs(mixed, "published") == [ONE]
-    assert summaries.wanted_configs(mixed, "published", "seeds") == []
-    assert sorted(summaries.wanted_configs(mixed, "ours", "1")) == [ONE, TWO, THREE]
+    assert sorted(seed_means.wanted_configs(mixed, "ours")) == [ONE, TWO, THREE]
+    assert seed_means.wanted_configs(mixed, "published") == [ONE]
+    assert seed_means.wanted_configs(mixed, "published", "seeds") == []
+    assert sorted(seed_means.wanted_configs(mixed, "ours", "1")) == [ONE, TWO, THREE]
 
 
 def test_an_empty_store_has_no_means_and_wants_nothing(store: Store) -> None:
-    assert len(summaries.means(store)) == 0
-    assert summaries.wanted_configs(store, "ours") == []
+    assert len(seed_means.means(store)) == 0
+    assert seed_means.wanted_configs(store, "ours") == []
 
 
 def test_means_of_an_unknown_sweep_are_refused(store: Store) -> None:
     planned(store)
     with pytest.raises(StoreError, match="there are: demo"):
-        summaries.means(store, "other")
+        seed_means.means(store, "other")
 
 
 def test_unfinished_trials_are_not_counted(store: Store) -> None:
     sweep, trials = planned(store, 3)
     finish(store, trials[:1])
-    found = summaries.means(store, sweep)
+    found = seed_means.means(store, sweep)
     assert found["config"].tolist() == [key(1).config]
     assert found["repeats"].tolist() == [1]

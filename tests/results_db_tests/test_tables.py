@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from results_db import frames, published, tables
+from results_db.foreign import csv_json, published
+from results_db.reading import frames
 from results_db.store import Store
 from search_space.errors import BadData
 from sweep.cli.main import app
@@ -92,7 +93,7 @@ def test_a_table_that_cannot_be_used_is_refused_with_its_line(text: str, reason:
     path = tmp_path / "mine.csv"
     path.write_text(text)
     with pytest.raises(BadData, match=reason):
-        tables.read(path, "mine")
+        csv_json.read(path, "mine")
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", "[[", "nonsense", '[{"config": 3}]', "[" * 100_000])
@@ -100,22 +101,22 @@ def test_json_that_is_no_table_is_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text(text)
     with pytest.raises(BadData):
-        tables.read(path, "mine")
+        csv_json.read(path, "mine")
 
 
 def test_a_table_of_another_kind_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_bytes(b"\xff\xfe\x00binary")
     with pytest.raises(BadData, match="not a text file"):
-        tables.read(path, "mine")
+        csv_json.read(path, "mine")
     with pytest.raises(BadData, match=r"\.csv or \.json"):
-        tables.read(write(tmp_path / "mine.xlsx", "x"), "mine")
+        csv_json.read(write(tmp_path / "mine.xlsx", "x"), "mine")
 
 
 def test_a_table_goes_in_twice_without_harm(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("config,psnr:Set5,device,fps\nBicubic_s2,30.5,board,12\neSR-MAX_s2_K3_C1,31,board,25\n")
-    table = tables.read(path, "mine")
+    table = csv_json.read(path, "mine")
     assert published.keep(store, table, "mine").quality.new == 2
     assert published.keep(store, table, "mine").quality.same == 2
     assert frames.results(store, sweep="mine")["fps"].tolist() == [12.0, 25.0]

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from results_db.connection.urls import parse, redact, scrub, storable
 from results_db.store import Store
-from results_db.urls import parse, redact, scrub, storable
 from search_space.errors import SweepError
 
 WORD = st.text("abcXYZ09-_.", min_size=6, max_size=12)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.datasets import resolve
+from workers.data.datasets import resolve
 
 SWEEP = str(Path(sys.executable).parent / "sweep")
 

@@ -11,14 +11,16 @@ from results_db.store import Store
 from search_space.config import Config
 from search_space.facts import Failure
 from search_space.spaces import load_space, select
-from sweep import session
-from sweep.driver import Driver, Settings
 from sweep.executors.core import Executor, Finished
 from sweep.executors.inline import InlineExecutor
-from sweep.notices import Notice
-from workers.images import ImageSet
-from workers.recipe import Recipe, recipe_for
+from sweep.planning import stored_plan
+from sweep.planning.data import Data
+from sweep.running import wiring
+from sweep.running.driver import Driver, Settings
+from sweep.running.events import Notice
+from workers.data.image_set import ImageSet
 from workers.task import PackTask
+from workers.training.recipe import Recipe, recipe_for
 
 RECIPE = recipe_for("smoke").with_changes(name="tiny", steps=3, batch=1, patch=8)
 
@@ -28,7 +30,7 @@ def images(name: str, seed: int, side: int = 32) -> ImageSet:
     return ImageSet(name, ("noise.png",), (pixels,))
 
 
-DATA = session.Data(images("train", 1), (images("test", 2),))
+DATA = Data(images("train", 1), (images("test", 2),))
 
 
 def configs(count: int = 6) -> tuple[Config, ...]:
@@ -36,8 +38,8 @@ def configs(count: int = 6) -> tuple[Config, ...]:
 
 
 def planned(store: Store, count: int = 6, recipe: Recipe = RECIPE, pack_size: int = 2) -> int:
-    plan = session.make_plan("paper", configs(count), recipe, DATA, root=None, name="tiny", pack_size=pack_size)
-    return session.store_plan(store, plan, DATA)
+    plan = stored_plan.make_plan("paper", configs(count), recipe, DATA, root=None, name="tiny", pack_size=pack_size)
+    return stored_plan.store_plan(store, plan, DATA)
 
 
 def driver(
@@ -45,13 +47,13 @@ def driver(
     sweep_id: int,
     executor: Executor | None = None,
     listener: Callable[[Notice], None] = lambda notice: None,
-    data: session.Data = DATA,
+    data: Data = DATA,
     only: frozenset[int] | None = None,
     **settings: object,
 ) -> Driver:
     chosen = Settings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
-    executor = executor or InlineExecutor(session.worker_data(data))
-    return session.make_driver(store, sweep_id, data, executor, chosen, listener, only)
+    executor = executor or InlineExecutor(wiring.worker_data(data))
+    return wiring.make_driver(store, sweep_id, data, executor, chosen, listener, only)
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Unlucky:
     """An executor that loses the packs ``lose`` says to lose, as a cluster would, and runs the others here."""
 
     lose: Callable[[PackTask], Failure | None]
-    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(session.worker_data(DATA)))
+    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(wiring.worker_data(DATA)))
     seen: list[PackTask] = field(default_factory=list)
     lost: list[Finished] = field(default_factory=list)
     last: int = 10_000

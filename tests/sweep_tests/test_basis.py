@@ -11,12 +11,13 @@ from PIL import Image
 
 from results_db.store import Store
 from search_space.facts import TrialKey
-from sweep import session
-from sweep.basis import why_not
+from sweep.planning import stored_plan
+from sweep.planning.data import Data, load_data
+from sweep.planning.eligibility import why_not
 from tests.sweep_tests.inside import inside as command
 from tests.sweep_tests.kit import DATA, RECIPE, configs, driver, images, planned
 
-OTHER = session.Data(images("train", 9), DATA.tests)
+OTHER = Data(images("train", 9), DATA.tests)
 ASKED = ("--recipe", "smoke", "--steps", "2", "--no-benchmark", "--executor", "inline")
 
 
@@ -29,7 +30,7 @@ def store(tmp_path):
 @pytest.mark.parametrize("part", ["recipe", "data", "code"])
 def test_a_key_with_another_part_is_told_apart(part):
     basis = DATA.basis(RECIPE)
-    (key,) = session.make_plan("paper", configs(1), RECIPE, DATA, root=None).keys
+    (key,) = stored_plan.make_plan("paper", configs(1), RECIPE, DATA, root=None).keys
     assert basis.unlike(key) == ""
     assert basis.unlike(TrialKey(**{**vars_of(key), part: "0" * 12})) == part
 
@@ -51,8 +52,8 @@ def test_a_driver_with_other_images_trains_nothing_of_the_sweep(store):
 
 def test_a_driver_trains_only_the_trials_of_its_own_images(store):
     sweep_id = planned(store, 2)
-    again = session.make_plan("paper", configs(2), RECIPE, OTHER, root=None, name="tiny")
-    assert session.store_plan(store, again, OTHER) == sweep_id
+    again = stored_plan.make_plan("paper", configs(2), RECIPE, OTHER, root=None, name="tiny")
+    assert stored_plan.store_plan(store, again, OTHER) == sweep_id
     assert driver(store, sweep_id, data=OTHER).run().done == 2
     done = {row.key.data for row in store.trials(sweep_id) if row.state == "done"}
     assert done == {OTHER.train.digest[:12]}
@@ -80,19 +81,21 @@ def test_a_run_with_other_images_leaves_the_pending_trials_of_the_name_alone(fol
     with Store.open(db) as store:
         chosen = command(*asked, "--data-root", first, "--dry-run", "--json")
         assert chosen.returncode == 0, chosen.stderr
-        data = session.load_data(first)
-        from workers.recipe import recipe_for
+        images = load_data(first)
+        from workers.training.recipe import recipe_for
 
         recipe = recipe_for("smoke").with_changes(name="smoke-2", steps=2)
         from search_space.spaces import load_space, select
 
         some = select(load_space("paper").configs, ("eSR-MAX",), (2,), "K==3 and C<3")
-        session.store_plan(store, session.make_plan("paper", some, recipe, data, root=first, name="night"), data)
+        stored_plan.store_plan(
+            store, stored_plan.make_plan("paper", some, recipe, images, root=first, name="night"), images
+        )
     done = command(*asked, "--data-root", second)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 done" in done.stderr and "2 more trials of night" in done.stderr
     with Store.open(db) as store:
-        states = {(row.key.data == data.train.digest[:12], str(row.state)) for row in store.trials()}
+        states = {(row.key.data == images.train.digest[:12], str(row.state)) for row in store.trials()}
         assert states == {(True, "pending"), (False, "done")}
     resumed = command("resume", "--executor", "inline", "--no-benchmark", "--db", db)
     assert resumed.returncode == 0 and "4 of 4 done" in resumed.stderr

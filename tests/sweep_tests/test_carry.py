@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from search_space.errors import BadData
-from sweep.executors.carry import ByPath, ByUrl, Images, carried, to_archive, unpack
+from sweep.executors.image_transport import ByPath, ByUrl, Images, carried, to_archive, unpack
 from tests.sweep_tests.kit import images
-from workers.datasets import test_sets, training_set
-from workers.images import ImageSet
+from workers.data.datasets import test_sets, training_set
+from workers.data.image_set import ImageSet
 
 
 def same(one: Images, other: Images) -> bool:

@@ -7,9 +7,9 @@ import shlex
 
 import pytest
 
-from results_db.rows import Source, SweepRow
-from sweep.closing import advice
-from sweep.launch import Launch
+from results_db.records import Source, SweepRow
+from sweep.cli.closing import advice
+from sweep.running.launch import Launch
 
 
 def row(name: str = "night", root: str | None = None) -> SweepRow:

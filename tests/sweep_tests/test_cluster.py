@@ -11,9 +11,9 @@ import time
 import pytest
 
 from search_space.errors import SweepError
-from sweep.cluster import Cluster, Node, check, connect, our_code
+from sweep.executors.cluster import Cluster, Node, check, connect, our_code
 from sweep.executors.core import Versions
-from workers.recipe import code_digest
+from workers.training.recipe import code_digest
 
 THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
 
@@ -44,7 +44,7 @@ def test_an_address_where_no_cluster_is_is_refused_within_seconds(address):
 
 
 def test_a_port_where_nobody_accepts_is_not_waited_for(monkeypatch):
-    from sweep import cluster
+    from sweep.executors import cluster
 
     monkeypatch.setattr(cluster, "ANSWER_S", 0.5)
     with socket.socket() as full:
@@ -66,7 +66,7 @@ def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_cod
         (tmp_path / package.name).mkdir()
         (tmp_path / package.name / package.name).symlink_to(package)
     apart = os.pathsep.join(str(tmp_path / package.name) for package in our_code())
-    there = "from workers.recipe import code_digest; import workers; print(code_digest(), workers.__file__)"
+    there = "from workers.training.recipe import code_digest; import workers; print(code_digest(), workers.__file__)"
     environment = {**os.environ, "PYTHONPATH": apart}
     command = [sys.executable, "-c", there]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
@@ -88,7 +88,7 @@ def test_a_head_that_fails_to_start_our_server_is_asked_again(
             raise RuntimeError("Initialization failure from server:\nTraceback ...")
 
     monkeypatch.setattr("ray.init", init)
-    monkeypatch.setattr("sweep.cluster.size", lambda: Cluster(()))
+    monkeypatch.setattr("sweep.executors.cluster.size", lambda: Cluster(()))
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"ray://127.0.0.1:{head.getsockname()[1]}"
         if joined:

@@ -14,8 +14,8 @@ import pytest
 from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Failure
-from sweep.notices import Kind
-from sweep.owner import this_owner
+from sweep.running.events import Kind
+from sweep.running.lease_owner import this_owner
 from tests.sweep_tests.kit import Unlucky, driver, planned
 
 

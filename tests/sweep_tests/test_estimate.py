@@ -6,8 +6,8 @@ import pytest
 
 from search_space.describe import describe
 from search_space.spaces import load_space
-from sweep.estimate import from_history, in_words, probe
-from sweep.plan import trial_keys
+from sweep.planning.duration import from_history, in_words, probe
+from sweep.planning.packs import trial_keys
 from tests.sweep_tests.kit import RECIPE
 
 PAPER = load_space("paper").configs

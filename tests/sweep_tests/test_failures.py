@@ -12,7 +12,7 @@ from PIL import Image
 from results_db.states import State
 from results_db.store import Store
 from search_space.facts import Failed, Failure
-from sweep import session
+from sweep.planning import stored_plan
 from tests.sweep_tests import kit
 from tests.sweep_tests.inside import inside as command
 
@@ -70,8 +70,10 @@ def test_retry_says_when_there_is_nothing_to_try_again(broken):
 
 def test_retry_of_an_id_takes_all_its_seeds(tmp_path):
     with Store.open(str(tmp_path / "s.db")) as store:
-        plan = session.make_plan("paper", kit.configs(2), kit.RECIPE, kit.DATA, root=None, seeds=(0, 1, 2), name="tiny")
-        session.store_plan(store, plan, kit.DATA)
+        plan = stored_plan.make_plan(
+            "paper", kit.configs(2), kit.RECIPE, kit.DATA, root=None, seeds=(0, 1, 2), name="tiny"
+        )
+        stored_plan.store_plan(store, plan, kit.DATA)
         claims = store.claim([row.id for row in store.trials()], "me", 60)
         store.record([Failed(c.trial, c.attempt, Failure.BUG, "no", "", "here") for c in claims])
     first = kit.configs(1)[0].id

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from results_db import frames
+from results_db.reading import frames
 from results_db.store import Store
-from sweep import session
-from sweep.quality_phase import measure_quality
+from sweep.planning import stored_plan
+from sweep.planning.data import Data
+from sweep.running.quality_phase import measure_quality
 from tests.sweep_tests.inside import inside as command
 from tests.sweep_tests.kit import DATA, driver, images, planned
 
@@ -82,11 +83,11 @@ def test_other_images_under_the_name_of_a_measured_set_are_refused(run, root, tm
 def test_images_mended_before_anything_was_measured_are_taken(tmp_path):
     with Store.open(str(tmp_path / "s.db")) as store:
         sweep_id = planned(store, 2)
-        mended = session.Data(DATA.train, (images("test", 5),))
+        mended = Data(DATA.train, (images("test", 5),))
         from tests.sweep_tests.kit import RECIPE, configs
 
-        again = session.make_plan("paper", configs(2), RECIPE, mended, root=None, name="tiny")
-        assert session.store_plan(store, again, mended) == sweep_id
+        again = stored_plan.make_plan("paper", configs(2), RECIPE, mended, root=None, name="tiny")
+        assert stored_plan.store_plan(store, again, mended) == sweep_id
         kept = store.sweep(sweep_id).settings["data"]["digests"]
         assert kept == {"test": mended.tests[0].digest}
 

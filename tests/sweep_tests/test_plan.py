@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search_space import parse_id
 from search_space.spaces import load_space
-from sweep.plan import Item, packs, tally, trial_keys
+from sweep.planning.packs import Item, packs, tally, trial_keys
 
 PAPER = load_space("paper").configs
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space.facts import Failure
-from sweep.retry import Manner, Past, decide, manner_of
+from sweep.planning.retry_policy import Manner, Past, decide, manner_of
 
 ALONE = Manner(alone=True)
 pasts = st.lists(

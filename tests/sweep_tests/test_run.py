@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from results_db.store import Store
-from sweep.owner import is_dead
+from sweep.running.lease_owner import is_dead
 from tests.sweep_tests.conftest import SWEEP, command
 
 RUN = ("run", "--space", "demo", "--recipe", "smoke", "--no-benchmark")

@@ -9,8 +9,8 @@ import pytest
 from results_db.store import Store
 from search_space.config import Config
 from search_space.facts import Speed
-from sweep import speed_phase
-from sweep.ties import retie
+from sweep.running import speed_phase
+from sweep.speed.ties import retie
 from tests.sweep_tests import kit
 
 

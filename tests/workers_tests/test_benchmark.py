@@ -13,7 +13,7 @@ from workers.benchmark import FULLHD14, QHD5, REFERENCE, Session, benchmark, pro
 from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
 from workers.sensors import Reading, Sensors
-from workers.timing_rounds import Window
+from workers.timing.disturbance import Window
 
 TINY = replace(QHD5, name="tiny", width=96, height=96, rounds=2, warm_seconds=0.2)
 TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
@@ -22,7 +22,7 @@ TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
 @pytest.fixture(autouse=True)
 def _own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
-    monkeypatch.setattr("workers.timing_turns.PATIENT_S", 0.0)
+    monkeypatch.setattr("workers.timing.turns.PATIENT_S", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -69,8 +69,8 @@ class FourWatts:
 
 
 def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.timing_energy.idle_power.__defaults__", (0.05,))
-    monkeypatch.setattr("workers.timing_energy.run_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.timing.energy.idle_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.timing.energy.run_power.__defaults__", (0.05,))
     ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
     assert speed.power_w == pytest.approx(4.0, rel=0.05)
     assert speed.temperature_c == 50.0
@@ -102,7 +102,7 @@ class HotAtFirst:
 def _calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever else this machine does during the test."""
     monkeypatch.setattr(CpuWatch, "stop", lambda self: Window(1.0, 1.0, 0.0, 0.0, 2))
-    monkeypatch.setattr("workers.timing_rounds.SLOW_REFERENCE", 1e9)
+    monkeypatch.setattr("workers.timing.disturbance.SLOW_REFERENCE", 1e9)
 
 
 @pytest.mark.usefixtures("_calm")

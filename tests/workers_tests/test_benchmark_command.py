@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from results_db.frames import results
+from results_db.reading.frames import results
 from results_db.store import Store
 from search_space.errors import BadData
 from search_space.facts import Speed
 from sweep.cli.main import app
-from sweep.remote_benchmark import find_node
+from sweep.speed.on_ray_node import find_node
 from workers.benchmark import QHD5, Session
 from workers.benchmark.protocols import PROTOCOLS
 
@@ -82,7 +82,7 @@ def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatc
 
 
 def test_the_usual_time_of_the_reference_is_read_from_stored_figures(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.timing_turns.PATIENT_S", 0.0)
+    monkeypatch.setattr("workers.timing.turns.PATIENT_S", 0.0)
     (first,) = run("Bicubic_s2", "--db", db, *SMALL)
     assert first["detail"]["reference_usual_seconds"] > 0
     with Store.open(db) as store:

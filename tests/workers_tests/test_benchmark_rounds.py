@@ -3,9 +3,9 @@ import pytest
 from search_space.facts import Speed
 from workers.benchmark.figures import with_ties
 from workers.sensors import Reading
-from workers.timing_energy import mean_power, per_frame
-from workers.timing_rounds import Visit, Window, choose, reasons
-from workers.timing_sensed import Sensed, sensed
+from workers.timing.disturbance import Visit, Window, choose, reasons
+from workers.timing.energy import mean_power, per_frame
+from workers.timing.sensor_summary import Sensed, sensed
 
 QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
 LOADED = Window(wall=10.0, own=10.0, others=8.0, steal=0.0, cores=2)

@@ -8,7 +8,7 @@ import pytest
 
 from search_space import parse_id, user_code
 from search_space.user_code import UserCode, install
-from workers.recipe import code_digest, code_of, training_code
+from workers.training.recipe import code_digest, code_of, training_code
 
 FAMILY = """
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Mine(Config):
     [
         "search_space/families/edge_sr.py",
         "search_space/architectures/edge_sr.py",
-        "workers/training.py",
+        "workers/training/train.py",
         "workers/packs/train.py",
         "workers/packs/native/step.cpp",
         "workers/packs/native/heads.hpp",

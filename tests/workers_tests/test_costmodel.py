@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from analysis.hypervolume import hypervolume
-from results_db.rows import Source
+from analysis.measures.hypervolume import hypervolume
+from results_db.records import Source
 from results_db.store import Store
 from search_space.config import Config
 from search_space.describe import describe
@@ -14,8 +14,8 @@ from search_space.errors import BadData, SweepError
 from search_space.facts import Quality, Speed
 from search_space.spaces import load_space
 from sweep.cli.main import app
-from sweep.costmodel import CostModel, accuracy, cross_validated, first_sample, suggest
-from sweep.frontier_guide import suggest_frontier
+from sweep.speed.cost_model import CostModel, accuracy, cross_validated, first_sample, suggest
+from sweep.speed.next_to_measure import suggest_frontier
 
 PAPER = load_space("paper").configs
 

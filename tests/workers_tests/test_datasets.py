@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from search_space.errors import BadData
-from workers import datasets
-from workers.embedded import TEST, TRAIN, embedded
+from workers.data import datasets
+from workers.data.embedded import TEST, TRAIN, embedded
 
 RANDOM = np.random.default_rng(0)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.degrade import low_resolution
-from workers.embedded import embedded
-from workers.luma import crop, luma
+from workers.data.degrade import low_resolution
+from workers.data.embedded import embedded
+from workers.data.luma import crop, luma
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

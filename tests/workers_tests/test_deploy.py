@@ -4,7 +4,7 @@ from torch import nn
 
 from search_space import parse_id
 from search_space.spaces import load_space
-from workers.deploy import deployed, shuffled
+from workers.export.deployed_form import deployed, shuffled
 
 IDS = [
     *(f"{f}_s{s}_K{k}_C{c}" for f in ("eSR-MAX", "eSR-TM", "eSR-TR") for s, k, c in ((2, 3, 1), (3, 5, 2), (4, 7, 5))),

@@ -7,9 +7,9 @@ import torch
 
 from search_space import parse_id
 from search_space.errors import SweepError
-from workers.descent import Descent, cosine_basis, flat, rule_of
-from workers.recipe import recipe_for
-from workers.training import initial_module
+from workers.training.optimiser import Descent, cosine_basis, flat, rule_of
+from workers.training.recipe import recipe_for
+from workers.training.train import initial_module
 
 PAPER = recipe_for("paper")
 

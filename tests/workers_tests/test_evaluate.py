@@ -14,8 +14,9 @@ from PIL import Image
 from search_space import parse_id
 from search_space.errors import BadData, BadWeights
 from sweep.cli.main import main
-from workers import quality, weights
-from workers.evaluate import evaluate_files, find_weights, read_sets
+from workers.quality import protocol
+from workers.quality.evaluate_files import evaluate_files, find_weights, read_sets
+from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
 CONFIGS = ("eSR-MAX_s2_K3_C1", "ESPCN_s3_D0_S3", "eSR-TM_s2_K3_C2")
@@ -115,7 +116,7 @@ def test_the_command_prints_the_promised_json(folder, sweep):
     ]
     module = weights.load(parse_id(CONFIGS[0]), path)
     sets, _ = read_sets([str(folder / "SetA")])
-    expected = quality.evaluate(parse_id(CONFIGS[0]), module, sets[0])
+    expected = protocol.evaluate(parse_id(CONFIGS[0]), module, sets[0])
     assert [row["value"] for row in rows] == pytest.approx([q.value for q in expected])
 
 
@@ -128,7 +129,7 @@ def test_the_command_evaluates_a_folder_on_several_sets(folder, sweep):
 
 def test_without_json_a_table_is_printed(folder, sweep):
     status, out, _ = sweep("evaluate", "--weights-dir", folder / "models", "--data", folder / "SetA")
-    assert status == 0 and all(config in out for config in CONFIGS) and quality.PROTOCOL in out
+    assert status == 0 and all(config in out for config in CONFIGS) and protocol.PROTOCOL in out
 
 
 def test_with_a_store_a_second_call_evaluates_only_what_is_new(folder, sweep, monkeypatch):
@@ -144,8 +145,8 @@ def test_with_a_store_a_second_call_evaluates_only_what_is_new(folder, sweep, mo
     )
     _, first, _ = sweep(*call)
     asked = []
-    real = quality.evaluate
-    monkeypatch.setattr(quality, "evaluate", lambda c, m, s, k: asked.append((c.id, s.name)) or real(c, m, s, k))
+    real = protocol.evaluate
+    monkeypatch.setattr(protocol, "evaluate", lambda c, m, s, k: asked.append((c.id, s.name)) or real(c, m, s, k))
     status, second, _ = sweep(*call)
     assert status == 0 and asked == []
     assert json.loads(second) == json.loads(first)
@@ -154,12 +155,12 @@ def test_with_a_store_a_second_call_evaluates_only_what_is_new(folder, sweep, mo
 
 
 def test_a_store_keeps_the_figures_as_re_evaluated(folder, sweep):
-    from results_db.frames import results
+    from results_db.reading.frames import results
     from results_db.store import Store
 
     sweep("evaluate", "--weights-dir", folder / "models", "--data", folder / "SetA", "--db", folder / "e.db", "--json")
     with Store.open(str(folder / "e.db")) as store:
-        table = results(store, source="re-evaluated", protocol=quality.PROTOCOL)
+        table = results(store, source="re-evaluated", protocol=protocol.PROTOCOL)
     assert sorted(table["config"]) == sorted(CONFIGS) and table["psnr:SetA"].notna().all()
 
 

@@ -14,15 +14,15 @@ from search_space.config import Config
 from search_space.errors import BadData, BadWeights
 from sweep.cli.main import app
 from tests.search_space_tests.shared_material import shared
-from workers.embedded import embedded
+from workers.data.embedded import embedded
+from workers.data.image_set import ImageSet, read_folder
 from workers.export import Metadata, export
 from workers.export.check import onnx_runner, runner
 from workers.export.quantise import LEAST_SNR, signal_to_noise
 from workers.export.rounding import channel_steps, rounded
-from workers.images import ImageSet, read_folder
-from workers.quality import prepare
+from workers.quality.protocol import prepare
+from workers.training.weights import load, to_bytes
 from workers.upscale.model import onnx_metadata
-from workers.weights import load, to_bytes
 
 pytest.importorskip("onnxruntime")
 TM = parse_id("eSR-TM_s2_K3_C4")

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from search_space.errors import BadData
-from workers.fetch import DOWNLOADS, fetch
-from workers.images import read_folder
-from workers.sources import Source, read_sources
+from workers.data.download import DOWNLOADS, fetch
+from workers.data.image_set import read_folder
+from workers.data.sources import Source, read_sources
 
 
 def png(seed: int) -> bytes:
@@ -151,7 +151,7 @@ def test_a_server_that_is_not_there_is_told_in_one_line(tmp_path, source, server
 
 
 def test_a_broken_download_goes_on_where_it_stopped(tmp_path, source, server, monkeypatch):
-    monkeypatch.setattr("workers.fetch.CHUNK", 100)
+    monkeypatch.setattr("workers.data.download.CHUNK", 100)
     server.break_after = 1000
     with pytest.raises(BadData, match="run again to go on"):
         fetch(source, tmp_path)

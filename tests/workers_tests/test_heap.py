@@ -30,5 +30,5 @@ def faults(keep: bool) -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has mallopt")
 def test_memory_that_is_kept_is_not_faulted_in_again() -> None:
-    assert faults(keep=False) > 0, "glibc gives large blocks back at once; if not, workers/heap.py is not needed"
+    assert faults(keep=False) > 0, "glibc gives large blocks back at once; else workers/timing/malloc.py is not needed"
     assert faults(keep=True) == 0

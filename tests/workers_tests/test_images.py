@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search_space.errors import BadData
-from workers.images import MAX_PIXELS, ImageSet, join, read_folder, read_image
+from workers.data.image_set import MAX_PIXELS, ImageSet, join, read_folder, read_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 

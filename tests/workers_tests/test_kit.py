@@ -23,7 +23,7 @@ from workers.kit.bundle import CARRIED, Model, bundle
 from workers.kit.document import canonical
 from workers.kit.receive import NotMeasured, read_results
 from workers.sensors import Sensors
-from workers.timing_sensed import SENSED
+from workers.timing.sensor_summary import SENSED
 
 pytest.importorskip("onnxruntime")
 TINY = replace(QHD5, name="96x96x2", width=96, height=96, rounds=2, warm_seconds=0.2)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.luma import crop, luma
+from workers.data.luma import crop, luma
 
 
 @pytest.mark.parametrize(

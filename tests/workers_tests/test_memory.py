@@ -3,7 +3,7 @@ from pathlib import Path
 import torch
 
 from workers.benchmark.memory import PeakMemory
-from workers.peak import ProcessPeak
+from workers.timing.process_memory import ProcessPeak
 
 
 def status(proc: Path, now: int, most: int) -> None:

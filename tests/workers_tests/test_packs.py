@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from search_space import parse_id
-from workers.datasets import resolve
+from workers.data.datasets import resolve
 from workers.packs import Member, train_pack
 from workers.packs.compiled import library, why_not
-from workers.recipe import recipe_for
-from workers.training import Trained, train
+from workers.training.recipe import recipe_for
+from workers.training.train import Trained, train
 
 # The large epsilon keeps Adam from blowing up the rounding of gradients that are nearly zero.
 RECIPE = recipe_for("smoke").with_changes(steps=31, eps=1e-6)

@@ -7,11 +7,11 @@ import torch
 
 from search_space import parse_id
 from search_space.errors import BadWeights
-from workers.datasets import resolve
+from workers.data.datasets import resolve
 from workers.packs import Member, pack_from_bytes, pack_to_bytes, train_pack
 from workers.packs.stacked_engine import StackedEngine
-from workers.recipe import recipe_for
-from workers.training import Diverged, Trained, train
+from workers.training.recipe import recipe_for
+from workers.training.train import Diverged, Trained, train
 
 # The large epsilon keeps Adam from blowing up the rounding of gradients that are nearly zero.
 RECIPE = recipe_for("smoke").with_changes(steps=20, eps=1e-6)

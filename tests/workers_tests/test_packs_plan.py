@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from search_space.spaces import load_space
 from workers.packs import member_bytes, pack_bytes, plan_packs
 from workers.packs.plan import macs, structure
-from workers.recipe import recipe_for
+from workers.training.recipe import recipe_for
 
 PAPER = load_space("paper").configs
 RECIPE = recipe_for("paper")

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space.errors import BadData
-from workers.degrade import low_resolution
-from workers.images import ImageSet
-from workers.luma import crop, luma
-from workers.patches import FIXED, PatchSampler
+from workers.data.degrade import low_resolution
+from workers.data.image_set import ImageSet
+from workers.data.luma import crop, luma
+from workers.training.patches import FIXED, PatchSampler
 
 
 def photographs(*sides: tuple[int, int], seed: int = 0) -> ImageSet:

@@ -14,10 +14,11 @@ from torch import nn
 
 from search_space import parse_id
 from search_space.errors import BadData, MissingExtra
-from workers import quality, weights
-from workers.embedded import embedded
-from workers.images import ImageSet, read_folder
-from workers.ssim import ssim
+from workers.data.embedded import embedded
+from workers.data.image_set import ImageSet, read_folder
+from workers.quality import protocol
+from workers.quality.ssim import ssim
+from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
 RELEASED = SHARED / "published" / "model-files"
@@ -37,7 +38,7 @@ def test_psnr_agrees_with_torchmetrics_and_scikit_image(seed, noise):
     from torchmetrics.functional.image import peak_signal_noise_ratio
 
     got, want = pair(seed, noise)
-    ours = float(quality.psnr(got.clone(), want))
+    ours = float(protocol.psnr(got.clone(), want))
     assert ours == pytest.approx(float(peak_signal_noise_ratio(got, want, data_range=255.0)), abs=1e-4)
     assert ours == pytest.approx(skimage_psnr(want.numpy(), got.numpy(), data_range=255.0), abs=1e-4)
 
@@ -60,7 +61,7 @@ def test_ssim_agrees_with_torchmetrics_and_scikit_image_inside_the_border(seed, 
 
 def test_equal_images_have_infinite_psnr_and_an_ssim_of_one():
     _, want = pair(0)
-    assert math.isinf(quality.psnr(want, want)) and float(ssim(want, want)) == pytest.approx(1.0)
+    assert math.isinf(protocol.psnr(want, want)) and float(ssim(want, want)) == pytest.approx(1.0)
 
 
 def test_ssim_of_less_than_a_window_is_refused():
@@ -70,21 +71,21 @@ def test_ssim_of_less_than_a_window_is_refused():
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_shave_takes_the_border_of_scale_pixels(scale):
-    assert quality.shave(torch.zeros(1, 1, 40, 30), scale).shape == (1, 1, 40 - 2 * scale, 30 - 2 * scale)
+    assert protocol.shave(torch.zeros(1, 1, 40, 30), scale).shape == (1, 1, 40 - 2 * scale, 30 - 2 * scale)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_the_bicubic_reference_is_what_a_bicubic_network_reaches(scale):
     config, images = parse_id(f"Bicubic_s{scale}"), embedded("embedded-test")
-    (result,) = quality.evaluate(config, config.build(), images, ("psnr",))
-    assert result.value == pytest.approx(quality.bicubic_psnr(images, scale), abs=0.1)
+    (result,) = protocol.evaluate(config, config.build(), images, ("psnr",))
+    assert result.value == pytest.approx(protocol.bicubic_psnr(images, scale), abs=0.1)
 
 
 def test_a_result_names_its_protocol_and_keeps_every_image():
     config, images = parse_id("eSR-MAX_s2_K3_C1"), embedded("embedded-test")
-    psnr, ssim_ = quality.evaluate(config, config.build(), images)
+    psnr, ssim_ = protocol.evaluate(config, config.build(), images)
     assert (psnr.metric, psnr.unit, ssim_.metric, ssim_.unit) == ("psnr", "dB", "ssim", "")
-    assert psnr.protocol == quality.PROTOCOL == "y-bt601-bicubic-aa-v1"
+    assert psnr.protocol == protocol.PROTOCOL == "y-bt601-bicubic-aa-v1"
     assert tuple(name for name, _ in psnr.per_image) == images.names
     assert psnr.value == pytest.approx(sum(v for _, v in psnr.per_image) / len(images))
 
@@ -92,7 +93,7 @@ def test_a_result_names_its_protocol_and_keeps_every_image():
 def test_evaluating_leaves_no_gradients_and_the_mode_as_it_was():
     config = parse_id("ESPCN_s2_D2_S3")
     module = config.build().train()
-    quality.evaluate(config, module, embedded("embedded-test"), ("psnr",))
+    protocol.evaluate(config, module, embedded("embedded-test"), ("psnr",))
     assert module.training and all(p.grad is None for p in module.parameters())
 
 
@@ -102,7 +103,7 @@ def test_the_output_is_clamped_before_it_is_measured():
             return torch.full((1, 1, x.shape[2] * 2, x.shape[3] * 2), 7.0)
 
     white = ImageSet("white", ("a",), (np.full((40, 40), 255, np.uint8),))
-    (result,) = quality.evaluate(parse_id("Bicubic_s2"), Bright(), white, ("psnr",))
+    (result,) = protocol.evaluate(parse_id("Bicubic_s2"), Bright(), white, ("psnr",))
     assert result.value == pytest.approx(10 * math.log10(255**2 / (255 - 235) ** 2), abs=1e-4)
 
 
@@ -111,33 +112,33 @@ def test_a_network_that_gives_nan_is_reported_as_nan_not_left_out():
         def forward(self, x):
             return torch.full((1, 1, x.shape[2] * 2, x.shape[3] * 2), math.nan)
 
-    for result in quality.evaluate(parse_id("Bicubic_s2"), Broken(), embedded("embedded-test")):
+    for result in protocol.evaluate(parse_id("Bicubic_s2"), Broken(), embedded("embedded-test")):
         assert math.isnan(result.value)
 
 
 def test_a_network_of_another_scale_is_refused():
     with pytest.raises(BadData, match="Bicubic_s2 gave"):
-        quality.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s3").build(), embedded("embedded-test"))
+        protocol.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s3").build(), embedded("embedded-test"))
 
 
 def test_images_are_prepared_once_a_scale_and_a_large_set_keeps_one_scale(monkeypatch):
     images = ImageSet("one", ("a",), (np.zeros((40, 40), np.uint8),))
-    assert quality.prepare(images, 2) is quality.prepare(images, 2)
-    monkeypatch.setattr(quality, "KEEP_MEGAPIXELS", 0.0)
-    first = quality.prepare(images, 3)
-    quality.prepare(images, 4)
-    assert quality.prepare(images, 3) is not first
+    assert protocol.prepare(images, 2) is protocol.prepare(images, 2)
+    monkeypatch.setattr(protocol, "KEEP_MEGAPIXELS", 0.0)
+    first = protocol.prepare(images, 3)
+    protocol.prepare(images, 4)
+    assert protocol.prepare(images, 3) is not first
 
 
 def test_an_unknown_metric_is_refused_by_name():
     with pytest.raises(BadData, match=r"no metric 'vmaf' .*psnr, ssim, lpips"):
-        quality.require_metrics(["vmaf"])
+        protocol.require_metrics(["vmaf"])
 
 
 def test_lpips_without_its_extra_names_the_pip_command(monkeypatch):
-    monkeypatch.setattr(quality, "find_spec", lambda name: None)
+    monkeypatch.setattr(protocol, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'edge-sweep\[lpips\]'"):
-        quality.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s2").build(), embedded("embedded-test"), ("lpips",))
+        protocol.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s2").build(), embedded("embedded-test"), ("lpips",))
 
 
 @cache
@@ -158,13 +159,13 @@ def set5() -> ImageSet:
 def test_the_released_weights_give_the_known_psnr_on_set5(config, least, most):
     parsed = parse_id(config)
     module = weights.load(parsed, RELEASED / f"{config}.model")
-    (result,) = quality.evaluate(parsed, module, set5(), ("psnr",))
+    (result,) = protocol.evaluate(parsed, module, set5(), ("psnr",))
     assert least < result.value < most
 
 
 @cache
 def published_on_set5() -> dict[str, float]:
-    from results_db import published
+    from results_db.foreign import published
 
     table = published.read(SHARED / "published" / "tests.pkl")
     return {q.config: q.value for q in table.qualities if (q.dataset, q.metric) == ("Set5", "psnr")}
@@ -177,5 +178,5 @@ def test_released_weights_lie_close_under_their_published_psnr(family, scale):
     """Wherever a layer is one pixel off, this is 1 to 6 dB. ESPCN's published figures are not those of its weights."""
     path = sorted(RELEASED.glob(f"{family}_s{scale}_*.model"))[0]
     config = parse_id(path.stem)
-    (result,) = quality.evaluate(config, weights.load(config, path), set5(), ("psnr",))
+    (result,) = protocol.evaluate(config, weights.load(config, path), set5(), ("psnr",))
     assert -0.35 < result.value - published_on_set5()[config.id] < 0.05

@@ -3,10 +3,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from workers import timing_turns
 from workers.sensors import Reading
-from workers.timing_rounds import Window
-from workers.timing_turns import BLOCK, LOOKS, Reference, ReferenceFailed, Stopped, Turn, take_turns
+from workers.timing import turns as taking_turns
+from workers.timing.disturbance import Window
+from workers.timing.turns import (
+    BLOCK,
+    LOOKS,
+    Reference,
+    ReferenceFailed,
+    Stopped,
+    Turn,
+    take_turns,
+)
 
 USUAL, SLOW = 1.0, 1.5
 
@@ -23,7 +31,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds of each wait, which does not take them."""
     seen: list[float] = []
     monkeypatch.setattr("time.sleep", seen.append)
-    monkeypatch.setattr(timing_turns, "PATIENT_S", 0.0)
+    monkeypatch.setattr(taking_turns, "PATIENT_S", 0.0)
     return seen
 
 
@@ -60,7 +68,7 @@ def learnt(after: dict[int, float]) -> Reference:
 
 @pytest.mark.usefixtures("waits")
 def test_only_the_disturbed_block_is_visited_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing_turns, "PATIENT_S", 6.0)
+    monkeypatch.setattr(taking_turns, "PATIENT_S", 6.0)
     visits, turns = counting(2 * BLOCK)
     # Looks: before the first block, after it, after the second.
     choices = take_turns(turns, 2, learnt({2: SLOW}), Quiet, Reading)
@@ -89,13 +97,13 @@ def test_networks_take_turns_block_by_block_and_round_by_round() -> None:
 def test_patience_ends_and_the_figures_say_so() -> None:
     visits, turns = counting(1)
     (choice,) = take_turns(turns, 3, learnt(dict.fromkeys(range(1000), SLOW)), Quiet, Reading)
-    assert visits == [timing_turns.PATIENCE * 3]
+    assert visits == [taking_turns.PATIENCE * 3]
     assert (choice.enough, len(choice.kept)) == (False, 3)
     assert "1.50 times" in choice.disturbed[0]
 
 
 def test_a_slow_reference_is_waited_for_before_a_block(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing_turns, "PATIENT_S", 6.0)
+    monkeypatch.setattr(taking_turns, "PATIENT_S", 6.0)
     visits, turns = counting(1)
     reference = learnt({0: SLOW, 1: SLOW})
     learning = len(waits)
@@ -105,8 +113,8 @@ def test_a_slow_reference_is_waited_for_before_a_block(waits: list[float], monke
 
 
 def test_waiting_ends_when_the_machine_stays_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing_turns, "PATIENT_S", 0.2)
-    monkeypatch.setattr(timing_turns, "PAUSE_S", 0.05)
+    monkeypatch.setattr(taking_turns, "PATIENT_S", 0.2)
+    monkeypatch.setattr(taking_turns, "PAUSE_S", 0.05)
     reference = learnt(dict.fromkeys(range(10_000), SLOW))
     assert reference.before() == SLOW
 

@@ -10,11 +10,11 @@ import torch
 from search_space import parse_id
 from search_space.errors import BadWeights, SweepError
 from search_space.facts import Failure
-from workers.datasets import resolve
-from workers.quality import bicubic_psnr, evaluate
-from workers.recipe import Recipe, recipe_for
+from workers.data.datasets import resolve
+from workers.quality.protocol import bicubic_psnr, evaluate
 from workers.task import Member, PackTask, run_pack
-from workers.training import Diverged, initial_module, train
+from workers.training.recipe import Recipe, recipe_for
+from workers.training.train import Diverged, initial_module, train
 
 SMOKE = recipe_for("smoke")
 

@@ -14,13 +14,13 @@ from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadData, BadWeights
 from sweep.cli.main import app
-from workers.embedded import embedded
+from workers.data.embedded import embedded
 from workers.export.graphs import to_format
 from workers.export.metadata import Metadata
+from workers.training.weights import to_bytes
 from workers.upscale import Upscaler, from_file, from_module, run_tiled
 from workers.upscale.colour import join, split
 from workers.upscale.video import upscale_video
-from workers.weights import to_bytes
 
 FAMILIES = [
     "Bicubic_s2", "eSR-MAX_s3_K7_C2", "eSR-TM_s2_K5_C4", "eSR-TR_s4_K3_C3", "eSR-CNN_s2_C2_D3_S6",

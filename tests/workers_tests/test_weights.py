@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from search_space import parse_id
 from search_space.errors import BadWeights
-from workers import weights
+from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
 RELEASED = SHARED / "published" / "model-files"

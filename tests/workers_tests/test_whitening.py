@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from search_space import parse_id
-from workers.datasets import resolve
-from workers.descent import Descent, flat, rule_of
-from workers.patches import PatchSampler
-from workers.quality import evaluate
-from workers.recipe import recipe_for
-from workers.start import fit
-from workers.training import START_PATCHES, initial_module
-from workers.whitening import inverses, layers_of, orthogonal, probe, second_moments
+from workers.data.datasets import resolve
+from workers.quality.protocol import evaluate
+from workers.training.initialisation import fit
+from workers.training.optimiser import Descent, flat, rule_of
+from workers.training.patches import PatchSampler
+from workers.training.recipe import recipe_for
+from workers.training.train import START_PATCHES, initial_module
+from workers.training.whitening import inverses, layers_of, orthogonal, probe, second_moments
 
 ESPCN = parse_id("ESPCN_s2_D4_S12")
 

@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from workers.timing_rounds import Window
+from workers.timing.disturbance import Window
 
 
 class CpuWatch:

@@ -10,9 +10,9 @@ from typing import Any
 
 from search_space.facts import Speed
 from workers.benchmark.subject import Subject
-from workers.timing import Summary, summarise, ties
-from workers.timing_rounds import Choice
-from workers.timing_sensed import missing, sensed
+from workers.timing.disturbance import Choice
+from workers.timing.sensor_summary import missing, sensed
+from workers.timing.statistics import Summary, summarise, ties
 
 
 def speed(

@@ -6,7 +6,7 @@ import gc
 
 import torch
 
-from workers.peak import ProcessPeak
+from workers.timing.process_memory import ProcessPeak
 
 
 class PeakMemory:

@@ -30,7 +30,7 @@ class SpeedProtocol:
     """CPU threads; None takes every core this process may use."""
     channels_last: bool = False
     plain: bool = False
-    """Measure the module as trained rather than its deployed form (``workers.deploy``)."""
+    """Measure the module as trained rather than its deployed form (``workers.export.deployed_form``)."""
     warm_frames: int = 30
     warm_seconds: float = 5.0
     """Warming stops when times are steady, and at the latest after this many frames or seconds."""

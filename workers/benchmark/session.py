@@ -22,11 +22,18 @@ from workers.benchmark.lock import whole_machine
 from workers.benchmark.memory import PeakMemory
 from workers.benchmark.protocols import FULLHD14, SpeedProtocol
 from workers.benchmark.subject import Subject, prepare, warm_up
-from workers.heap import keep_freed_memory
 from workers.sensors import Sensors, find_sensors
-from workers.timing_energy import idle_power, run_power
-from workers.timing_sensed import reasons
-from workers.timing_turns import Reference, ReferenceFailed, Stopped, Turn, take_turns, watched
+from workers.timing.energy import idle_power, run_power
+from workers.timing.malloc import keep_freed_memory
+from workers.timing.sensor_summary import reasons
+from workers.timing.turns import (
+    Reference,
+    ReferenceFailed,
+    Stopped,
+    Turn,
+    take_turns,
+    watched,
+)
 
 REFERENCE = "FSRCNN_s4_D6_S12_M4"
 """Looked at between the others: quick, slower by half when the cores are apart, and else as steady as the machine."""

@@ -17,10 +17,10 @@ from workers.backends.core import Backend, Frame, Job
 from workers.benchmark.agreement import require_agreement
 from workers.benchmark.clock import Stopwatch
 from workers.benchmark.protocols import SpeedProtocol
-from workers.deploy import deployed
-from workers.timing import is_steady
-from workers.timing_energy import Energy
-from workers.timing_turns import visited
+from workers.export.deployed_form import deployed
+from workers.timing.energy import Energy
+from workers.timing.statistics import is_steady
+from workers.timing.turns import visited
 
 
 @dataclass

@@ -14,8 +14,8 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights, MissingExtra
-from workers.images import ImageSet
-from workers.quality import evaluate, prepare, psnr, shave
+from workers.data.image_set import ImageSet
+from workers.quality.protocol import evaluate, prepare, psnr, shave
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(N, 1, H, W) to (N, 1, sH, sW), float32."""
@@ -64,7 +64,7 @@ def runner(data: bytes, form: str, config: Config) -> Run:
     if form == "onnx":
         return onnx_runner(data)
     if form == "safetensors":
-        from workers.weights import load
+        from workers.training.weights import load
 
         return _torch_runner(load(config, data))
     if form == "torchscript":

@@ -14,13 +14,13 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadData, BadWeights
-from workers.deploy import deployed
+from workers.data.image_set import ImageSet
 from workers.export.check import LIMITS, MAX_LOSS, Check, check
+from workers.export.deployed_form import deployed
 from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
 from workers.export.quantise import Luma, to_int8
-from workers.images import ImageSet
-from workers.quality import PROTOCOL, prepare
+from workers.quality.protocol import PROTOCOL, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
 

@@ -19,13 +19,21 @@ from typing import Any
 
 from workers.kit.archive import Kit
 from workers.kit.document import RESULTS_FORMAT, Refused, key_of, plain, require_place, resume, save
-from workers.peak import ProcessPeak
 from workers.sensors import find_sensors
-from workers.timing import is_steady
-from workers.timing_energy import idle_power, run_power
-from workers.timing_rounds import Window
-from workers.timing_sensed import missing, reasons, sensed
-from workers.timing_turns import BLOCK, Reference, ReferenceFailed, Stopped, take_turns, visited, watched
+from workers.timing.disturbance import Window
+from workers.timing.energy import idle_power, run_power
+from workers.timing.process_memory import ProcessPeak
+from workers.timing.sensor_summary import missing, reasons, sensed
+from workers.timing.statistics import is_steady
+from workers.timing.turns import (
+    BLOCK,
+    Reference,
+    ReferenceFailed,
+    Stopped,
+    take_turns,
+    visited,
+    watched,
+)
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 MOST_THREADS = 1024

@@ -19,16 +19,16 @@ from workers.kit.archive import KIT_FORMAT, NAME
 
 CARRIED = (
     "workers/__init__.py",
-    "workers/heap.py",
+    "workers/timing/malloc.py",
     "workers/kit/__init__.py",
     "workers/kit/archive.py",
     "workers/kit/document.py",
-    "workers/peak.py",
-    "workers/timing.py",
-    "workers/timing_energy.py",
-    "workers/timing_rounds.py",
-    "workers/timing_sensed.py",
-    "workers/timing_turns.py",
+    "workers/timing/process_memory.py",
+    "workers/timing/statistics.py",
+    "workers/timing/energy.py",
+    "workers/timing/disturbance.py",
+    "workers/timing/sensor_summary.py",
+    "workers/timing/turns.py",
     *(
         f"workers/sensors/{name}.py"
         for name in ("__init__", "core", "cuda", "jetson", "nvml", "powercap", "processor", "raspberry", "sysfs")

@@ -30,8 +30,8 @@ from workers.kit.values import (
     texts,
     wrong,
 )
-from workers.timing import summarise
-from workers.timing_sensed import SENSED, missing
+from workers.timing.sensor_summary import SENSED, missing
+from workers.timing.statistics import summarise
 
 MAX_BYTES = 32 * 2**20
 MAX_RESULTS = 20_000

@@ -27,7 +27,7 @@ class Member:
 
 @dataclass(frozen=True)
 class State:
-    """Weights and two moments of one member (``workers.descent``), each flat (parameters,), in its module's order."""
+    """Weights and two moments of one member, each flat (parameters,) as in ``workers.training.optimiser``."""
 
     weights: Tensor
     first: Tensor

@@ -13,8 +13,8 @@ from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
 from search_space.architectures.linear import LinearFilter
-from workers.recipe import LOSSES, Recipe
-from workers.whitening import convs
+from workers.training.recipe import LOSSES, Recipe
+from workers.training.whitening import convs
 
 COLUMNS = 48
 """Columns of the last layer made at once, about: their maps stay in a core's second-level cache."""

@@ -8,12 +8,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from workers.descent import flat, inverses_at, rule_of
 from workers.packs.compiled import library
 from workers.packs.engine import State
 from workers.packs.layout import net_of, program
-from workers.recipe import Recipe
-from workers.whitening import gain
+from workers.training.optimiser import flat, inverses_at, rule_of
+from workers.training.recipe import Recipe
+from workers.training.whitening import gain
 
 UNITS = 8
 """Pieces of work a step is cut into at least, where members are few; more would wait less and pack weights more."""

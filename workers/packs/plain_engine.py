@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from workers.descent import Descent
 from workers.packs.engine import State
-from workers.recipe import Recipe
-from workers.training import inner, loss_of
+from workers.training.optimiser import Descent
+from workers.training.recipe import Recipe
+from workers.training.train import inner, loss_of
 
 
 class PlainEngine:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from search_space.config import Config
-from workers.recipe import Recipe, recipe_for
+from workers.training.recipe import Recipe, recipe_for
 
 ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR")
 WASTE = 1.6

@@ -17,7 +17,7 @@ from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
 from search_space.architectures.linear import LinearFilter
-from workers.descent import split, trained
+from workers.training.optimiser import split, trained
 
 Shape = tuple[int, ...]
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.descent import cosine_basis, inverses_at, rule_of
 from workers.packs.engine import State
 from workers.packs.stack import Stack
-from workers.recipe import Recipe
-from workers.training import inner
-from workers.whitening import gain, orthogonal
+from workers.training.optimiser import cosine_basis, inverses_at, rule_of
+from workers.training.recipe import Recipe
+from workers.training.train import inner
+from workers.training.whitening import gain, orthogonal
 
 
 class StackedEngine:

@@ -19,7 +19,7 @@ from workers.packs.plain_engine import PlainEngine
 from workers.packs.plan import plan_packs
 from workers.packs.stack import structure_of
 from workers.packs.stacked_engine import StackedEngine
-from workers.recipe import Recipe
+from workers.training.recipe import Recipe
 
 SHARE = 0.5
 """Of the free memory, what a team may plan with."""

@@ -12,15 +12,15 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
-from workers.descent import pour, trained
-from workers.images import ImageSet
+from workers.data.image_set import ImageSet
 from workers.packs.engine import Engine, Member, State
 from workers.packs.plan import macs
 from workers.packs.teams import build
-from workers.patches import PatchSampler
-from workers.recipe import Recipe
-from workers.start import fit
-from workers.training import (
+from workers.training.initialisation import fit
+from workers.training.optimiser import pour, trained
+from workers.training.patches import PatchSampler
+from workers.training.recipe import Recipe
+from workers.training.train import (
     CHECK_EVERY,
     START_PATCHES,
     Diverged,
@@ -32,7 +32,7 @@ from workers.training import (
     read_checkpoint,
     to_checkpoint,
 )
-from workers.whitening import probe
+from workers.training.whitening import probe
 
 Result = Trained | Exception
 """A member's result: Trained, or Diverged, or what else kept it from being trained (MemoryError, BadWeights)."""

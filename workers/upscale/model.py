@@ -16,12 +16,12 @@ from search_space import parse_id
 from search_space.config import Config
 from search_space.describe import describe
 from search_space.errors import BadConfig, BadWeights
-from workers.deploy import deployed
+from workers.data.luma import luma
 from workers.export import Metadata, onnx_runner
-from workers.luma import luma
+from workers.export.deployed_form import deployed
+from workers.training.weights import MAX_BYTES, load
 from workers.upscale.colour import bicubic_rows, colour, join, to_uint8
 from workers.upscale.tiles import TILE, Network, run_tiled, strips
-from workers.weights import MAX_BYTES, load
 
 
 @dataclass(frozen=True)

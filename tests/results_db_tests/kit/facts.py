@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from results_db.rows import Claim
+from results_db.records import Claim
 from results_db.store import Store
 from search_space.facts import Artifact, Done, Failed, Failure, Quality, Speed, TrialKey
 

@@ -66,7 +66,7 @@ def test_on_the_published_table_the_default_is_far_above_random() -> None:
     path = published_file()
     if path is None:
         pytest.skip("the published table is not here (development material; set EDGE_SWEEP_SHARED)")
-    from results_db import published
+    from results_db.foreign import published
 
     found = of_facts(published.read(path), "AGX", "BSDS100", 2)
     assert len(found.values) == 395

@@ -66,7 +66,7 @@ struct Turned {  // filters trained by their cosine coefficients
     int start, rows, side;
 };
 
-// A layer that takes orthogonal steps on white inputs, as workers/whitening.py.
+// A layer that takes orthogonal steps on white inputs, as workers/training/whitening.py.
 struct Layer {
     int start, rows, width, bias;
     float gain;

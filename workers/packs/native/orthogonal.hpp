@@ -1,4 +1,4 @@
-// Orthogonal steps of a layer on white inputs: workers/whitening.py in loops. Matrices are dense, row by row.
+// Orthogonal steps of a layer on white inputs: workers/training/whitening.py in loops. Matrices are dense, row by row.
 #pragma once
 #include "nets.hpp"
 #include <cmath>

@@ -293,7 +293,7 @@ double run(const Pack& p, const Member& m, int chunk, const float* weights, floa
     return m.hidden.empty() ? one_layer(p, m, chunk, weights, grad, s) : deep(p, m, chunk, weights, grad, s, lr);
 }
 
-// Rows of filter taps into cosine coefficients (DCT-II, orthonormal), or back; as workers/descent.py.
+// Rows of filter taps into cosine coefficients (DCT-II, orthonormal), or back; as workers/training/optimiser.py.
 void turn(const Pack& p, const Member& m, float* vector, bool back) {
     float row[MOST_TAPS];
     for (const Turned& t : m.turned) {

@@ -1,0 +1,58 @@
+"""Figures to files: PNG, SVG or PDF, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.charts import style
+from search_space.errors import SweepError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": "edge-sweep"},
+    "svg": {"Creator": "edge-sweep", "Date": None},
+    "pdf": {"Creator": "edge-sweep", "CreationDate": None},
+}
+
+
+def check(path: Path) -> str:
+    """The format a path asks for; raises SweepError for another one or a folder that is not there."""
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in FORMATS:
+        raise SweepError(f"{path}: cannot draw {path.suffix or 'a file without ending'} (choose .png, .svg or .pdf)")
+    return kind
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure; the same data gives the same bytes. Raises SweepError where nothing can be written."""
+    kind = check(path)
+    with style.applied():
+        write(path, lambda file: figure.savefig(file, format=kind, metadata=_METADATA[kind]))
+
+
+def write(path: Path, fill: Any) -> None:
+    """Call ``fill(file)`` on a binary file beside ``path`` and put it in place when it is whole.
+
+    Raises SweepError for a folder that is missing or read-only; what was there before stays.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                fill(file)
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(name).chmod(0o666 & ~umask)
+            Path(name).replace(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SweepError(f"cannot write {path}: {error.strerror or error}") from None

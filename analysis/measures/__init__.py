@@ -1,0 +1,1 @@
+"""Pure functions on points: frontier, hypervolume, knee, agreement, the best within a budget."""

@@ -1,0 +1,69 @@
+"""Which model to ship: the frontier of the models that fit a budget, and the best of them; pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analysis.measures.frontier import frontier
+from analysis.reading.axes import Axis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What fits, and the pick."""
+
+    frontier: tuple[Mapping[str, Any], ...]
+    """Rows of the results, fastest first, that no other row that fits beats in speed and quality."""
+    pick: Mapping[str, Any] | None
+    """The best in quality of those; None when nothing fits."""
+    considered: int
+    """Models with a speed and a quality."""
+    unknown_power: int
+    """Models left out because a power limit was asked for and their power is not known."""
+
+
+def choose(table: pd.DataFrame, metric: Axis, min_fps: float | None = None, max_watts: float | None = None) -> Choice:
+    """The choice among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
+
+    The limits come first: a model that is beaten only by ones that draw too much power stays in the running.
+    """
+    complete = table[table["fps"].notna() & table[metric.column].notna()]
+    fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
+    unknown = 0
+    if max_watts is not None:
+        unknown = int(fits["power_w"].isna().sum())
+        fits = fits[fits["power_w"] <= max_watts]
+    found = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better))
+    rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(found.members)].to_dict("records"))
+    pick = None
+    if rows:
+        sign = 1 if metric.more_is_better else -1
+        pick = max(rows, key=lambda row: (sign * row[metric.column], row["fps"]))
+    return Choice(rows, pick, len(complete), unknown)
+
+
+def fact(row: Mapping[str, Any], metric: Axis) -> dict[str, Any]:
+    """A row as ``sweep best --json`` gives it: known figures by plain names, None for unknown ones."""
+
+    def number(name: str) -> float | None:
+        value = row.get(name)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    parameters = number("parameters")
+    return {
+        "config": row["config"],
+        "fps": number("fps"),
+        metric.name: number(metric.column),
+        "power_w": number("power_w"),
+        "energy_j": number("energy_j"),
+        "memory_mib": number("memory_mib"),
+        "parameters": None if parameters is None else int(parameters),
+        "backend": row.get("backend"),
+        "precision": row.get("precision"),
+    }

@@ -1,0 +1,315 @@
+"""Results as pandas frames: what ``analysis`` draws from."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
+
+from results_db.connection.engine import BINARY
+from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
+from results_db.states import State
+from results_db.tables.trials import of_sweep, sweep_id
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from results_db.store import Store
+
+MOST_JOINS = 40
+"""SQLite joins at most 64 tables in a query."""
+SPEED_COLUMNS = (
+    "config",
+    "device",
+    "backend",
+    "precision",
+    "protocol",
+    "source",
+    "fps",
+    "seconds_median",
+    "seconds_iqr",
+    "seconds_min",
+    "runs",
+    "power_w",
+    "energy_j",
+    "memory_mib",
+    "temperature_c",
+    "cpu_percent",
+    "measured_at",
+)
+RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
+"""Columns of speeds whose names a trial's columns have too."""
+OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")
+"""Columns of ``results`` that are empty for a model without a speed."""
+DETAILS = ("recipe", "node", "flags")
+"""Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
+TRIAL_COLUMNS = (
+    "id",
+    "config",
+    "source",
+    "seed",
+    "recipe",
+    "seconds",
+    "steps",
+    "node",
+    "flags",
+    "parameters",
+    "finished_at",
+)
+
+
+def results(
+    store: Store,
+    sweep: int | str | None = None,
+    source: str | None = None,
+    device: str | None = None,
+    backend: str | None = None,
+    precision: str | None = None,
+    protocol: str | None = None,
+    metrics: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """One row a (finished trial, quality protocol, speed measurement); NaN where something is not known.
+
+    Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
+    elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
+    1970), ``protocol`` (of the quality), ``psnr:Set5`` and its like, then ``device, backend, precision,
+    speed_protocol, speed_source, fps, seconds_median, ..., power_w`` (W), ``energy_j`` (J a frame),
+    ``memory_mib, temperature_c, cpu_percent, measured_at``.
+
+    Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
+    ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
+    ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
+    ``source`` and ``protocol`` choose trials and their quality. ``metrics`` (``["psnr:Set5"]``; None: all) says
+    which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast;
+    ``recipe``, ``node`` and ``flags`` are left out as well.
+    """
+    speeds = {"device": device, "backend": backend, "precision": precision}
+    return store.database.read(lambda c: _results(c, sweep, source, speeds, protocol, metrics))
+
+
+def _results(
+    connection: Connection,
+    wanted: int | str | None,
+    source: str | None,
+    speed_filter: dict[str, str | None],
+    protocol: str | None,
+    metrics: Sequence[str] | None,
+) -> pd.DataFrame:
+    number = narrowing(connection, wanted)
+    trials = _trials(connection, number, source, metrics is None)
+    figures = _quality(connection, number, protocol, metrics)
+    table = _beside(trials, figures)
+    names = list(figures.columns[2:])
+    table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
+    first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
+    first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
+    first = [column for column in first if metrics is None or column not in DETAILS]
+    return table[[*first, *[column for column in table.columns if column not in first]]]
+
+
+def narrowing(connection: Connection, wanted: int | str | None) -> int | None:
+    """The id of the sweep whose trials are to be looked up; None where every trial there is will do.
+
+    Raises StoreError for a sweep that is not there.
+    """
+    number = None if wanted is None else sweep_id(connection, wanted)
+    # Every trial is of the one sweep there is: no need to look each up.
+    return None if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1 else number
+
+
+def with_speeds(
+    connection: Connection, table: pd.DataFrame, chosen: dict[str, str | None], orphans: bool
+) -> pd.DataFrame:
+    """Rows of trials with each speed of their config beside them (and, on demand, speeds without a trial), and
+    ``family`` and ``scale`` of each config."""
+    import pandas as pd
+
+    speeds = _speeds(connection, chosen)
+    alone = speeds[~speeds["config"].isin(table["config"])] if orphans else speeds[:0]
+    table = table.merge(speeds, on="config", how="left")
+    if len(alone):
+        table = pd.concat([table, alone], ignore_index=True)
+    codes, ids = pd.factorize(table["config"])
+    parts = pd.Series(ids, dtype="str").str.extract(r"^([^_]+)_s(\d+)")
+    table["family"] = parts[0].take(codes).array
+    table["scale"] = parts[1].astype("int64").to_numpy()[codes]
+    return table
+
+
+def _beside(trials: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
+    """Trials with their figures, a row a protocol; where both name the same trials in order nothing is looked up."""
+    import numpy as np
+    import pandas as pd
+
+    if len(trials) == len(figures) and np.array_equal(trials["trial"].to_numpy(), figures["trial"].to_numpy()):
+        return pd.concat([trials, figures.drop(columns="trial").set_axis(trials.index)], axis=1)
+    return trials.merge(figures, on="trial", how="left")
+
+
+def _trials(connection: Connection, number: int | None, source: str | None, details: bool) -> pd.DataFrame:
+    sources = set(connection.execute(select(sweep.c.source)).scalars())
+    # Where every sweep is of one source, so is every trial: a text less to read for each.
+    known = sources.pop() if len(sources) == 1 else None
+    left_out = {*(() if details else DETAILS), *(("source",) if known else ())}
+    columns = [trial.c[name] for name in TRIAL_COLUMNS if name not in left_out]
+    query: Any = select(*columns).where(trial.c.state == str(State.DONE))
+    if source is not None:
+        query = query.where(trial.c.source == str(source))
+    query = of_sweep(query, number)
+    table = fetch(connection, query.order_by(trial.c.id)).rename(columns={"id": "trial"})
+    if known:
+        table["source"] = known
+    table["sweep"] = _sweep_names(connection, table["trial"], number)
+    return table
+
+
+def _sweep_names(connection: Connection, trials: pd.Series[int], number: int | None) -> Any:
+    """The name of the (first) sweep of each trial."""
+    names = {row[0]: row[1] for row in connection.execute(select(sweep.c.id, sweep.c.name))}
+    if number is not None:
+        return names[number]
+    if len(names) == 1:
+        return next(iter(names.values()))
+    first = select(sweep_trial.c.trial_id, func.min(sweep_trial.c.sweep_id).label("first")).group_by(
+        sweep_trial.c.trial_id
+    )
+    owners = fetch(connection, first).set_index("trial_id")["first"]
+    return trials.map(owners).map(names)
+
+
+def _quality(
+    connection: Connection, number: int | None, protocol: str | None, metrics: Sequence[str] | None
+) -> pd.DataFrame:
+    """A row a (trial, protocol), a column a ``metric:dataset``; the database turns rows into columns."""
+    import pandas as pd
+
+    kinds = kinds_of_figures(connection, protocol, metrics)
+    turn = _by_grouping if connection.dialect.name == "postgresql" else _by_joins
+    tables = []
+    for of_protocol, columns in kinds.items():
+        names = list(columns)
+        table = None
+        for start in range(0, len(names), MOST_JOINS):
+            part = fetch(connection, turn({name: columns[name] for name in names[start : start + MOST_JOINS]}, number))
+            table = part if table is None else table.merge(part, on="trial", how="outer")
+        assert table is not None
+        table = table.dropna(how="all", subset=names)
+        table.insert(1, "protocol", of_protocol)
+        if len(table):
+            tables.append(table)
+    if not tables:
+        return pd.DataFrame({"trial": pd.Series(dtype="int64"), "protocol": pd.Series(dtype="str")})
+    return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+
+
+def kinds_of_figures(
+    connection: Connection, protocol: str | None, metrics: Sequence[str] | None
+) -> dict[str, dict[str, int]]:
+    """The number of each quality column by protocol: ``{"y-v1": {"psnr:Set5": 3}}``."""
+    query = select(measure.c.id, measure.c.protocol, measure.c.metric, measure.c.dataset).order_by(measure.c.id)
+    if protocol is not None:
+        query = query.where(measure.c.protocol == protocol)
+    kinds: dict[str, dict[str, int]] = {}
+    for named, of_protocol, metric, dataset in connection.execute(query):
+        if metrics is None or f"{metric}:{dataset}" in metrics:
+            kinds.setdefault(of_protocol, {})[f"{metric}:{dataset}"] = named
+    return kinds
+
+
+def _by_joins(columns: dict[str, int], number: int | None) -> Any:
+    """SQLite: look each figure up by its key; half the time of grouping a million rows."""
+    query: Any = select(trial.c.id.label("trial")).where(trial.c.state == str(State.DONE))
+    for name, named in columns.items():
+        figure = quality.alias()
+        query = query.add_columns(figure.c.value.label(name))
+        query = query.outerjoin_from(trial, figure, and_(figure.c.trial_id == trial.c.id, figure.c.measure_id == named))
+    return of_sweep(query, number).order_by(trial.c.id)
+
+
+def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
+    """PostgreSQL: one pass over the figures, in parallel."""
+    values = [func.max(quality.c.value).filter(quality.c.measure_id == n).label(name) for name, n in columns.items()]
+    query: Any = select(quality.c.trial_id.label("trial"), *values).where(quality.c.measure_id.in_(columns.values()))
+    if number is not None:
+        query = query.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
+        query = query.where(sweep_trial.c.sweep_id == number)
+    return query.group_by(quality.c.trial_id).order_by(quality.c.trial_id)
+
+
+def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFrame:
+    query = select(*[speed.c[name] for name in SPEED_COLUMNS]).order_by(speed.c.id)
+    for name, value in chosen.items():
+        if value is not None:
+            query = query.where(speed.c[name] == value)
+    table = fetch(connection, query)
+    return table.rename(columns=RENAMED)
+
+
+def measures(store: Store, protocol: str | None = None) -> dict[str, list[str]]:
+    """The quality columns there may be: ``{"psnr:Set5": [protocol, ...]}``, without reading a figure."""
+    query = select(measure.c.metric, measure.c.dataset, measure.c.protocol).order_by(measure.c.id)
+    found: dict[str, list[str]] = {}
+    for metric, dataset, of_protocol in store.database.read(lambda c: c.execute(query).all()):
+        if protocol is None or protocol == of_protocol:
+            found.setdefault(f"{metric}:{dataset}", []).append(of_protocol)
+    return found
+
+
+def attempts(store: Store, sweep: int | str | None = None) -> pd.DataFrame:
+    """One row an attempt: ``trial, number, config, state, owner, node, started_at, ended_at, outcome, failure, error,
+    seconds, steps`` (times in s since 1970)."""
+    columns = ("owner", "node", "started_at", "ended_at", "outcome", "failure", "error", "seconds", "steps")
+
+    def work(connection: Connection) -> pd.DataFrame:
+        number = None if sweep is None else sweep_id(connection, sweep)
+        query: Any = select(
+            attempt.c.trial_id.label("trial"),
+            attempt.c.number,
+            trial.c.config,
+            trial.c.state,
+            *[attempt.c[name] for name in columns],
+        ).join(trial, trial.c.id == attempt.c.trial_id)
+        return fetch(connection, of_sweep(query, number).order_by(attempt.c.started_at))
+
+    return store.database.read(work)
+
+
+def fetch(connection: Connection, query: Select[Any]) -> pd.DataFrame:
+    """A query's rows as a frame, with no object a row."""
+    import pandas as pd
+
+    result = connection.execute(query, execution_options={BINARY: True})
+    names = list(result.keys())
+    kinds = [column.type for column in query.selected_columns]
+    assert result.cursor is not None
+    with _no_collection():
+        columns = list(zip(*result.cursor.fetchall(), strict=True)) or [()] * len(names)
+    table = {name: _column(values, kind) for name, values, kind in zip(names, columns, kinds, strict=True)}
+    return pd.DataFrame(table)
+
+
+def _column(values: tuple[Any, ...], kind: Any) -> Any:
+    """Values of one SQL type: NULL is NaN among numbers, missing among texts; whole numbers stay whole if known."""
+    import numpy as np
+    import pandas as pd
+
+    if not isinstance(kind, Double | Integer):
+        return pd.Series(values, dtype="str")
+    if isinstance(kind, Integer) and None not in values:
+        return np.array(values, dtype="int64")
+    return np.array(values, dtype="float64")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the cycle collector, which would walk a hundred thousand new rows several times over."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()

@@ -1,0 +1,1 @@
+"""Statements on the tables: trials, leases, outcomes, history, speeds, imported quality."""

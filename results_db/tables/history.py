@@ -1,0 +1,124 @@
+"""What went wrong and when: attempts, last failures, events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, update
+
+from results_db.connection import clock
+from results_db.records import AttemptRow, EventRow, utc
+from results_db.schema import attempt, event, trial
+from results_db.states import Event, State, next_state, sources
+from results_db.tables.leases import chunks, in_states
+from results_db.tables.trials import of_sweep
+from search_space.facts import Failure
+
+_ATTEMPT = (
+    attempt.c.trial_id,
+    attempt.c.number,
+    trial.c.config,
+    attempt.c.owner,
+    attempt.c.node,
+    attempt.c.started_at,
+    attempt.c.ended_at,
+    attempt.c.outcome,
+    attempt.c.failure,
+    attempt.c.error,
+    attempt.c.traceback,
+    attempt.c.seconds,
+    attempt.c.steps,
+    attempt.c.detail,
+)
+
+
+def _attempt(row: Sequence[Any]) -> AttemptRow:
+    number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row
+    return AttemptRow(
+        number,
+        count,
+        config,
+        owner,
+        node,
+        utc(start),
+        utc(end) if end is not None else None,
+        outcome,
+        Failure(failure) if failure else None,
+        error,
+        trace,
+        seconds,
+        steps,
+        json.loads(detail),
+    )
+
+
+def attempts(connection: Connection, of: int | str | None, sweep_number: int | None) -> list[AttemptRow]:
+    """Attempts at a trial (by id), a config (by name) or all, oldest first."""
+    query = select(*_ATTEMPT).join(trial, trial.c.id == attempt.c.trial_id)
+    if isinstance(of, int):
+        query = query.where(attempt.c.trial_id == of)
+    elif of is not None:
+        query = query.where(trial.c.config == of)
+    query = of_sweep(query, sweep_number)
+    query = query.order_by(attempt.c.trial_id, attempt.c.number)
+    return [_attempt(tuple(row)) for row in connection.execute(query)]
+
+
+def failed_attempts(connection: Connection, trial_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
+    """Attempts of these trials that brought a failure, by trial, oldest first."""
+    found: dict[int, list[AttemptRow]] = {}
+    for some in chunks(trial_ids):
+        query = select(*_ATTEMPT).join(trial, trial.c.id == attempt.c.trial_id)
+        query = query.where(attempt.c.trial_id.in_(some), attempt.c.outcome == "failed")
+        for row in connection.execute(query.order_by(attempt.c.trial_id, attempt.c.number)):
+            one = _attempt(tuple(row))
+            found.setdefault(one.trial, []).append(one)
+    return found
+
+
+def failures(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
+    """The newest attempt of each trial that is failed."""
+    query = (
+        select(*_ATTEMPT)
+        .join(trial, and_(trial.c.id == attempt.c.trial_id, trial.c.attempt == attempt.c.number))
+        .where(trial.c.state == str(State.FAILED))
+    )
+    query = of_sweep(query, sweep_number)
+    return [_attempt(tuple(row)) for row in connection.execute(query.order_by(attempt.c.trial_id))]
+
+
+def events(connection: Connection, trial_id: int | None, limit: int) -> list[EventRow]:
+    """The newest ``limit`` events of a trial (None: of all), oldest first."""
+    query = select(event.c.at, event.c.trial_id, event.c.kind, event.c.detail).order_by(event.c.id.desc()).limit(limit)
+    if trial_id is not None:
+        query = query.where(event.c.trial_id == trial_id)
+    rows = connection.execute(query).all()
+    return [EventRow(utc(at), number, kind, detail) for at, number, kind, detail in reversed(rows)]
+
+
+def retry(
+    connection: Connection, trial_ids: Sequence[int] | None, failure: Failure | None, sweep_number: int | None
+) -> list[int]:
+    """Make failed trials pending again; returns their ids."""
+    state = str(next_state(State.FAILED, Event.RETRY))
+    wanted = [source for source in sources(Event.RETRY) if source is State.FAILED]
+    query = select(trial.c.id).where(in_states(wanted))
+    if failure is not None:
+        query = query.where(trial.c.failure == str(failure))
+    query = of_sweep(query, sweep_number)
+    query = query.order_by(trial.c.id).with_for_update(of=trial)
+    if trial_ids is None:
+        ids = list(connection.execute(query).scalars())
+    else:
+        ids = [n for some in chunks(trial_ids) for n in connection.execute(query.where(trial.c.id.in_(some))).scalars()]
+    at = clock.now(connection)
+    for some in chunks(ids):
+        connection.execute(update(trial).where(trial.c.id.in_(some)).values(state=state, finished_at=None))
+    if ids:
+        rows = [
+            {"at": at, "trial_id": number, "kind": "retry", "detail": "asked for another attempt"} for number in ids
+        ]
+        connection.execute(event.insert(), rows)
+    return ids

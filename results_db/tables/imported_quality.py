@@ -1,0 +1,72 @@
+"""Figures that no attempt of ours made: published ones, and weights evaluated again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from results_db.connection import clock
+from results_db.records import Added, Source
+from results_db.schema import quality, trial
+from results_db.states import State
+from results_db.tables.leases import chunks
+from results_db.tables.outcomes import write_quality
+from results_db.tables.speeds import measure_ids
+from results_db.tables.trials import plan, trial_ids
+from search_space.facts import Quality, TrialKey
+
+
+def add(
+    connection: Connection,
+    sweep_number: int,
+    figures: Sequence[Quality],
+    source: Source,
+    label: str,
+    parameters: Mapping[str, int],
+) -> Added:
+    """See ``Store.add_qualities``."""
+    by_config: dict[str, list[Quality]] = {}
+    for figure in figures:
+        by_config.setdefault(figure.config, []).append(figure)
+    keys = {config: TrialKey(config, 0, label, label, label) for config in by_config}
+    plan(connection, sweep_number, keys.values(), source)
+    ids = trial_ids(connection, keys.values())
+    at = clock.now(connection)
+    made = [{"t": ids[key], "p": parameters.get(config), "finished": at} for config, key in keys.items()]
+    if made:
+        connection.execute(
+            update(trial)
+            .where(trial.c.id == bindparam("t"), trial.c.state != str(State.DONE))
+            .values(state=str(State.DONE), parameters=bindparam("p"), finished_at=bindparam("finished")),
+            made,
+        )
+    return add_to_trials(connection, [(ids[keys[config]], of_config) for config, of_config in by_config.items()])
+
+
+def add_to_trials(connection: Connection, facts: Sequence[tuple[int, Sequence[Quality]]]) -> Added:
+    """Write figures of finished trials; those that are there stay. Counts new, same and different ones."""
+    named = measure_ids(connection, [figure for _, figures in facts for figure in figures])
+    before: dict[tuple[int, int], float | None] = {}
+    for some in chunks(number for number, _ in facts):
+        query = select(quality.c.trial_id, quality.c.measure_id, quality.c.value).where(quality.c.trial_id.in_(some))
+        before |= {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    new = same = different = 0
+    for number, figures in facts:
+        for figure in figures:
+            key = (number, named[figure.dataset, figure.metric, figure.protocol])
+            if key not in before:
+                new += 1
+            elif _equal(before[key], figure.value):
+                same += 1
+            else:
+                different += 1
+    write_quality(connection, facts)
+    return Added(new, same, different)
+
+
+def _equal(stored: float | None, value: float) -> bool:
+    if stored is None or math.isnan(value):
+        return stored is None and math.isnan(value)
+    return math.isclose(stored, value, rel_tol=1e-12)

@@ -1,0 +1,168 @@
+"""Connecting to Ray, and saying at once when the cluster cannot do what is asked."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_space.errors import SweepError
+
+OBJECT_STORE_BYTES = 512 * 2**20
+ANSWER_S = 5.0
+"""How long a head may take to accept a connection."""
+TRIES = 3
+PASSING = ("timed out during startup", "Initialization failure from server")
+"""Ray gives its own processes 30 s to start, which a busy machine may need more than once; a head's client server
+takes a process that is not there at once for one that failed."""
+PACKAGES = ("search_space", "workers", "sweep")
+"""What a worker on another machine needs of ours; it travels as a zip through Ray."""
+QUICK_HEALTH = {
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "500",
+    "RAY_health_check_timeout_ms": "1000",
+    "RAY_health_check_failure_threshold": "4",
+}
+"""For a cluster of our own: a dead node is noticed after some 3 s, not 13."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of the cluster."""
+
+    name: str
+    cpus: float
+    gpus: float
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes that are alive."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def cpus(self) -> float:
+        """In all."""
+        return sum(node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        """In all."""
+        return sum(node.gpus for node in self.nodes)
+
+    def slots(self, cpus: float, gpus: float) -> int:
+        """Workers of ``cpus`` CPUs and ``gpus`` GPUs that fit, each on one node."""
+        return sum(_fits(node, cpus, gpus) for node in self.nodes)
+
+
+def _fits(node: Node, cpus: float, gpus: float) -> int:
+    by_cpu = int(node.cpus / cpus + 1e-9) if cpus else 10**6
+    return min(by_cpu, int(node.gpus / gpus + 1e-9)) if gpus else by_cpu
+
+
+def connect(address: str, cpus: int | None = None) -> Cluster:
+    """Join the cluster at ``address`` (``auto``, ``HOST:PORT``, ``ray://HOST:PORT``) or start one here (``local``).
+
+    Raises SweepError when it does not answer, refuses our token, or runs another Ray or Python version.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    if address == "local":
+        for name, value in QUICK_HEALTH.items():
+            os.environ.setdefault(name, value)
+    else:
+        _knock(address)
+    import ray
+
+    if ray.is_initialized():
+        return size()
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if address == "local":
+        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+    else:
+        options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
+    for left in reversed(range(TRIES)):
+        try:
+            ray.init(address=address, **options)
+            break
+        except Exception as error:  # Ray raises a plain Exception when its own processes were too slow
+            if left and any(words in str(error) for words in PASSING):
+                ray.shutdown()
+                continue
+            text = [line for line in str(error).strip().splitlines() if line.strip()]
+            raise SweepError(f"the Ray cluster at {address} cannot be used: {text[0] if text else error!r}") from None
+    return size()
+
+
+def our_code() -> list[Path]:
+    """The folders of our packages a worker needs, as they lie here."""
+    root = Path(__file__).parents[2]
+    return [root / name for name in PACKAGES]
+
+
+def _knock(address: str) -> None:
+    """Raise SweepError when nothing listens at ``address``; Ray itself may try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        if address.startswith("ray://") or (address != "auto" and ":" in address):
+            raise SweepError(
+                f"{address!r} is not an address of a Ray cluster (HOST:PORT, ray://HOST:PORT, auto, local)"
+            )
+        if address != "auto":
+            raise SweepError(f"unknown address {address!r} (choose from local, auto, HOST:PORT, ray://HOST:PORT)")
+        return
+    try:
+        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S)):
+            return
+    except OSError as error:
+        raise SweepError(
+            f"the Ray cluster at {address} cannot be used: {error.strerror or error}; "
+            "is its head running (`ray start --head`), and is the port open?"
+        ) from None
+
+
+def size() -> Cluster:
+    """What the connected cluster has. Raises SweepError when it does not answer."""
+    import ray
+
+    try:
+        nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise SweepError(f"the Ray cluster does not answer: {type(error).__name__}") from None
+    return Cluster(
+        tuple(
+            Node(node["NodeID"], float(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
+            for node in nodes
+            if node["Alive"]
+        )
+    )
+
+
+def check(cluster: Cluster, cpus: float, gpus: float) -> None:
+    """Raise SweepError when no node can hold a worker of ``cpus`` CPUs and ``gpus`` GPUs."""
+    if cluster.slots(cpus, gpus):
+        return
+    for name, wanted, most in (
+        ("CPUs", cpus, max((n.cpus for n in cluster.nodes), default=0.0)),
+        ("GPUs", gpus, max((n.gpus for n in cluster.nodes), default=0.0)),
+    ):
+        if wanted > most:
+            raise SweepError(
+                f"a worker asks for {wanted:g} {name} but the cluster has {most:g} on its largest node "
+                f"({len(cluster.nodes)} node(s)); ask for less (--cpus-per-worker, --gpus-per-worker) or add nodes"
+            )
+    raise SweepError(f"no node has both {cpus:g} CPUs and {gpus:g} GPUs for a worker; ask for less or add nodes")
+
+
+def disconnect() -> None:
+    """Leave the cluster (and stop it, if it was started here)."""
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()

@@ -1,0 +1,112 @@
+"""How long a sweep will take: from what the store remembers, or from a short probe on this machine."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search_space import parse_id
+from search_space.config import Config
+from search_space.describe import describe
+from search_space.facts import TrialKey
+from workers.training.recipe import Recipe
+from workers.training.train import initial_module, inner, loss_of
+
+PROBE_S = 0.7
+"""About what the probe may take for each of its configs."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Seconds of work in all, were it done by one worker of this kind, and how we know."""
+
+    seconds: float
+    how: str
+
+    def on(self, workers: int) -> float:
+        """Seconds with so many workers, no better than if the work could be cut freely."""
+        return self.seconds / max(1, workers)
+
+
+def from_history(keys: Sequence[TrialKey], seconds: Mapping[str, float]) -> Estimate | None:
+    """Judged by trials of the same sweep that are done: ``seconds`` by config id. None when there are too few (3).
+
+    A config without a figure of its own takes the median seconds per multiply-add of those that have one.
+    """
+    rates = [value / describe(parse_id(config)).macs_full_hd for config, value in seconds.items() if value > 0]
+    if len(rates) < 3:
+        return None
+    rate = statistics.median(rates)
+    total = sum(seconds.get(key.config) or rate * describe(parse_id(key.config)).macs_full_hd for key in keys)
+    return Estimate(total, f"judged by {len(rates)} finished trials")
+
+
+def probe(keys: Sequence[TrialKey], recipe: Recipe) -> Estimate:
+    """Time a few training steps of a cheap, a middling and a costly config here, one thread, and draw a line.
+
+    Seconds a step are taken as a + b * multiply-adds; what comes out is for one CPU worker that trains each alone.
+    """
+    trained = [key for key in keys if describe(parse_id(key.config)).parameters and "Bicubic" not in key.config]
+    if not trained or not recipe.steps:
+        return Estimate(0.0, "there is nothing to train")
+    by_cost = sorted({key.config for key in trained}, key=lambda config: _macs(parse_id(config)))
+    chosen = [by_cost[0], by_cost[len(by_cost) // 2], by_cost[-1]]
+    points = [(float(_macs(parse_id(config))), _seconds_a_step(parse_id(config), recipe)) for config in chosen]
+    slope, base = _line(points)
+    total = sum(recipe.steps * max(1e-6, base + slope * _macs(parse_id(key.config))) for key in trained)
+    return Estimate(
+        total, f"judged by a few steps each of {', '.join(dict.fromkeys(chosen))} here, each alone on one CPU"
+    )
+
+
+def _macs(config: Config) -> int:
+    return describe(config).macs_full_hd
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    if len({x for x, _ in points}) < 2:
+        return 0.0, statistics.mean(y for _, y in points)
+    fit = statistics.linear_regression([x for x, _ in points], [y for _, y in points])
+    return max(0.0, fit.slope), fit.intercept
+
+
+def _seconds_a_step(config: Config, recipe: Recipe) -> float:
+    """Forward, backward and update on random patches of the recipe's size."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        module = initial_module(config, 0)
+        optimiser = torch.optim.Adam(module.parameters(), lr=1e-6)
+        low = torch.rand(recipe.batch, 1, recipe.patch, recipe.patch)
+        high = torch.rand(recipe.batch, 1, config.scale * recipe.patch, config.scale * recipe.patch)
+        border = recipe.border * config.scale
+        times: list[float] = []
+        until = time.perf_counter() + PROBE_S
+        while len(times) < 3 or (time.perf_counter() < until and len(times) < 12):
+            began = time.perf_counter()
+            optimiser.zero_grad(set_to_none=True)
+            loss_of(recipe.loss, inner(module(low), border), inner(high, border)).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            times.append(time.perf_counter() - began)
+        return statistics.median(times[1:])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def in_words(seconds: float) -> str:
+    """For people.
+
+    >>> in_words(42), in_words(600), in_words(9000), in_words(400000)
+    ('42 s', '10 min', '2.5 h', '4.6 days')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"

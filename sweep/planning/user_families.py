@@ -1,0 +1,84 @@
+"""A user's own families in a stored sweep: kept as text, recalled by a resume, compared by a second run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from results_db.connection.urls import password_line
+from results_db.records import SweepRow
+from search_space.config import Config, parse_id
+from search_space.errors import BadConfig, StoreError, SweepError
+from search_space.registry import families
+from search_space.user_code import UserCode, install, loaded
+
+
+def settings_of(codes: Iterable[UserCode]) -> list[dict[str, str]]:
+    """The files as a sweep keeps them, to the letter. Raises SweepError for one that holds a password."""
+    listed = list(codes)
+    for code in listed:
+        line = password_line(code.source)
+        if line:
+            raise SweepError(
+                f"{code.path}:{line} holds an address with a password, and the file's text is kept in the database: "
+                "read the password from the environment instead"
+            )
+    return [asdict(code) for code in listed]
+
+
+def recall(row: SweepRow) -> None:
+    """Install the families that a stored sweep came with."""
+    for fields in row.settings.get("user_code", ()):
+        install(UserCode(**fields))
+
+
+def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
+    """The config of an id; a family that is not known here is taken from a sweep in ``db`` that has this config.
+
+    **That runs the Python file which came with the sweep**, as ``sweep resume`` does. Raises BadConfig when no
+    sweep (or not the one named) knows it either.
+    """
+    from results_db.store import Store
+
+    try:
+        return parse_id(config_id)
+    except BadConfig as unknown:
+        try:
+            with Store.open(db, readonly=True) as store:
+                rows = [store.sweep(sweep)] if sweep else list(reversed(store.sweeps()))
+                for row in rows:
+                    if row.settings.get("user_code") and any(t.key.config == config_id for t in store.trials(row.id)):
+                        recall(row)
+                        return parse_id(config_id)
+        except StoreError:
+            # Without a database the id is what is wrong.
+            pass
+        raise unknown
+
+
+def with_families() -> list[UserCode]:
+    """Those of the loaded user files that define a family; the others only list configs."""
+    modules = {cls.__module__ for cls in families().values()}
+    return [code for code in loaded() if code.module in modules]
+
+
+def digest() -> str:
+    """Of the text of all families of the user's own here; empty without one."""
+    sources = sorted({code.source for code in with_families()})
+    return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12] if sources else ""
+
+
+def check_unchanged(row: SweepRow, configs: Iterable[Config]) -> None:
+    """Refuse to put configs of a changed family into a sweep that was stored with its older text.
+
+    A resume installs the stored text: it would find the new trials to be of other code. Raises SweepError.
+    """
+    wanted = {type(config).__module__ for config in configs}
+    kept = {fields.get("source") for fields in row.settings.get("user_code", ())}
+    for code in with_families():
+        if code.module in wanted and code.source not in kept:
+            raise SweepError(
+                f"{code.path} is not the file that sweep {row.name!r} was made with: give its new version a sweep of "
+                f"its own with --name, or go on with the old one by `sweep resume --name {row.name}`"
+            )

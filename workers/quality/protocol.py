@@ -1,0 +1,147 @@
+"""How good the image is: PSNR, SSIM and LPIPS of whole images under one named protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from search_space.config import Config
+from search_space.errors import BadData, MissingExtra
+from search_space.facts import Quality
+from workers.data.degrade import low_resolution
+from workers.data.image_set import ImageSet
+from workers.data.luma import crop, luma
+from workers.quality.ssim import ssim
+
+PROTOCOL = "y-bt601-bicubic-aa-v1"
+"""BT.601 studio-range luma in floating point, cropped to a multiple of the scale; input by antialiased bicubic
+(a = -0.5) of that luma, rounded to 8 bits; network in fp32 on Y / 255, output clamped to [0, 1], not rounded;
+a border of ``scale`` pixels shaved; peak 255; mean over images. A change of any of these is a new name."""
+
+KEEP_MEGAPIXELS = 40.0
+"""Of a larger set only one scale is kept prepared: packs come scale by scale, and Urban100 takes 300 MiB each."""
+UNITS = {"psnr": "dB", "ssim": "", "lpips": ""}
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One prepared test image: ``lr`` (1, 1, h, w) in [0, 1] from 8 bits, ``hr`` (1, 1, s*h, s*w) in 0..255."""
+
+    name: str
+    lr: Tensor
+    hr: Tensor
+
+
+_pairs: WeakKeyDictionary[ImageSet, dict[int, tuple[Pair, ...]]] = WeakKeyDictionary()
+_bicubic: WeakKeyDictionary[ImageSet, dict[int, float]] = WeakKeyDictionary()
+
+
+def prepare(images: ImageSet, scale: int) -> tuple[Pair, ...]:
+    """Luma and low resolution of a set at a scale; made once and kept as long as the set lives."""
+    kept = _pairs.setdefault(images, {})
+    if scale not in kept:
+        if images.megapixels > KEEP_MEGAPIXELS:
+            kept.clear()
+        made = []
+        for name, pixels in zip(images.names, images.pixels, strict=True):
+            hr = crop(luma(pixels), scale)
+            lr = low_resolution(hr, scale)
+            hr_tensor = torch.from_numpy(hr.copy())[None, None]
+            made.append(Pair(name, torch.from_numpy(lr)[None, None].float().div_(255), hr_tensor))
+        kept[scale] = tuple(made)
+    return kept[scale]
+
+
+def evaluate(
+    config: Config,
+    module: nn.Module,
+    images: ImageSet,
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    device: str | torch.device = "cpu",
+) -> list[Quality]:
+    """Each metric of ``module`` on ``images``: the mean over images, with every image's own value.
+
+    Whole images, fp32, no gradients; the module is returned to the mode it was in. A value that is not
+    finite (a diverged net) is kept as NaN, never dropped from the mean. Raises BadData for an unknown metric.
+    """
+    require_metrics(metrics)
+    measures = {name: _MEASURES[name] for name in metrics}
+    values: dict[str, list[tuple[str, float]]] = {name: [] for name in metrics}
+    was_training = module.training
+    module = module.to(device).eval()
+    try:
+        with torch.inference_mode():
+            for pair in prepare(images, config.scale):
+                output = module(pair.lr.to(device)).float().clamp(0, 1) * 255
+                if output.shape != pair.hr.shape:
+                    raise BadData(f"{config.id} gave {tuple(output.shape)} for {pair.name}, not {tuple(pair.hr.shape)}")
+                got, want = shave(output, config.scale), shave(pair.hr.to(device), config.scale)
+                for name, measure in measures.items():
+                    values[name].append((pair.name, float(measure(got, want))))
+    finally:
+        module.train(was_training)
+    return [
+        Quality(config.id, images.name, name, _mean(v for _, v in rows), UNITS[name], PROTOCOL, tuple(rows))
+        for name, rows in values.items()
+    ]
+
+
+def bicubic_psnr(images: ImageSet, scale: int) -> float:
+    """PSNR in dB of plain bicubic enlargement (a = -0.5) under the same protocol; what every net should beat."""
+    kept = _bicubic.setdefault(images, {})
+    if scale not in kept:
+        rows = []
+        for pair in prepare(images, scale):
+            # antialias=True enlarging is a plain bicubic with a = -0.5; without it torch uses a = -0.75.
+            up = torch.nn.functional.interpolate(pair.lr, scale_factor=scale, mode="bicubic", antialias=True)
+            rows.append(float(psnr(shave(up.clamp(0, 1) * 255, scale), shave(pair.hr, scale))))
+        kept[scale] = _mean(rows)
+    return kept[scale]
+
+
+def shave(image: Tensor, border: int) -> Tensor:
+    """Without ``border`` pixels on each side, where a filter sees past the image."""
+    return image[..., border:-border, border:-border]
+
+
+def psnr(got: Tensor, want: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of images in 0..255: 10 log10(255^2 / MSE); infinite when they are equal."""
+    mse = (got - want).square_().mean(dtype=torch.float64)
+    return 10 * torch.log10(255.0**2 / mse)
+
+
+def lpips(got: Tensor, want: Tensor) -> Tensor:
+    """Learned perceptual distance (Zhang et al. 2018, AlexNet) of grey (1, 1, H, W) images in 0..255; 0 is equal.
+
+    The network's weights are downloaded by torchvision at first use. Raises MissingExtra without torchvision.
+    """
+    if find_spec("torchvision") is None:
+        raise MissingExtra("LPIPS needs torchvision: pip install 'edge-sweep[lpips]'")
+    from torchmetrics.functional.image import learned_perceptual_image_patch_similarity as distance
+
+    a, b = (image.div(255).clamp(0, 1).expand(-1, 3, -1, -1) for image in (got, want))
+    value: Tensor = distance(a, b, net_type="alex", normalize=True)
+    return value
+
+
+_MEASURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"psnr": psnr, "ssim": ssim, "lpips": lpips}
+
+
+def require_metrics(metrics: Sequence[str]) -> None:
+    """Refuse a metric that does not exist (BadData) or whose extra is not installed (MissingExtra)."""
+    for name in metrics:
+        if name not in _MEASURES:
+            raise BadData(f"there is no metric {name!r} (choose from {', '.join(_MEASURES)})")
+        if name == "lpips" and find_spec("torchvision") is None:
+            raise MissingExtra("LPIPS needs torchvision: pip install 'edge-sweep[lpips]'")
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return (math.fsum(numbers) if all(map(math.isfinite, numbers)) else sum(numbers)) / len(numbers)

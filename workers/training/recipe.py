@@ -1,0 +1,230 @@
+"""How a config is trained: the recipe, its digest, and the digest of the code that carries it out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from search_space import user_code
+from search_space.config import Config
+from search_space.errors import SweepError
+
+LOSSES = ("mse", "l1", "charbonnier")
+PRECISIONS = ("fp32", "tf32", "bf16")
+FILTERS = ("taps", "cosine")
+STARTS = ("passing", "fitted")
+ESPCN = ("adam", "orthogonal")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything but the data and the seed that decides a training run. Equal recipes have equal digests."""
+
+    name: str
+    steps: int
+    batch: int
+    """Patches a step."""
+    patch: int
+    """Side of a patch in low-resolution pixels."""
+    border: int
+    """Low-resolution pixels at the patch's edge left out of the loss, as evaluation leaves out an image's."""
+    lr: float
+    """Peak learning rate of a family without one of its own in ``family_lr``."""
+    family_lr: tuple[tuple[str, float], ...] = ()
+    warmup: int = 50
+    """Steps of linear warm-up before the cosine to ``final_lr`` times the peak."""
+    final_lr: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Adam's (Kingma and Ba, 2015)."""
+    eps: float = 1e-8
+    filters: str = "taps"
+    """What Adam steps on in the eSR families: filter taps, or cosine coefficients (``workers.training.optimiser``)."""
+    gate: float = 1.0
+    """What the steps of filters that choose between templates (keys, queries) are multiplied by, in one-layer nets."""
+    deep_gate: float = 1.0
+    """The same for eSR-CNN's keys."""
+    start: str = "passing"
+    """Where deep nets begin: passing their input through, or fitted to the first patches too
+    (``workers.training.initialisation``)."""
+    espcn: str = "adam"
+    """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.training.whitening``)."""
+    momentum: float = 0.99
+    """Of orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
+    refresh: int = 500
+    """Steps between two looks at the inputs of layers that are made white."""
+    loss: str = "mse"
+    precision: str = "fp32"
+    diverged: float = 4.0
+    """A run has diverged when its loss exceeds this many times the mean square of the target."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "warmup", "border"):
+            if getattr(self, name) < 0:
+                raise SweepError(f"recipe {self.name!r}: {name} must not be negative ({getattr(self, name)})")
+        if self.batch < 1 or self.patch <= 2 * self.border:
+            raise SweepError(
+                f"recipe {self.name!r}: patch {self.patch} leaves nothing inside a border of {self.border}"
+            )
+        for family, lr in (("default", self.lr), *self.family_lr):
+            if not (math.isfinite(lr) and lr > 0):
+                raise SweepError(f"recipe {self.name!r}: the learning rate of {family} must be positive ({lr})")
+        if self.loss not in LOSSES:
+            raise SweepError(f"recipe {self.name!r}: unknown loss {self.loss!r} (choose from {', '.join(LOSSES)})")
+        if self.filters not in FILTERS:
+            raise SweepError(f"recipe {self.name!r}: unknown filters {self.filters!r} ({' or '.join(FILTERS)})")
+        if self.start not in STARTS:
+            raise SweepError(f"recipe {self.name!r}: unknown start {self.start!r} ({' or '.join(STARTS)})")
+        if self.espcn not in ESPCN:
+            raise SweepError(f"recipe {self.name!r}: unknown steps for ESPCN {self.espcn!r} ({' or '.join(ESPCN)})")
+        if not 0 <= self.momentum < 1:
+            raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
+        if self.refresh < 1:
+            raise SweepError(f"recipe {self.name!r}: refresh must be at least 1 ({self.refresh})")
+        for name in ("gate", "deep_gate"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise SweepError(f"recipe {self.name!r}: {name} must be positive ({getattr(self, name)})")
+        if self.precision not in PRECISIONS:
+            raise SweepError(f"recipe {self.name!r}: unknown precision {self.precision!r}")
+
+    def peak_lr(self, config: Config) -> float:
+        """The learning rate a config's family trains with."""
+        return dict(self.family_lr).get(config.family, self.lr)
+
+    def rate(self, step: int) -> float:
+        """The schedule: what the peak learning rate is multiplied by at ``step`` (0-based)."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of all fields but the name."""
+        content = {k: v for k, v in asdict(self).items() if k != "name"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> str:
+        """One line of JSON; ``from_json`` gives an equal recipe back."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Raises SweepError naming a field that is unknown, missing or of the wrong kind."""
+        try:
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise SweepError(f"the recipe is not JSON: {error}") from None
+        if not isinstance(content, dict):
+            raise SweepError("a recipe is a JSON object")
+        unknown = sorted(set(content) - {f.name for f in fields(cls)})
+        if unknown:
+            raise SweepError(f"the recipe has unknown fields: {', '.join(unknown)}")
+        try:
+            content["family_lr"] = tuple((str(k), float(v)) for k, v in content.get("family_lr", ()))
+            content["betas"] = tuple(float(b) for b in content.get("betas", (0.9, 0.999)))
+            return cls(**content)
+        except (TypeError, ValueError) as error:
+            raise SweepError(f"the recipe cannot be read: {error}") from None
+
+    def with_changes(self, **changes: Any) -> Recipe:
+        """A copy with other fields; its digest tells it apart."""
+        return replace(self, **changes)
+
+
+_FOUND: dict[str, Any] = {
+    "lr": 3e-3,
+    "family_lr": (("ESPCN", 1e-3), ("eSR-CNN", 1e-3)),
+    "loss": "charbonnier",
+    "betas": (0.9, 0.99),
+    "filters": "cosine",
+    "gate": 10.0,
+    "deep_gate": 3.0,
+    "start": "fitted",
+    "espcn": "orthogonal",
+}
+"""What docs/decisions/031 to 034 found; 037 the borders."""
+_RECIPES = {
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
+    "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
+}
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``paper`` (the released quality)."""
+    return tuple(_RECIPES)
+
+
+def recipe_for(name: str) -> Recipe:
+    """A shipped recipe by name, or one read from a ``.json`` file. Raises SweepError naming the choices."""
+    if name in _RECIPES:
+        return _RECIPES[name]
+    path = Path(name)
+    if path.suffix == ".json":
+        if not path.is_file():
+            raise SweepError(f"there is no recipe file {name}")
+        return Recipe.from_json(path.read_text())
+    raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .json file)")
+
+
+_TRAINING_CODE = (
+    "search_space/architectures/*.py",
+    "search_space/families/*.py",
+    "workers/training/train.py",
+    "workers/training/optimiser.py",
+    "workers/training/initialisation.py",
+    "workers/training/whitening.py",
+    "workers/training/patches.py",
+    "workers/data/degrade.py",
+    "workers/data/luma.py",
+    "workers/packs/**/*.py",
+    "workers/packs/**/*.cpp",
+    "workers/packs/**/*.hpp",
+)
+
+
+@cache
+def code_digest() -> str:
+    """Twelve hex digits of the shipped source that decides training numbers; a change starts new trials."""
+    digest = hashlib.sha256()
+    for root, path in training_code():
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def training_code() -> list[tuple[Path, Path]]:
+    """The files ``code_digest`` reads, each after the folder that its package lies in."""
+    import search_space
+
+    # Ray unpacks each package into a folder of its own: they need not lie side by side.
+    roots = {"search_space": Path(search_space.__file__).parents[1], "workers": Path(__file__).parents[2]}
+    found = [(roots[pattern.split("/")[0]], pattern) for pattern in _TRAINING_CODE]
+    return [(root, path) for root, pattern in found for path in sorted(root.glob(pattern))]
+
+
+def code_of(config: Config) -> str:
+    """The digest of all code that trains ``config``: ours, and the file of its family when that is not ours.
+
+    For our families it is ``code_digest()``. A family of the user's own adds the text of its file, whose path does
+    not count: it is another one on another machine.
+    """
+    module = type(config).__module__
+    if module.split(".")[0] == "search_space":
+        return code_digest()
+    return hashlib.sha256(f"{code_digest()}\0{family_source(module)}".encode()).hexdigest()[:12]
+
+
+def family_source(module: str) -> str:
+    """The text of the file a family outside this package was read from; empty when it cannot be known."""
+    for code in user_code.loaded():
+        if code.module == module:
+            return code.source
+    # A plug-in of another package: installed like ours, not carried as text.
+    place = getattr(sys.modules.get(module), "__file__", None)
+    return Path(place).read_text(encoding="utf-8", errors="replace") if place and Path(place).is_file() else ""

@@ -1,0 +1,118 @@
+"""Steps for ESPCN's layers: orthogonal ones, on inputs made white.
+
+The inputs of a layer are alike: neighbouring pixels, channels that carry the same edge. Steepest descent and Adam then
+move along what they share and hardly along what tells them apart, for tens of thousands of steps. Here the gradient
+(rows, n) of a layer is taken as if its inputs, with the constant 1 for the bias, were white (multiplied by the inverse
+square root of their second moments), its momentum is made orthogonal, so that every direction is stepped alike (Jordan
+et al. 2024, "Muon"), and the step is turned back. Only the inverse of the second moments is needed for that, never its
+root (docs/decisions/032-orthogonal-steps.md). Moments are taken anew every ``Recipe.refresh`` steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from search_space.architectures.espcn import SubPixelCNN
+from workers.training.patches import PatchSampler
+
+FLOOR = 1e-4
+"""Added to every second moment, times their Frobenius norm: rounding is not stretched to full size."""
+ROUNDS = 5
+QUINTIC = (3.4445, -4.7750, 2.0315)
+"""Muon's polynomial: five rounds bring singular values between 0.002 and 1 near 1."""
+CHUNK = 8
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution in a flat vector: ``rows`` filters of ``width`` taps from ``start``, their biases from ``bias``."""
+
+    start: int
+    rows: int
+    width: int
+    bias: int
+
+
+def layers_of(module: nn.Module) -> tuple[Layer, ...]:
+    """The layers of an ESPCN, in order; empty for any other module."""
+    if not isinstance(module, SubPixelCNN):
+        return ()
+    out, at = list[Layer](), 0
+    for conv in convs(module.net):
+        rows, width = conv.weight.shape[0], conv.weight[0].numel()
+        out.append(Layer(at, rows, width, at + rows * width))
+        at += rows * (width + 1)
+    return tuple(out)
+
+
+def probe(sampler: PatchSampler, step: int, patches: int = 16) -> tuple[Tensor, Tensor]:
+    """``(lr, hr)`` of at least so many patches: those of ``step`` and the steps after it."""
+    batches = [sampler.batch(step + i) for i in range(-(-patches // sampler.size))]
+    return torch.cat([lr for lr, _ in batches]), torch.cat([hr for _, hr in batches])
+
+
+def second_moments(x: Tensor, side: int, target: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean of f f^T (n, n), float64, over all windows f of ``side`` pixels in x (N, C, H, W), with a 1 at the end.
+
+    With a ``target`` (N, T, H, W) also the mean of f t^T (n, T), else an empty tensor.
+    """
+    n, r = x.shape[1] * side**2 + 1, side // 2
+    moments = torch.zeros(n, n, dtype=torch.float64, device=x.device)
+    cross = torch.zeros(n, 0 if target is None else target.shape[1], dtype=torch.float64, device=x.device)
+    count = 0
+    for at in range(0, len(x), CHUNK):
+        windows = F.unfold(x[at : at + CHUNK], side).transpose(0, 1).flatten(1)
+        windows = torch.cat([windows, torch.ones_like(windows[:1])])
+        moments += windows @ windows.T
+        if target is not None:
+            inside = target[at : at + CHUNK, :, r : target.shape[2] - r, r : target.shape[3] - r]
+            cross += windows @ inside.transpose(0, 1).flatten(1).T
+        count += windows.shape[1]
+    return moments / count, cross / count
+
+
+@torch.no_grad()
+def inverses(module: nn.Module, low: Tensor) -> list[Tensor]:
+    """The inverse (width + 1, width + 1), float32, of each layer's second input moments on ``low`` (N, 1, p, p)."""
+    out: list[Tensor] = []
+    assert isinstance(module, SubPixelCNN)
+    x = low
+    for conv in convs(module.net):
+        moments, _ = second_moments(x, conv.kernel_size[0])
+        moments += FLOOR * moments.norm() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
+        out.append(torch.cholesky_inverse(torch.linalg.cholesky(moments)).float())
+        x = torch.tanh(conv(x))
+    return out
+
+
+def orthogonal(momentum: Tensor, inverse: Tensor) -> Tensor:
+    """The step (..., rows, n) for a momentum (..., rows, n) and the inverse (..., n, n) of its inputs' moments.
+
+    With E E^T = inverse it is P E^T, where P has the singular vectors of momentum E and singular values near one.
+    """
+    a, b, c = QUINTIC
+    turned = momentum @ inverse
+    gram = turned @ momentum.mT
+    size = gram.diagonal(dim1=-2, dim2=-1).sum(-1).clamp_min(1e-30)[..., None, None]
+    gram = gram / size
+    one = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    total = one
+    for _ in range(ROUNDS):
+        factor = a * one + b * gram + c * gram @ gram
+        total = total @ factor
+        gram = gram @ factor @ factor
+    return total @ turned / size.sqrt()
+
+
+def gain(rows: int, n: int) -> float:
+    """What a step is multiplied by: more rows than inputs share the same directions."""
+    return float(max(1.0, rows / n) ** 0.5)
+
+
+def convs(layers: nn.Sequential) -> list[nn.Conv2d]:
+    """The convolutions among ``layers``, in order."""
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
