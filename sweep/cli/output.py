@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,8 +22,16 @@ class Advance(Protocol):
 
 
 def print_json(document: Any, one_line: bool = False) -> None:
-    """Facts for programs; a value that JSON does not have (NaN) is refused."""
-    typer.echo(json.dumps(document, indent=None if one_line else 1, allow_nan=False))
+    """Facts for programs. NaN and infinities, which JSON does not have, become null."""
+    typer.echo(json.dumps(_finite(document), indent=None if one_line else 1, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def print_text(text: str) -> None:
@@ -75,6 +84,11 @@ def warn(text: str) -> None:
 def error(text: str) -> None:
     """A line about something that failed, on stderr."""
     note(text, "red")
+
+
+def refuse(reason: BaseException) -> None:
+    """Our error as the last line of a command, on stderr."""
+    typer.echo(f"sweep: {reason}", err=True)
 
 
 def stdout() -> Console:

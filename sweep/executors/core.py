@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Protocol
 
 from search_space.facts import Failure, Outcome
@@ -19,6 +21,21 @@ class WorkerData:
     images: Images | ByPath | ByUrl
     user_code: tuple[UserCode, ...] = ()
     threads: int = 1
+    folder: str = ""
+    """The driver's current folder, so that relative paths mean the same on a worker that has it."""
+
+    def prepare(self) -> Images:
+        """Make a worker process ready for its first pack; the images. Raises BadData, BadSpace."""
+        import torch
+
+        from search_space import user_code
+
+        for code in self.user_code:
+            user_code.install(code)
+        torch.set_num_threads(self.threads)
+        if self.folder and Path(self.folder).is_dir():
+            os.chdir(self.folder)
+        return self.fetch()
 
     def fetch(self) -> Images:
         """The images, by whichever way they travel. Raises BadData."""
