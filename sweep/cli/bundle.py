@@ -106,7 +106,7 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
 
 
 def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
-    """Trained weights by config id, as far as there are any."""
+    """Trained weights by config id, for those that have any in the store."""
     from results_db.connection.urls import parse
     from results_db.states import State
     from results_db.store import Store

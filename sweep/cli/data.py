@@ -78,12 +78,12 @@ def fetch(
 def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
     from workers.data.sources import Source, read_sources
 
-    known = read_sources(registry)
-    if name not in known and url is None:
-        raise BadData(f"no image set {name!r} is known (known: {', '.join(known)}); give --url")
-    source = known[name] if name in known else Source(name, url or "")
+    registered = read_sources(registry)
+    if name not in registered and url is None:
+        raise BadData(f"no image set {name!r} is known (known: {', '.join(registered)}); give --url")
+    source = registered[name] if name in registered else Source(name, url or "")
     if url is not None and url != source.url:
-        # What is known of the usual archive says nothing about another one.
+        # SHA-256 and include belong to the usual archive and not to another one.
         source = Source(name, url)
     return replace(source, sha256=sha256 or source.sha256, include=include or source.include)
 
@@ -98,11 +98,11 @@ def sources(
     """
     from workers.data.sources import read_sources
 
-    known = read_sources(registry).values()
+    listed = read_sources(registry).values()
     if as_json:
-        output.print_json([asdict(source) for source in known])
+        output.print_json([asdict(source) for source in listed])
         return
-    for source in known:
+    for source in listed:
         output.print_text(f"{source.name:12} {'SHA-256 known' if source.sha256 else 'needs --sha256':14} {source.url}")
 
 
@@ -138,7 +138,7 @@ def check(
         output.print_json([_row(inventory) for inventory in inventories])
     else:
         _table(inventories)
-    bad = [one for one in inventories if one.error is not None or (strict and one.skipped)]
+    bad = [inventory for inventory in inventories if inventory.error is not None or (strict and inventory.skipped)]
     if bad and (names or strict or len(bad) == len(inventories)):
         raise typer.Exit(1)
 

@@ -1,4 +1,4 @@
-"""``sweep logs``: every attempt at one config, with its traceback, and what events beside the attempts."""
+"""``sweep logs``: every attempt at one config, with its traceback, and the events between attempts."""
 
 from __future__ import annotations
 

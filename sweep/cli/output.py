@@ -1,4 +1,4 @@
-"""The one output layer: JSON and tables go to stdout, everything that is said beside them to stderr."""
+"""The one output layer: results go to stdout, progress and notes to stderr."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _finite(value: Any) -> Any:
 
 
 def print_text(text: str) -> None:
-    """A line of plain text on stdout, whatever it holds."""
+    """A line of plain text on stdout, without markup or line breaks of its own."""
     typer.echo(text)
 
 
@@ -56,7 +56,7 @@ def print_table(
 ) -> None:
     """A table of facts on stdout (or ``to_stderr``): the first ``left`` columns hold names, the others numbers.
 
-    ``hide_empty`` leaves out columns in which no row has a value; ``bold`` is the place of a row to stress.
+    ``hide_empty`` leaves out columns in which no row has a value; ``bold`` is the place of a row to highlight.
     """
     listed = [list(row) for row in rows]
     shown = [i for i in range(len(headings)) if not hide_empty or i < left or any(row[i] for row in listed)]

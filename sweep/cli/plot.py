@@ -55,7 +55,7 @@ def plot(
     image: Annotated[Path | None, typer.Option("--image", help="templates, crops: the image to use.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="crops: the part to show.")] = None,
 ) -> None:
-    """Draw a chart. A half-finished sweep is drawn as far as it is, and the chart says how far.
+    """Draw a chart. A sweep that is not finished is drawn too, and the chart says how much of it is there.
 
     Example: sweep plot pareto --db sweep.db --device AGX --metric psnr:BSDS100 --out pareto.pdf
 
