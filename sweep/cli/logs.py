@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,6 +71,7 @@ def _document(a: AttemptRow, happened: Sequence[EventRow]) -> dict[str, Any]:
         "seconds": a.seconds,
         "steps": a.steps,
         "detail": dict(a.detail),
+        "trained_with": asdict(a.provenance) if a.provenance else None,
         "events": [{"at": e.at.isoformat(), "kind": e.kind, "detail": e.detail} for e in happened],
     }
 
@@ -78,6 +80,9 @@ def _show(a: AttemptRow, happened: Sequence[EventRow]) -> None:
     ended = f"{(a.ended_at - a.started_at).total_seconds():.1f} s" if a.ended_at else "not ended"
     where = f"on {a.node or a.owner} ({ended}) {dict(a.detail)}"
     typer.echo(f"trial {a.trial} attempt {a.number}: {a.outcome or 'running'} {where}")
+    if a.provenance:
+        p = a.provenance
+        typer.echo(f"  trained by {', '.join(p.engines) or 'nothing'} on {p.device} in {p.precision}, torch {p.torch}")
     if a.error:
         typer.echo(f"  {a.failure}: {a.error}")
     if a.traceback:

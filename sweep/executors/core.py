@@ -30,9 +30,11 @@ class Versions:
     """What must be the same on the driver and on every worker for their numbers to be the same."""
 
     code: str
-    """Digest of the training code."""
+    """Digest of the code that decides training numbers."""
     torch: str
     python: str
+    engines: str
+    """Digest of the engines that carry training out: they agree with that code only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -41,9 +43,11 @@ class Versions:
 
         import torch
 
-        from workers.training.recipe import code_digest
+        from workers.packs.engine import files_digest
+        from workers.training.code_digest import code_digest
 
-        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+        python = ".".join(platform.python_version_tuple()[:2])
+        return cls(code_digest(), torch.__version__.split("+")[0], python, files_digest())
 
     def unlike(self, other: Versions) -> str:
         """The differences in words, ``other`` being what is wanted."""

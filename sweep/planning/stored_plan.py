@@ -18,7 +18,8 @@ from search_space.user_code import loaded
 from sweep.planning import test_set_names, user_families
 from sweep.planning.data import Data
 from sweep.planning.packs import trial_keys
-from workers.training.recipe import Recipe, code_digest, code_of
+from workers.training.code_digest import code_digest, code_of
+from workers.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

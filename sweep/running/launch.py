@@ -21,6 +21,8 @@ from sweep.running.driver import HURRY_S, Driver, Settings
 from sweep.running.events import Report
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
+from workers.training import precision
+from workers.training.recipe import Recipe
 
 LEAVE_S = 8.0
 """After the first Ctrl-C: how long a clean stop may take."""
@@ -88,7 +90,9 @@ def _train(
     total: int,
     parting: Callable[[], None],
 ) -> Report:
-    settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu")
+    device = "cuda" if wanted.gpus else "cpu"
+    precision.check(Recipe.from_json(store.sweep(sweep_id).recipe_json).precision, device)
+    settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device=device)
     carried = wiring.worker_data(data, max(1, int(wanted.cpus)), wanted.data_via, wanted.data_root)
     # Ray prints its own news ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as leaving:

@@ -26,6 +26,7 @@ from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
 from sweep.speed.ties import retie
 from workers.task import PackTask
+from workers.training import precision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,9 +206,9 @@ class Training:
 
     def _drive(self, sweep_id: int, only: frozenset[int], total: int) -> None:
         wanted = self.launch
-        settings = Settings(
-            wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
-        )
+        device = "cuda" if wanted.gpus else "cpu"
+        precision.check(self.recipe.precision, device)
+        settings = Settings(wanted.pack_size, wanted.max_attempts, wanted.timeout, device=device)
         if self._workers is None:
             workers = wiring.worker_data(self.data, max(1, int(wanted.cpus)))
             made = wiring.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
