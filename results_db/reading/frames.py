@@ -79,7 +79,8 @@ def results(
     elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
     1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
     quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
-    seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c, cpu_percent, measured_at``.
+    seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,
+    cpu_percent, measured_at``.
 
     Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.

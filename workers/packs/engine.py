@@ -64,7 +64,7 @@ class Engine(Protocol):
         """Put a state in place that has had ``steps`` steps."""
 
 
-def version_of(engine: Engine) -> str:
+def version_of(engine: Engine | type[Engine]) -> str:
     """``name/version``: twelve hex digits of the engine's own files, as ``facts.Provenance`` keeps it."""
     return f"{engine.name}/{files_digest(engine.sources)}"
 
