@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.charts.devices import draw
 from analysis.reading.results import gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 MOST = 5
 
 
-def figure(store: Store, ask: Ask) -> Figure:
+def figure(store: Store, selection: Selection) -> Figure:
     """The chart of every pair of timings (device, and backend or precision where one device has several)."""
-    results = gather_means(store, ask, figures=False)
+    results = gather_means(store, selection, figures=False)
     table = results.table[results.table["fps"].notna()]
     kinds = table[["device", "backend", "precision"]].drop_duplicates()
     many = kinds["device"].duplicated(keep=False).any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ KINDS = {
 }
 
 
-def figure(kind: str, store: Store, ask: Ask) -> Figure:
+def figure(kind: str, store: Store, selection: Selection) -> Figure:
     """Draw a kind of chart from a store. Raises SweepError for an unknown kind or nothing to draw."""
     if kind not in KINDS:
         raise SweepError(f"there is no chart {kind!r} (choose from {', '.join(KINDS)})")
-    made: Figure = import_module(f"analysis.{kind}").figure(store, ask)
+    made: Figure = import_module(f"analysis.{kind}").figure(store, selection)
     return made

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.charts import pareto as chart
 from analysis.reading.results import Results, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 MOST_DEVICES = 6
 
 
-def figure(store: Store, ask: Ask) -> Figure:
-    """The chart ``ask`` wants of a store. Raises SweepError when it holds nothing of the kind."""
-    return draw(gather_means(store, ask), ask)[0]
+def figure(store: Store, selection: Selection) -> Figure:
+    """The chart ``selection`` wants of a store. Raises SweepError when it holds nothing of the kind."""
+    return draw(gather_means(store, selection), selection)[0]
 
 
-def draw(results: Results, ask: Ask) -> tuple[Figure, chart.Drawn]:
+def draw(results: Results, selection: Selection) -> tuple[Figure, chart.Drawn]:
     """The chart of gathered results, and what it shows."""
-    y = results.metric(ask.metric)
-    x = results.cost(ask.x)
-    about: list[str | None] = [ask.device] if ask.device else [*results.devices]
-    if x.name in ("parameters", "macs") and not ask.device:
+    y = results.metric(selection.metric)
+    x = results.cost(selection.x)
+    about: list[str | None] = [selection.device] if selection.device else [*results.devices]
+    if not x.measured and not selection.device:
         about = [None]
     if len(about) > MOST_DEVICES:
         raise SweepError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -66,7 +67,7 @@ class Grid:
 def grid(family: str, scale: Sequence[int] = SCALES, **values: Sequence[int]) -> Grid:
     """A grid written in Python, as in ``grid("eSR-TM", K=(3, 5), C=range(1, 9))``.
 
-    Raises BadSpace for a field the family does not have or one that is missing.
+    Raises BadSpace for a field the family does not have, one that is missing, and a value that is listed twice.
     """
     return make_grid(family, {"scale": tuple(scale), **{k: tuple(v) for k, v in values.items()}})
 
@@ -93,6 +94,10 @@ def make_grid(
     for name, listed in values.items():
         if not listed:
             raise BadSpace(f"{at}{family}: the list of {name} is empty")
+        counts = Counter(value for value in listed if isinstance(value, int))
+        repeated = next((value for value, count in counts.items() if count > 1), None)
+        if repeated is not None:
+            raise BadSpace(f"{at}{family}: {name} = {repeated} is listed twice")
     axes = tuple((name, tuple(values[name])) for name in wanted)
     return Grid(family, axes, origin, lines)
 

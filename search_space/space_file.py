@@ -30,7 +30,7 @@ from typing import Any
 import yaml
 
 from search_space.config import SCALES, Config, parse_id
-from search_space.errors import BadConfig, BadSpace, SweepError
+from search_space.errors import BadConfig, BadSpace, SweepError, first_line
 from search_space.grids import Grid, Part, make_grid
 from search_space.presets import by_name
 from search_space.user_code import load_file
@@ -52,7 +52,7 @@ def read_yaml(path: Path) -> tuple[str, tuple[Part, ...]]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadSpace(f"{path}:{line}: {error.problem or 'not YAML'}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadSpace(f"{path}: cannot be read as YAML ({str(error).splitlines()[0]})") from None
+        raise BadSpace(f"{path}: cannot be read as YAML ({first_line(error)})") from None
     return _Yaml(path).read(root)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from search_space import parse_id
-from search_space.errors import BadData
+from search_space.errors import BadData, first_line
 from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
 from workers import packs
 from workers.data.image_set import ImageSet
@@ -170,5 +170,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    """The kind of an error and its first line."""
+    kind = type(error).__name__
+    return f"{kind}: {first_line(error)}" if str(error).strip() else kind

@@ -13,7 +13,7 @@ from analysis.charts import style
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.points import cloud
 from analysis.measures.agreement import Agreement, Overlap, agreement
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,9 @@ class Pairs:
     """By device."""
 
 
-def draw(pairs: Sequence[Pairs], metric: Axis, first: str, second: str, note: str) -> tuple[Figure, list[Agreement]]:
+def draw(
+    pairs: Sequence[Pairs], metric: Quantity, first: str, second: str, note: str
+) -> tuple[Figure, list[Agreement]]:
     """A column a scale: above ``second`` against ``first``, below the difference; figures of agreement beside."""
     from matplotlib.figure import Figure
 

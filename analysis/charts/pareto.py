@@ -14,7 +14,7 @@ from analysis.charts.annotate import Tag, annotate, settle
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.ticks import log_scale
 from analysis.measures.frontier import frontier
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ class Drawn:
     """Ids on the frontier of each panel, best x first."""
 
 
-def draw(rows: Sequence[Sequence[Panel]], x: Axis, y: Axis, title: str, note: str = "") -> tuple[Figure, Drawn]:
+def draw(rows: Sequence[Sequence[Panel]], x: Quantity, y: Quantity, title: str, note: str = "") -> tuple[Figure, Drawn]:
     """The chart: one row of panels a device. Works with any number of points, none included."""
     from matplotlib.figure import Figure
 
@@ -95,7 +95,7 @@ def _missing(shown: int, planned: int, note: str) -> str:
     return f"{told} · {note}" if note else told
 
 
-def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...], Tag]:
+def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[str, ...], Tag]:
     known = panel.complete & (np.isfinite(panel.x) & np.isfinite(panel.y))
     if x.log:
         known &= panel.x > 0
@@ -145,7 +145,7 @@ def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...],
     )
 
 
-def _best(mine: NDArray[np.bool_], ys: NDArray[np.float64], y: Axis) -> int:
+def _best(mine: NDArray[np.bool_], ys: NDArray[np.float64], y: Quantity) -> int:
     places = np.flatnonzero(mine)
     return int(places[np.argmax(ys[places] if y.more_is_better else -ys[places])])
 
@@ -158,7 +158,7 @@ def _staircase(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.f
     return np.asarray(corners)
 
 
-def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: Axis) -> float | None:
+def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: Quantity) -> float | None:
     """Bicubic's quality as a line through the panel: what a network must beat."""
     mine = families == "Bicubic"
     if not mine.any():
@@ -168,7 +168,7 @@ def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: A
     return value
 
 
-def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Axis) -> None:
+def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Quantity) -> None:
     """Room for labels."""
     low, high = float(ys.min()), float(ys.max())
     span = (high - low) or max(abs(high), 1.0) * 0.02

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measures.frontier import frontier
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Choice:
+class BudgetChoice:
     """What fits, and the pick."""
 
     frontier: tuple[Mapping[str, Any], ...]
@@ -28,7 +28,9 @@ class Choice:
     """Models left out because a power limit was asked for and their power is not known."""
 
 
-def choose(table: pd.DataFrame, metric: Axis, min_fps: float | None = None, max_watts: float | None = None) -> Choice:
+def choose(
+    table: pd.DataFrame, metric: Quantity, min_fps: float | None = None, max_watts: float | None = None
+) -> BudgetChoice:
     """The choice among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
 
     The limits come first: a model that is beaten only by ones that draw too much power stays in the running.
@@ -45,10 +47,10 @@ def choose(table: pd.DataFrame, metric: Axis, min_fps: float | None = None, max_
     if rows:
         sign = 1 if metric.more_is_better else -1
         pick = max(rows, key=lambda row: (sign * row[metric.column], row["fps"]))
-    return Choice(rows, pick, len(complete), unknown)
+    return BudgetChoice(rows, pick, len(complete), unknown)
 
 
-def fact(row: Mapping[str, Any], metric: Axis) -> dict[str, Any]:
+def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:
     """A row as ``sweep best --json`` gives it: known figures by plain names, None for unknown ones."""
 
     def number(name: str) -> float | None:

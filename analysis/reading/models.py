@@ -10,63 +10,18 @@ from search_space import parse_id
 from search_space.errors import BadConfig, BadWeights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from results_db.store import Store
 
-MOST_BYTES = 64 * 2**20
 UNTRAINED = ("Bicubic",)
 
 
 def load(config: str, source: bytes | Path) -> nn.Module:
-    """The network of an id with its weights, in float32 on the CPU.
+    """The network of an id with its weights, in float32 on the CPU. Raises BadWeights."""
+    from search_space import weights
 
-    Reads safetensors and torch files (``weights_only``: nothing in the file is called). Raises BadWeights.
-    """
-    import torch
-
-    data = _read(source) if isinstance(source, Path) else source
-    label = str(source) if isinstance(source, Path) else f"the stored weights of {config}"
-    state = _state(data, label)
-    module = parse_id(config).build()
-    try:
-        module.load_state_dict(state, strict=True)
-    except (RuntimeError, AttributeError, TypeError):
-        raise BadWeights(f"{label} does not hold weights of {config}") from None
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise BadWeights(f"{label} holds NaN or infinite numbers")
-    return module.float().eval()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadWeights(f"{path} is larger than {MOST_BYTES >> 20} MiB")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadWeights(f"cannot read weights {path}: {error.strerror}") from None
-
-
-def _state(data: bytes, label: str) -> dict[str, Tensor]:
-    import io
-    import pickle
-    import warnings
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as load_safetensors
-
-    try:
-        if data[8:9] == b"{":
-            return dict(load_safetensors(data))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        raise BadWeights(f"{label} is damaged, or holds more than weights and is not opened") from None
-    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
-        raise BadWeights(f"{label} does not hold named tensors")
-    return found
+    return weights.load(parse_id(config), source, f"the stored weights of {config}")
 
 
 class Models:
@@ -120,8 +75,9 @@ def _expanded(files: Sequence[Path]) -> list[Path]:
     out: list[Path] = []
     for path in files:
         if path.is_dir():
-            suffixes = (".model", ".pt", ".pth", ".safetensors")
-            out += sorted(p for p in path.iterdir() if p.suffix in suffixes)
+            from search_space.weights import SUFFIXES
+
+            out += sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
         elif path.exists():
             out.append(path)
         else:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.reading.axes import METRICS, Axis, cost, metric
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.reading import frames, seed_means
 from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadConfig, SweepError
+from search_space.metrics import METRICS, Quantity, cost, metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class Results:
         """Scales planned or finished."""
         return sorted(set(self.table["scale"].dropna().astype(int).tolist()) | set(self.planned))
 
-    def metric(self, name: str | None) -> Axis:
+    def metric(self, name: str | None) -> Quantity:
         """The quality asked for, or the usual one. Raises SweepError naming those there are."""
         if not self.metrics:
             raise SweepError("there are no quality figures in this store yet (sweep status says how far it is)")
@@ -67,76 +67,78 @@ class Results:
             raise SweepError(f"there is no metric {name!r} here (choose from {', '.join(self.metrics)})")
         return metric(wanted)
 
-    def cost(self, name: str) -> Axis:
+    def cost(self, name: str) -> Quantity:
         """The cost asked for. Raises SweepError when no model has a figure for it."""
         axis = cost(name)
         if axis.column not in self.table or not self.table[axis.column].notna().any():
-            hint = " (sweep benchmark measures it)" if axis.name not in ("parameters", "macs") else ""
+            hint = " (sweep benchmark measures it)" if axis.measured else ""
             raise SweepError(f"no model here has a figure for {axis.label.lower()}{hint}")
         return axis
 
 
-def load(store: Store, ask: Ask) -> pd.DataFrame:
-    """All rows of the store that ``ask`` may be about, every source."""
-    return frames.results(store, sweep=ask.sweep, backend=ask.backend, precision=ask.precision)
+def load(store: Store, selection: Selection) -> pd.DataFrame:
+    """All rows of the store that ``selection`` may be about, every source."""
+    return frames.results(store, sweep=selection.sweep, backend=selection.backend, precision=selection.precision)
 
 
-def gather_means(store: Store, ask: Ask, figures: bool = True) -> Results:
+def gather_means(store: Store, selection: Selection, figures: bool = True) -> Results:
     """``gather`` for a chart, which looks at no single trial: the database takes the means over seeds.
 
-    Only what ``ask.metric`` needs is read, and no figure where none is wanted.
+    Only what ``selection.metric`` needs is read, and no figure where none is wanted.
     """
     metrics: list[str] | None = None
-    if not figures and ask.protocol is None:
+    if not figures and selection.protocol is None:
         metrics = []
     else:
         # Without a wish the most complete of the first kind is shown.
-        name = ask.metric or next(iter(METRICS))
+        name = selection.metric or next(iter(METRICS))
         metrics = [m for m in frames.measures(store) if m == name or m.startswith(f"{name}:")] or None
-    means = seed_means.means(store, ask.sweep, ask.backend, ask.precision, metrics)
-    results = gather(store, ask, means)
+    means = seed_means.means(store, selection.sweep, selection.backend, selection.precision, metrics)
+    results = gather(store, selection, means)
     if metrics and not results.metrics:
         # It is there for another source or device only: the refusal is to name what there is for this one.
-        return gather(store, ask, seed_means.means(store, ask.sweep, ask.backend, ask.precision))
+        return gather(
+            store, selection, seed_means.means(store, selection.sweep, selection.backend, selection.precision)
+        )
     return results
 
 
-def gather(store: Store, ask: Ask | None = None, whole: pd.DataFrame | None = None) -> Results:
-    """The results ``ask`` is about (out of ``whole``, when that was loaded before).
+def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame | None = None) -> Results:
+    """The results ``selection`` is about (out of ``whole``, when that was loaded before).
 
     Raises SweepError naming what there is when it asks for something else.
     """
-    ask = ask or Ask()
-    whole = load(store, ask) if whole is None else whole
+    selection = selection or Selection()
+    whole = load(store, selection) if whole is None else whole
     if whole.empty:
         raise SweepError(f"{store.url} holds no results yet (sweep run makes them, sweep status says how far it is)")
-    table, source, protocol = _one_source(whole, ask)
-    for column, wanted in (("scale", ask.scales), ("family", ask.families)):
+    table, source, protocol = _one_source(whole, selection)
+    for column, wanted in (("scale", selection.scales), ("family", selection.families)):
         table = _only(table, column, wanted)
-    if ask.device is not None:
-        _refuse_unknown("device", ask.device, table["device"].dropna().unique())
-        table = table[(table["device"] == ask.device) | table["device"].isna()]
-    table, repeats = _average(_one_way(table, ask.speed_protocol))
+    if selection.device is not None:
+        _refuse_unknown("device", selection.device, table["device"].dropna().unique())
+        table = table[(table["device"] == selection.device) | table["device"].isna()]
+    table, repeats = _average(_one_way(table, selection.speed_protocol))
     table = _with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
         table["energy_j"] = table["power_w"] / table["fps"]
-    return Results(table, source, protocol, _planned(store, ask, source), repeats, derived)
+    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived)
 
 
-def _one_source(table: pd.DataFrame, ask: Ask) -> tuple[pd.DataFrame, str, str]:
+def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame, str, str]:
     """Rows of one source and one quality protocol; figures of two are never mixed in one chart."""
     sources = list(table["source"].dropna().unique())
-    if ask.source is not None:
-        _refuse_unknown("source", ask.source, sources)
-    chosen = ask.source or next((s for s in SOURCES if s in sources), sources[0] if sources else None)
+    if selection.source is not None:
+        _refuse_unknown("source", selection.source, sources)
+    chosen = selection.source or next((s for s in SOURCES if s in sources), sources[0] if sources else None)
     if chosen is None:
         raise SweepError("the store holds speeds but no finished model yet")
     table = table[table["source"] == chosen]
     protocols = table["protocol"].dropna()
-    if ask.protocol is not None:
-        _refuse_unknown("protocol", ask.protocol, protocols.unique())
-    named = ask.protocol or (str(protocols.value_counts().index[0]) if len(protocols) else "")
+    if selection.protocol is not None:
+        _refuse_unknown("protocol", selection.protocol, protocols.unique())
+    named = selection.protocol or (str(protocols.value_counts().index[0]) if len(protocols) else "")
     return table[(table["protocol"] == named) | table["protocol"].isna()], str(chosen), named
 
 
@@ -213,12 +215,14 @@ def _costs(config: str) -> tuple[float, float]:
     return float(found.parameters), float(found.macs_full_hd)
 
 
-def _planned(store: Store, ask: Ask, source: str) -> dict[int, frozenset[str]]:
+def _planned(store: Store, selection: Selection, source: str) -> dict[int, frozenset[str]]:
     """What was asked of the sweeps of this source, by scale, so that a chart can say what is missing."""
     out: dict[int, set[str]] = {}
-    for name in seed_means.wanted_configs(store, source, ask.sweep):
+    for name in seed_means.wanted_configs(store, source, selection.sweep):
         family, _, rest = name.partition("_s")
         scale = int(rest.split("_")[0])
-        if (not ask.scales or scale in ask.scales) and (not ask.families or family in ask.families):
+        if (not selection.scales or scale in selection.scales) and (
+            not selection.families or family in selection.families
+        ):
             out.setdefault(scale, set()).add(name)
     return {scale: frozenset(found) for scale, found in out.items()}

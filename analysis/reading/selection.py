@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Ask:
+class Selection:
     """Choices that narrow the results; None or empty means: as the store suggests."""
 
     sweep: str | None = None
@@ -22,7 +22,7 @@ class Ask:
     scales: tuple[int, ...] = ()
     families: tuple[str, ...] = ()
     x: str = "fps"
-    """Name of a cost in ``axes.COSTS``."""
+    """Name of a cost in ``search_space.metrics.COSTS``."""
     configs: tuple[str, ...] = ()
     """Models to show, for the kinds that look into a model."""
     weights: tuple[Path, ...] = ()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from results_db import schema
 from results_db.connection import clock
 from results_db.connection.engine import Database, explain
+from search_space.atomic import replaced
 from search_space.errors import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
@@ -63,24 +64,26 @@ def copy_file(source: Path, target: Path) -> None:
     """A consistent copy of a SQLite file that may be in use; raises StoreError and leaves no half copy."""
     if target.exists():
         raise StoreError(f"{target} exists already: name another file for the backup")
-    partial = target.with_name(target.name + ".partial")
     try:
-        one = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
-        other = sqlite3.connect(partial)
-        try:
-            one.backup(other)
-            # Pages are copied as they are, damaged ones too.
-            (found,) = other.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(f"{source} is damaged: {' '.join(str(found).split())[:200]}")
-            other.execute("PRAGMA journal_mode=DELETE")
-        finally:
-            one.close()
-            other.close()
-        partial.rename(target)
+        with replaced(target) as partial:
+            _copy_pages(source, partial)
     except (sqlite3.Error, OSError) as error:
-        partial.unlink(missing_ok=True)
         raise StoreError(f"no backup could be made at {target}: {error}") from None
+
+
+def _copy_pages(source: Path, target: Path) -> None:
+    reader = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
+    writer = sqlite3.connect(target)
+    try:
+        reader.backup(writer)
+        # Pages are copied as they are, damaged ones too.
+        (verdict,) = writer.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"{source} is damaged: {' '.join(str(verdict).split())[:200]}")
+        writer.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        reader.close()
+        writer.close()
 
 
 def _backup_file(db: Database, version: str, stamp: str) -> str:

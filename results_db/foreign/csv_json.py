@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from results_db.foreign.published import UNITS, Table
+from results_db.foreign.published import Table
 from search_space import parse_id
 from search_space.errors import BadConfig, BadData
 from search_space.facts import Quality, Speed
+from search_space.metrics import unit_of
 
 MAX_BYTES = 512 * 2**20
 OPTIONAL = ("power_w", "energy_j", "memory_mib", "temperature_c", "cpu_percent", "seconds_median", "seconds_iqr")
@@ -40,7 +41,7 @@ def read(path: Path, name: str) -> Table:
             if not dataset or cell in (None, ""):
                 continue
             value = _number(cell, f"{where}: {column}")
-            fact = Quality(config, dataset, metric, value, UNITS.get(metric, ""), protocol)
+            fact = Quality(config, dataset, metric, value, unit_of(metric), protocol)
             if qualities.setdefault((config, dataset, metric, protocol), fact).value != value:
                 raise BadData(f"{where}: a second, different {column} for {config}")
         if row.get("device") and row.get("fps") not in (None, ""):

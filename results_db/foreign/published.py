@@ -20,11 +20,11 @@ from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import BadConfig, BadData
 from search_space.facts import Quality, Speed
+from search_space.metrics import METRICS, unit_of
 
 SWEEP = "published"
 QUALITY_PROTOCOL = "published-edge-sr"
 SPEED_PROTOCOL = "published-fullhd14"
-UNITS = {"psnr": "dB", "ssim": "", "lpips": ""}
 PRECISIONS = {"AGX": "fp16", "MaxQ": "fp16", "RPI": "fp32"}
 """The paper times GPUs at 16 bits and the Raspberry Pi's CPU at 32."""
 
@@ -86,8 +86,8 @@ def table(document: Any) -> Table:
         numbers = {name: number(config, name, value) for name, value in figures.items()}
         for name in numbers:
             metric, _, of = name.partition("_")
-            if metric in UNITS and of:
-                qualities.append(Quality(config, of, metric, numbers[name], UNITS[metric], QUALITY_PROTOCOL))
+            if metric in METRICS and of:
+                qualities.append(Quality(config, of, metric, numbers[name], unit_of(metric), QUALITY_PROTOCOL))
             elif metric == "speed" and of:
                 speeds.append(_speed(config, of, numbers))
         if "parameters" in numbers:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 from results_db.connection.engine import BINARY
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
+from results_db.tables.speeds import SPEED_KEY, SPEED_VALUES
 from results_db.tables.trials import of_sweep, sweep_id
 
 if TYPE_CHECKING:
@@ -21,25 +22,7 @@ if TYPE_CHECKING:
 
 MOST_JOINS = 40
 """SQLite joins at most 64 tables in a query."""
-SPEED_COLUMNS = (
-    "config",
-    "device",
-    "backend",
-    "precision",
-    "protocol",
-    "source",
-    "fps",
-    "seconds_median",
-    "seconds_iqr",
-    "seconds_min",
-    "runs",
-    "power_w",
-    "energy_j",
-    "memory_mib",
-    "temperature_c",
-    "cpu_percent",
-    "measured_at",
-)
+SPEED_COLUMNS = (*SPEED_KEY, *SPEED_VALUES, "measured_at")
 RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
 """Columns of speeds whose names a trial's columns have too."""
 OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")

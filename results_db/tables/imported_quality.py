@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
 from results_db.connection import clock
 from results_db.records import Added, Source
 from results_db.schema import quality, trial
-from results_db.states import State
+from results_db.states import Event, State, TransitionError, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.outcomes import write_quality
 from results_db.tables.speeds import measure_ids
 from results_db.tables.trials import plan, trial_ids
+from search_space.errors import StoreError
 from search_space.facts import Quality, TrialKey
 
 
@@ -33,16 +35,42 @@ def add(
     keys = {config: TrialKey(config, 0, label, label, label) for config in by_config}
     plan(connection, sweep_number, keys.values(), source)
     ids = trial_ids(connection, keys.values())
+    _complete(connection, {ids[key]: parameters.get(config) for config, key in keys.items()})
+    return add_to_trials(connection, [(ids[keys[config]], of_config) for config, of_config in by_config.items()])
+
+
+def _complete(connection: Connection, parameters: Mapping[int, int | None]) -> None:
+    """Make the trials with these ids done, with the parameter count given for each; raises StoreError where one cannot.
+
+    A trial that is done already stays as it is.
+    """
     at = clock.now(connection)
-    made = [{"t": ids[key], "p": parameters.get(config), "finished": at} for config, key in keys.items()]
-    if made:
+    changes: list[dict[str, Any]] = []
+    for some in chunks(parameters):
+        query = select(trial.c.id, trial.c.config, trial.c.state).where(trial.c.id.in_(some))
+        for number, config, state in connection.execute(query.order_by(trial.c.id).with_for_update()):
+            if State(state) is State.DONE:
+                continue
+            try:
+                after = next_state(State(state), Event.COMPLETE)
+            except TransitionError as error:
+                raise StoreError(f"{config} (trial {number}): {error}; retry it before this import") from None
+            changes.append({"t": number, "s": str(after), "p": parameters[number], "finished": at})
+    if changes:
         connection.execute(
             update(trial)
-            .where(trial.c.id == bindparam("t"), trial.c.state != str(State.DONE))
-            .values(state=str(State.DONE), parameters=bindparam("p"), finished_at=bindparam("finished")),
-            made,
+            .where(trial.c.id == bindparam("t"))
+            .values(
+                state=bindparam("s"),
+                parameters=bindparam("p"),
+                finished_at=bindparam("finished"),
+                failure=None,
+                owner=None,
+                lease_from=None,
+                lease_until=None,
+            ),
+            changes,
         )
-    return add_to_trials(connection, [(ids[keys[config]], of_config) for config, of_config in by_config.items()])
 
 
 def add_to_trials(connection: Connection, facts: Sequence[tuple[int, Sequence[Quality]]]) -> Added:

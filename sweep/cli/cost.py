@@ -126,10 +126,10 @@ def _quality(store: object, metric: str | None, source: str | None) -> dict[str,
     from typing import cast
 
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from results_db.store import Store
 
-    results = gather(cast(Store, store), Ask(source=source))
+    results = gather(cast(Store, store), Selection(source=source))
     axis = results.metric(metric)
     table = results.table[results.table[axis.column].notna()].drop_duplicates("config")
     values = table[axis.column].astype(float) * (1 if axis.more_is_better else -1)

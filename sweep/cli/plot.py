@@ -54,7 +54,7 @@ def plot(
     """
     from analysis import kinds
     from analysis.charts import output
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.script import parse_crop
     from results_db.store import Store
     from sweep.planning.user_families import stored_config
@@ -62,7 +62,7 @@ def plot(
     output.check(out)
     for one in config or ():
         stored_config(one, db, sweep)
-    ask = Ask(
+    ask = Selection(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
         protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
         x=x, configs=tuple(config or ()), weights=tuple(weights or ()), image=image,

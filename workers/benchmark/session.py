@@ -12,7 +12,7 @@ import torch
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.errors import BadData, SweepError
+from search_space.errors import BadData, SweepError, first_line
 from search_space.facts import Speed
 from workers.backends.core import Backend, find
 from workers.benchmark.clock import stopwatch
@@ -149,7 +149,9 @@ class Session:
         except SweepError:
             raise
         except Exception as error:
-            raise BadData(f"{self.backend.name} cannot run the reference {REFERENCE} here: {_line(error)}") from error
+            raise BadData(
+                f"{self.backend.name} cannot run the reference {REFERENCE} here: {first_line(error)}"
+            ) from error
 
     def _subjects(self, configs: Sequence[Config]) -> list[Subject]:
         made = []
@@ -159,7 +161,7 @@ class Session:
             # One network a runtime cannot take must not cost the other thousand, and runtimes (ONNX Runtime's errors
             # are plain exceptions) raise whatever they like.
             except Exception as error:
-                self.failed[config.id] = _line(error)
+                self.failed[config.id] = first_line(error)
         return made
 
     def _group(self, configs: Sequence[Config], reference: Reference) -> list[Speed]:
@@ -169,7 +171,7 @@ class Session:
             try:
                 return self._figures(subjects, reference)
             except Stopped as stopped:
-                self.failed[subjects.pop(stopped.place).config.id] = _line(stopped.error)
+                self.failed[subjects.pop(stopped.place).config.id] = first_line(stopped.error)
         return []
 
     def _figures(self, subjects: Sequence[Subject], reference: Reference) -> list[Speed]:
@@ -208,11 +210,6 @@ class Session:
             "torch": torch.__version__,
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
-
-
-def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _better(first: Speed, second: Speed) -> bool:

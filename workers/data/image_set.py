@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from search_space.errors import BadData
+from search_space.errors import BadData, first_line
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -138,8 +138,7 @@ def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) 
     except MemoryError:
         raise BadData("does not fit in memory") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        reason = str(error).strip().splitlines()
-        raise BadData(f"damaged or unreadable ({reason[0][:120] if reason else type(error).__name__})") from None
+        raise BadData(f"damaged or unreadable ({first_line(error, 120)})") from None
 
 
 @lru_cache(maxsize=1)

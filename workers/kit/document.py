@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from search_space import atomic
 
 RESULTS_FORMAT = "edge-sweep-measurements/1"
 SAME = ("format", "kit", "device", "provider", "threads", "protocol")
@@ -27,9 +30,8 @@ def require_place(path: Path) -> None:
     if path.is_dir():
         raise Refused(f"{path} is a folder: give --out a file")
     try:
-        with _partial(path).open("ab"):
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-"):
             pass
-        _partial(path).unlink()
     except OSError as error:
         raise Refused(f"cannot write {path}: {error.strerror} (give another --out)") from None
 
@@ -38,8 +40,7 @@ def save(document: dict[str, Any], path: Path) -> None:
     """Whole or not at all, so that a board without power in the middle loses one group."""
     document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
     try:
-        _partial(path).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        _partial(path).replace(path)
+        atomic.write(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise Refused(f"cannot write {path}: {error.strerror}") from None
 
@@ -79,7 +80,3 @@ def plain(text: str, most: int) -> str:
 
 def _is_line(line: Any) -> bool:
     return isinstance(line, dict) and all(isinstance(line.get(name), str) for name in ("config", "precision"))
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".part")

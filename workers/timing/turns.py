@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Protocol
 
+from search_space.errors import first_line
 from workers.sensors import Reading
 from workers.timing.disturbance import Choice, Visit, Window, choose, is_slow, usual_reference
 
@@ -129,8 +130,7 @@ class Reference:
         try:
             seconds = self._turn()
         except Exception as error:
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ReferenceFailed(f"the reference fails here: {line}") from error
+            raise ReferenceFailed(f"the reference fails here: {first_line(error)}") from error
         self._looks.append(median(seconds))
         return self._looks[-1]
 

@@ -15,7 +15,7 @@ from torch import nn
 from search_space import parse_id
 from search_space.config import Config
 from search_space.describe import describe
-from search_space.errors import BadConfig, BadWeights
+from search_space.errors import BadConfig, BadWeights, first_line
 from workers.data.luma import luma
 from workers.export import Metadata, onnx_runner
 from workers.export.deployed_form import deployed
@@ -119,8 +119,7 @@ def _from_onnx(path: Path, tile: int) -> Upscaler:
     except BadWeights:
         raise
     except Exception as error:  # the runtime raises its own kinds on foreign bytes
-        line = (str(error).strip().splitlines() or ["unknown"])[0][:160]
-        raise BadWeights(f"{path} is not an ONNX file that can be run ({line})") from None
+        raise BadWeights(f"{path} is not an ONNX file that can be run ({first_line(error, 160)})") from None
     about = Metadata.read(items, str(path))
     return Upscaler(about.config, about.scale, about.receptive_field, network, tile)
 
