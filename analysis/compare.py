@@ -1,4 +1,4 @@
-"""``python -m analysis.compare``: our figures against the published or re-evaluated ones."""
+"""``python -m analysis.compare``: our measurements against the published or re-evaluated ones."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def _shared(first: Results, second: Results, name: str | None) -> Quantity:
 def _pairs(first: Results, second: Results, metric: Quantity, scale: int) -> Pairs | None:
     a = first.table[first.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
     b = second.table[second.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
-    known = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
-    both = [config for config in b.index if config in known]
+    common = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
+    both = [config for config in b.index if config in common]
     if not both:
         return None
     x, y = (table.loc[both, metric.column].to_numpy(dtype=float) for table in (a, b))
@@ -72,8 +72,8 @@ def _pairs(first: Results, second: Results, metric: Quantity, scale: int) -> Pai
     for device in sorted({*first.devices, *second.devices}):
         speeds = {}
         for results in (first, second):
-            mine = results.table[results.table["device"] == device]
-            speeds.update(dict(zip(mine["config"], mine["fps"], strict=True)))
+            timed = results.table[results.table["device"] == device]
+            speeds.update(dict(zip(timed["config"], timed["fps"], strict=True)))
         fps = np.array([speeds.get(config, np.nan) for config in both], dtype=float)
         if np.isfinite(fps).sum() >= 3:
             overlaps.append((device, overlap(fps, x, y, (True, metric.more_is_better))))

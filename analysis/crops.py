@@ -40,7 +40,7 @@ def figure(store: Store, selection: Selection) -> Figure:
 
 
 def _best(store: Store, selection: Selection, models: Models) -> list[str]:
-    """The best model with weights of each family at one scale, by the store's figures (or just those with files)."""
+    """The best model of each family at one scale that has weights, by the store's measurements."""
     if selection.weights and not models.trials:
         return list(models.files)[:7]
     results = gather(store, selection)
@@ -48,9 +48,9 @@ def _best(store: Store, selection: Selection, models: Models) -> list[str]:
     table = results.table[results.table[metric.column].notna()].drop_duplicates(subset="config")
     table = table.sort_values(metric.column, ascending=not metric.more_is_better)
     scale = selection.scales[0] if selection.scales else min(results.scales)
-    here = [c for c in table[table["scale"] == scale]["config"] if c in models.files or c in models.trials]
+    with_weights = [c for c in table[table["scale"] == scale]["config"] if c in models.files or c in models.trials]
     best: dict[str, str] = {}
-    for config in here:
+    for config in with_weights:
         family = parse_id(config).family
         if family != "Bicubic" and family not in best and models.get(config) is not None:
             best[family] = config
@@ -59,7 +59,7 @@ def _best(store: Store, selection: Selection, models: Models) -> list[str]:
     return [best[family] for family in style.in_order(best)]
 
 
-def _inside(crop: Crop, pair: imaging.Pair) -> None:
+def _inside(crop: Crop, pair: imaging.TestImage) -> None:
     height, width = pair.hr.shape
     if crop[0] + crop[2] > width or crop[1] + crop[3] > height:
         raise SweepError(f"--crop {','.join(map(str, crop))} leaves the image ({width} x {height} pixels)")

@@ -61,7 +61,7 @@ def read_state(data: bytes, label: str = "weights") -> dict[str, Tensor]:
 
 
 def compare(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``found`` from being loaded as ``wanted``, in words; empty when nothing does."""
+    """The differences that keep ``found`` from being loaded as ``wanted``; empty when there are none."""
     out = [f"it lacks {name}" for name in wanted if name not in found]
     out += [f"it has {name}, which this config has not" for name in found if name not in wanted]
     for name, value in wanted.items():

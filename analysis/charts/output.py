@@ -1,4 +1,4 @@
-"""Figures to files: PNG, SVG or PDF, whole or not at all."""
+"""Figures to files: PNG, SVG or PDF, as a whole or not at all."""
 
 from __future__ import annotations
 

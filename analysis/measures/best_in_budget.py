@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BudgetChoice:
-    """What fits, and the pick."""
+    """The models that fit a budget, and the best of them."""
 
     frontier: tuple[Mapping[str, Any], ...]
     """Rows of the results, fastest first, that no other row that fits beats in speed and quality."""
@@ -31,9 +31,9 @@ class BudgetChoice:
 def choose(
     table: pd.DataFrame, metric: Quantity, min_fps: float | None = None, max_watts: float | None = None
 ) -> BudgetChoice:
-    """The choice among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
+    """The best among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
 
-    The limits come first: a model that is beaten only by ones that draw too much power stays in the running.
+    The limits apply before the frontier: a model beaten only by models that draw too much power can still be the best.
     """
     complete = table[table["fps"].notna() & table[metric.column].notna()]
     fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
@@ -41,8 +41,8 @@ def choose(
     if max_watts is not None:
         unknown = int(fits["power_w"].isna().sum())
         fits = fits[fits["power_w"] <= max_watts]
-    found = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better))
-    rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(found.members)].to_dict("records"))
+    members = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better)).members
+    rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(members)].to_dict("records"))
     pick = None
     if rows:
         sign = 1 if metric.more_is_better else -1
@@ -51,7 +51,7 @@ def choose(
 
 
 def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:
-    """A row as ``sweep best --json`` gives it: known figures by plain names, None for unknown ones."""
+    """A row as ``sweep best --json`` gives it: what is known by plain names, None for what is not."""
 
     def number(name: str) -> float | None:
         value = row.get(name)

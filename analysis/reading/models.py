@@ -1,4 +1,4 @@
-"""Trained models for the charts that look into one: weights from the store, or from files named after an id."""
+"""Trained models for charts of filters or images: weights from the store, or from files named after an id."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ class Models:
             from results_db.states import State
 
             sweeps = store.sweeps() if sweep is None else [store.sweep(sweep)]
-            # Published figures are finished trials too, but nobody trained them here.
-            ours = [one.id for one in sweeps if one.source == Source.OURS]
-            self.trials = {row.key.config: row.id for one in ours for row in store.trials(one, (State.DONE,))}
+            # Published results are finished trials too, but there are no weights of them.
+            ours = [row.id for row in sweeps if row.source == Source.OURS]
+            self.trials = {row.key.config: row.id for sweep_id in ours for row in store.trials(sweep_id, (State.DONE,))}
 
     def get(self, config: str) -> nn.Module | None:
         """The network, or None when there are no weights of it. Raises BadWeights or BadConfig."""
         if config in self.files:
             return load(config, self.files[config])
         if self.store is not None and config in self.trials:
-            found = self.store.artifact(self.trials[config])
-            if found is not None:
-                return load(config, found.data)
-        known = parse_id(config)
-        return known.build().eval() if known.family in UNTRAINED else None
+            artifact = self.store.artifact(self.trials[config])
+            if artifact is not None:
+                return load(config, artifact.data)
+        parsed = parse_id(config)
+        return parsed.build().eval() if parsed.family in UNTRAINED else None
 
     def require(self, config: str) -> nn.Module:
         """The network; raises BadWeights where there are no weights of it."""
@@ -59,12 +59,12 @@ class Models:
         return module
 
     def of_families(self, families: Iterable[str]) -> list[str]:
-        """Configs with weights at hand, of these families, those of files first."""
-        wanted = set(families)
+        """Configs of these families that have weights, those of files first."""
+        names = set(families)
         out = []
         for config in [*self.files, *self.trials]:
             try:
-                if parse_id(config).family in wanted and config not in out:
+                if parse_id(config).family in names and config not in out:
                     out.append(config)
             except BadConfig:
                 continue

@@ -1,4 +1,4 @@
-"""The results a question is about, out of a store: one row a (config, device, backend, precision)."""
+"""The results of a selection, read from a store: one row per config, device, backend and precision."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.reading.selection import Selection
-from results_db.reading import frames, seed_means
+from results_db.reading import frames, seed_means, speed_kinds
 from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadConfig, SweepError
@@ -25,7 +25,7 @@ SPEED = ("device", "backend", "precision")
 
 @dataclass(frozen=True)
 class Results:
-    """A frame and what is known about it."""
+    """A frame of results, and what they are results of."""
 
     table: pd.DataFrame
     """As ``results_db.reading.frames.results``, one source, one protocol, with ``parameters`` and ``macs_full_hd``
@@ -43,8 +43,8 @@ class Results:
         """Quality columns, the most complete first, PSNR before the others."""
         kinds = list(METRICS)
         named = [c for c in self.table.columns if c.split(":")[0] in METRICS and ":" in c]
-        found = [c for c in named if self.table[c].notna().any()]
-        return sorted(found, key=lambda c: (kinds.index(c.split(":")[0]), -self.table[c].count()))
+        filled = [c for c in named if self.table[c].notna().any()]
+        return sorted(filled, key=lambda c: (kinds.index(c.split(":")[0]), -self.table[c].count()))
 
     @property
     def devices(self) -> list[str]:
@@ -59,44 +59,44 @@ class Results:
     def metric(self, name: str | None) -> Quantity:
         """The quality asked for, or the usual one. Raises SweepError naming those there are."""
         if not self.metrics:
-            raise SweepError("there are no quality figures in this store yet (sweep status says how far it is)")
+            raise SweepError("there is no quality in this store yet (sweep status says how far it is)")
         if name is None:
             return metric(self.metrics[0])
-        wanted = name if ":" in name else next((m for m in self.metrics if m.startswith(f"{name}:")), name)
-        if wanted not in self.metrics:
+        column = name if ":" in name else next((m for m in self.metrics if m.startswith(f"{name}:")), name)
+        if column not in self.metrics:
             raise SweepError(f"there is no metric {name!r} here (choose from {', '.join(self.metrics)})")
-        return metric(wanted)
+        return metric(column)
 
     def cost(self, name: str) -> Quantity:
-        """The cost asked for. Raises SweepError when no model has a figure for it."""
+        """The cost asked for. Raises SweepError when no model has a measurement of it."""
         axis = cost(name)
         if axis.column not in self.table or not self.table[axis.column].notna().any():
             hint = " (sweep benchmark measures it)" if axis.measured else ""
-            raise SweepError(f"no model here has a figure for {axis.label.lower()}{hint}")
+            raise SweepError(f"no model here has a measurement of {axis.label.lower()}{hint}")
         return axis
 
 
 def load(store: Store, selection: Selection) -> pd.DataFrame:
-    """All rows of the store that ``selection`` may be about, every source."""
+    """All rows of the store for the selected sweep, backend and precision, from every source."""
     return frames.results(store, sweep=selection.sweep, backend=selection.backend, precision=selection.precision)
 
 
-def gather_means(store: Store, selection: Selection, figures: bool = True) -> Results:
-    """``gather`` for a chart, which looks at no single trial: the database takes the means over seeds.
+def gather_means(store: Store, selection: Selection, quality: bool = True) -> Results:
+    """``gather`` for a chart, which shows no single trial: the database takes the means over seeds.
 
-    Only what ``selection.metric`` needs is read, and no figure where none is wanted.
+    Only what ``selection.metric`` needs is read, and no quality at all unless ``quality``.
     """
     metrics: list[str] | None = None
-    if not figures and selection.protocol is None:
+    if not quality and selection.protocol is None:
         metrics = []
     else:
-        # Without a wish the most complete of the first kind is shown.
+        # Where no metric is selected, the most complete column of the first one is shown.
         name = selection.metric or next(iter(METRICS))
         metrics = [m for m in frames.measures(store) if m == name or m.startswith(f"{name}:")] or None
     means = seed_means.means(store, selection.sweep, selection.backend, selection.precision, metrics)
     results = gather(store, selection, means)
     if metrics and not results.metrics:
-        # It is there for another source or device only: the refusal is to name what there is for this one.
+        # Only another source or device has this metric; the error names those of this one.
         return gather(
             store, selection, seed_means.means(store, selection.sweep, selection.backend, selection.precision)
         )
@@ -104,9 +104,9 @@ def gather_means(store: Store, selection: Selection, figures: bool = True) -> Re
 
 
 def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame | None = None) -> Results:
-    """The results ``selection`` is about (out of ``whole``, when that was loaded before).
+    """The selected results (out of ``whole``, where that was loaded before).
 
-    Raises SweepError naming what there is when it asks for something else.
+    Raises SweepError for a selection of something that is not there, naming what is.
     """
     selection = selection or Selection()
     whole = load(store, selection) if whole is None else whole
@@ -118,7 +118,7 @@ def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame
     if selection.device is not None:
         _refuse_unknown("device", selection.device, table["device"].dropna().unique())
         table = table[(table["device"] == selection.device) | table["device"].isna()]
-    table, repeats = _average(_one_way(table, selection.speed_protocol))
+    table, repeats = _average(_one_kind(table, selection.speed_protocol))
     table = _with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
@@ -127,7 +127,7 @@ def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame
 
 
 def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame, str, str]:
-    """Rows of one source and one quality protocol; figures of two are never mixed in one chart."""
+    """Rows of one source and one quality protocol; two are never mixed in one chart."""
     sources = list(table["source"].dropna().unique())
     if selection.source is not None:
         _refuse_unknown("source", selection.source, sources)
@@ -156,23 +156,20 @@ def _refuse_unknown(kind: str, wanted: object, there: Iterable[object]) -> None:
         raise SweepError(f"there is no {kind} {wanted!r} in these results (there is {names})")
 
 
-def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
-    """Speeds of one protocol for each device, backend and precision: the wanted, else that of most configs.
+def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
+    """Speeds of one protocol for each device, backend and precision: ``protocol``, or that of most configs.
 
-    A model that was measured by another one only has no speed here; it keeps its quality.
+    A model measured only under another protocol keeps its quality and has no speed.
     """
-    kinds = table.loc[table["fps"].notna(), [*SPEED, "speed_protocol", "config"]]
-    if wanted is not None:
-        _refuse_unknown("speed protocol", wanted, kinds["speed_protocol"].unique())
-        ours = table["speed_protocol"] == wanted
-    elif kinds.drop_duplicates([*SPEED, "speed_protocol"]).duplicated(list(SPEED)).any():
-        counts = kinds.drop_duplicates().groupby([*SPEED, "speed_protocol"], sort=False)["config"].size()
-        most = counts.sort_values(kind="stable").reset_index().drop_duplicates(list(SPEED), keep="last")
-        chosen = table[list(SPEED)].merge(most, on=list(SPEED), how="left")["speed_protocol"].to_numpy()
-        ours = table["speed_protocol"] == chosen
+    if protocol is not None:
+        _refuse_unknown("speed protocol", protocol, table.loc[table["fps"].notna(), "speed_protocol"].unique())
+        chosen = table["speed_protocol"] == protocol
     else:
+        chosen = speed_kinds.of_most_configs(table)
+    chosen |= table["device"].isna()
+    if chosen.all():
         return table
-    kept = table[ours | table["device"].isna()]
+    kept = table[chosen]
     others = table[~table["config"].isin(kept["config"]) & table["trial"].notna()].drop_duplicates("trial")
     if others.empty:
         return kept
@@ -183,7 +180,7 @@ def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
 
 
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """One row a (config, device, backend, precision): several seeds are averaged, the newest trial named."""
+    """One row per config, device, backend and precision: seeds are averaged, the newest trial is named."""
     key = ["config", *SPEED]
     grouped = table.groupby(key, dropna=False, sort=False)
     rows = int(grouped.size().max()) if len(table) else 0
@@ -208,21 +205,21 @@ def _with_costs(table: pd.DataFrame) -> pd.DataFrame:
 
 def _costs(config: str) -> tuple[float, float]:
     try:
-        found = describe(parse_id(config))
+        costs = describe(parse_id(config))
     except BadConfig:
-        # A family of someone's own file that is not loaded here: its results are still worth drawing.
+        # A family of a user's file that is not loaded here: its results can still be drawn.
         return float("nan"), float("nan")
-    return float(found.parameters), float(found.macs_full_hd)
+    return float(costs.parameters), float(costs.macs_full_hd)
 
 
 def _planned(store: Store, selection: Selection, source: str) -> dict[int, frozenset[str]]:
-    """What was asked of the sweeps of this source, by scale, so that a chart can say what is missing."""
+    """The ids planned in sweeps of this source, by scale: a chart says how many are missing."""
     out: dict[int, set[str]] = {}
-    for name in seed_means.wanted_configs(store, source, selection.sweep):
+    for name in seed_means.planned_configs(store, source, selection.sweep):
         family, _, rest = name.partition("_s")
         scale = int(rest.split("_")[0])
         if (not selection.scales or scale in selection.scales) and (
             not selection.families or family in selection.families
         ):
             out.setdefault(scale, set()).add(name)
-    return {scale: frozenset(found) for scale, found in out.items()}
+    return {scale: frozenset(ids) for scale, ids in out.items()}

@@ -44,7 +44,7 @@ class Samples:
             return {}
         name, luma = imaging.read_luma(selection.image)
         crop = selection.crop or (imaging.SAMPLE_CROP if selection.image is None else centre(luma))
-        pairs: dict[int, imaging.Pair] = {}
+        pairs: dict[int, imaging.TestImage] = {}
         reference: dict[str, Any] = {}
         pictures: dict[str, Any] = {}
         for config in wanted:
@@ -107,6 +107,6 @@ def encode(image: NDArray[np.float32]) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def _picture(module: Any, pair: imaging.Pair, crop: Crop) -> dict[str, Any]:
+def _picture(module: Any, pair: imaging.TestImage, crop: Crop) -> dict[str, Any]:
     image = imaging.upscale(module, pair)
     return {"png": encode(cut(image, crop)), "psnr": round(imaging.psnr(image, pair), 2)}

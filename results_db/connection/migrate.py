@@ -21,8 +21,8 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 log = logging.getLogger("edge_sweep.store")
 
 
-def migrate(db: Database, version: str) -> str:
-    """Back up, then bring the schema from ``version`` to the newest, in one transaction; returns the backup's name.
+def migrate(db: Database, version: str, newest: str) -> str:
+    """Back up, then bring the schema from ``version`` to ``newest``, in one transaction; returns the backup's name.
 
     SQLite: a copy of the file beside it. PostgreSQL: a copy of the tables in a schema of its own, in the
     same transaction. Raises StoreError, with nothing changed, when either fails.
@@ -30,16 +30,14 @@ def migrate(db: Database, version: str) -> str:
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
 
     def work(connection: Connection) -> str:
-        from results_db.connection.opening import HEAD
-
         if not db.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
         now = connection.execute(text(f"SELECT version_num FROM {schema.VERSION_TABLE}")).scalar()
         if now != version:
             return "made by another program just now"
         backup = _backup_file(db, version, stamp) if db.is_sqlite else _backup_schema(connection, version, stamp)
-        upgrade(connection, HEAD)
-        detail = f"schema {version} to {HEAD}; backup: {backup}"
+        upgrade(connection, newest)
+        detail = f"schema {version} to {newest}; backup: {backup}"
         row = {"at": clock.now(connection), "trial_id": None, "kind": "migrated", "detail": detail}
         connection.execute(schema.event.insert(), [row])
         return backup

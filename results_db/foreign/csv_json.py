@@ -1,9 +1,9 @@
 """A finished table from elsewhere (CSV or JSON) as a sweep of its own, for replay and comparison.
 
-The form is that of ``sweep export-results``: a row a (config, device) with ``config``, any
+The form is that of ``sweep export-results``: one row per config and device with ``config``, any
 ``metric:dataset`` columns, and, for speed, ``device``, ``fps`` and optionally ``backend``,
 ``precision``, ``speed_protocol``, ``power_w``, ``energy_j``, ``memory_mib``, ``temperature_c``,
-``cpu_percent``. Other columns are left alone.
+``cpu_percent``. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from results_db.foreign.published import Table
+from results_db.foreign.results import ForeignResults
 from search_space import parse_id
 from search_space.errors import BadConfig, BadData
 from search_space.facts import Quality, Speed
@@ -24,7 +24,7 @@ MAX_BYTES = 512 * 2**20
 OPTIONAL = ("power_w", "energy_j", "memory_mib", "temperature_c", "cpu_percent", "seconds_median", "seconds_iqr")
 
 
-def read(path: Path, name: str) -> Table:
+def read(path: Path, name: str) -> ForeignResults:
     """The facts in a CSV or JSON table; ``name`` stands for the protocol where the table names none.
 
     Raises BadData with the line or row that cannot be used.
@@ -50,8 +50,8 @@ def read(path: Path, name: str) -> Table:
         if row.get("parameters") not in (None, ""):
             parameters[config] = int(_number(row["parameters"], f"{where}: parameters"))
     if not qualities and not speeds:
-        raise BadData(f"{path}: no figures (columns such as psnr:Set5, or device and fps)")
-    return Table(tuple(qualities.values()), tuple(speeds.values()), parameters)
+        raise BadData(f"{path}: no measurements (columns such as psnr:Set5, or device and fps)")
+    return ForeignResults(tuple(qualities.values()), tuple(speeds.values()), parameters)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -78,7 +78,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         except (ValueError, RecursionError) as error:
             raise BadData(f"{path} is not JSON: {str(error)[:120]}") from None
         if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
-            raise BadData(f"{path}: a list of objects is wanted, one a config and device")
+            raise BadData(f"{path}: expected a list of objects, one per config and device")
         for count, row in enumerate(listed, 1):
             yield f"row {count}", row
 

@@ -17,9 +17,9 @@ FORMATS = ("csv", "parquet", "json")
 
 
 def write(table: pd.DataFrame, path: Path, form: str) -> None:
-    """Write a frame to ``path``, whole or not at all; raises StoreError when it cannot be written.
+    """Write a frame to ``path``, as a whole or not at all; raises StoreError when it cannot be written.
 
-    CSV leaves unknown figures empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
+    CSV leaves unknown values empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
     """
     writers: dict[str, Callable[[IO[bytes]], object]] = {
         "csv": lambda file: table.to_csv(file, index=False, mode="wb"),
@@ -35,6 +35,6 @@ def write(table: pd.DataFrame, path: Path, form: str) -> None:
 
 
 def _json(table: pd.DataFrame) -> str:
-    """Objects in a list, figures with all their digits (pandas' own writer rounds)."""
+    """Objects in a list, numbers with all their digits (pandas' own writer rounds)."""
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return "[\n" + ",\n".join(json.dumps(row, default=str) for row in rows) + "\n]\n"

@@ -13,7 +13,7 @@ from search_space.errors import BadData
 
 if TYPE_CHECKING:
     from workers.data.datasets import Inventory
-    from workers.data.sources import Source
+    from workers.data.sources import ImageSetSource
 
 Root = Annotated[
     Path, typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with a folder a set.", metavar="DIR")
@@ -74,16 +74,18 @@ def fetch(
                 typer.echo(f"{got.name}: {got.images} images in {got.folder} (SHA-256 {got.sha256}, {checked})")
 
 
-def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
-    from workers.data.sources import Source, read_sources
+def _source(
+    name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None
+) -> ImageSetSource:
+    from workers.data.sources import ImageSetSource, read_sources
 
     known = read_sources(registry)
     if name not in known and url is None:
         raise BadData(f"no image set {name!r} is known (known: {', '.join(known)}); give --url")
-    source = known[name] if name in known else Source(name, url or "")
+    source = known[name] if name in known else ImageSetSource(name, url or "")
     if url is not None and url != source.url:
         # What is known of the usual archive says nothing about another one.
-        source = Source(name, url)
+        source = ImageSetSource(name, url)
     return replace(source, sha256=sha256 or source.sha256, include=include or source.include)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from results_db.records import SweepRow, TrialRow
 from results_db.store import Store
-from search_space.config import Config, parse_id
+from search_space import Config, parse_id
 from search_space.errors import SweepError
 from search_space.facts import TrialKey
 from search_space.user_code import loaded

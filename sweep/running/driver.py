@@ -23,7 +23,7 @@ from sweep.running.events import Kind, Notice, Report
 from sweep.running.lease_keeper import Heart
 from sweep.running.lease_owner import is_dead, this_owner
 from sweep.running.store_retry import Patience
-from workers.task import Member, PackTask
+from workers.task import PackTask, TrialTask
 
 HURRY_S = 2.0
 """How long a call of the store may take once we are to stop."""
@@ -87,7 +87,7 @@ class Driver:
     def stop(self) -> None:
         """Stop cleanly and soon: from now on the store is not waited for."""
         self.stopping = True
-        self.store.hurry(HURRY_S)
+        self.store.limit_waits(HURRY_S)
 
     # The loop
 
@@ -198,7 +198,9 @@ class Driver:
             held = {claim.trial: claim for claim in claims}
             items = tuple(item for item in pack.items if item.trial in held)
             pack = replace(pack, items=items)
-            members = tuple(Member(i.trial, held[i.trial].attempt, i.key.config, i.key.seed, i.lr_scale) for i in items)
+            members = tuple(
+                TrialTask(i.trial, held[i.trial].attempt, i.key.config, i.key.seed, i.lr_scale) for i in items
+            )
             task = PackTask(members, self.recipe_json, self.settings.device)
             ticket = self.executor.submit(task, self._timeout(pack))
             self._flying[ticket] = _Flight(pack, list(claims), time.monotonic())

@@ -72,7 +72,7 @@ def launch(
 
             measure_speed(store, sweep_id, wanted.device, quiet=quiet)
     except KeyboardInterrupt:
-        store.hurry(HURRY_S)
+        store.limit_waits(HURRY_S)
         report.interrupted = True
     return report
 

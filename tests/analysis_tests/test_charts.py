@@ -126,7 +126,7 @@ def test_every_family_has_its_own_marker_and_colour_and_they_differ_in_grey_or_s
         ("crops", Selection(scales=(2,), crop=(400, 0, 96, 96)), "leaves the image"),
         ("devices", Selection(device="board"), "two devices"),
         ("filters", Selection(configs=("eSR-TM_s4_K7_C9",)), "no weights of eSR-TM_s4_K7_C9"),
-        ("pareto", Selection(x="memory"), "no model here has a figure for memory"),
+        ("pareto", Selection(x="memory"), "no model here has a measurement of memory"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_a_reason(store: Store, kind: str, ask: Selection, said: str) -> None:

@@ -53,7 +53,7 @@ def test_a_metric_or_cost_that_nobody_has_is_refused(sweep_store: Store) -> None
     assert results.metric("ssim").column == "ssim:Set5"
     with pytest.raises(SweepError, match="choose from psnr:Set5"):
         results.metric("psnr:Nowhere")
-    with pytest.raises(SweepError, match="no model here has a figure for memory"):
+    with pytest.raises(SweepError, match="no model here has a measurement of memory"):
         results.cost("memory")
     with pytest.raises(SweepError, match="choose from fps"):
         results.cost("price")

@@ -77,9 +77,9 @@ def export(
             f"{precision} changes PSNR on {images.name} by {result.psnr_change:+.2f} dB, "
             f"from {result.psnr_torch:.2f} dB (limit -{MAX_LOSS:g}): use a wider precision, or force it"
         )
-    told = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
-    # What was checked is kept; only what it says about itself is written anew.
-    data = with_metadata(data, told.items()) if form == "onnx" else to_format(kept, form, told)
+    described = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
+    # The checked graph is kept; only its metadata is replaced.
+    data = with_metadata(data, described.items()) if form == "onnx" else to_format(kept, form, described)
     return Exported(data, form, precision, result)
 
 

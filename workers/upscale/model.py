@@ -97,7 +97,7 @@ def from_file(path: Path, tile: int = TILE) -> Upscaler:
 
 
 def _refuse_programs(path: Path) -> None:
-    """TorchScript and PT2 files are programs: reading one may run what its maker put in."""
+    """TorchScript and PT2 files are programs: reading one may run code of its author."""
     inside: list[str] = []
     if zipfile.is_zipfile(path):
         with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
@@ -125,7 +125,7 @@ def _from_onnx(path: Path, tile: int) -> Upscaler:
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
-    """What an ONNX file says about itself."""
+    """The metadata of an ONNX file."""
     import onnx
 
     return {entry.key: entry.value for entry in onnx.load_from_string(data).metadata_props}

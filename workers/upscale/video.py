@@ -50,7 +50,7 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
 
 
 class _Copy:
-    """One video on its way from a reader to a writer."""
+    """Copies one video from a reader to a writer, enlarged."""
 
     def __init__(self, reader: Any, writer: Any, upscaler: Upscaler, clip: Clip, progress: Progress | None) -> None:
         self.reader, self.writer, self.upscaler, self.clip = reader, writer, upscaler, clip
@@ -62,7 +62,7 @@ class _Copy:
         self.frames, self.end, self.damaged = 0, 0.0, False
 
     def run(self) -> None:
-        """All that can be read; ``damaged`` says whether something could not."""
+        """Copy all frames that can be read; ``damaged`` is set where some could not."""
         for packet in self._packets():
             if packet.stream.index in self.sound:
                 # The packet that flushes a decoder carries no sound.
