@@ -67,7 +67,7 @@ class Grid:
 def grid(family: str, scale: Sequence[int] = SCALES, **values: Sequence[int]) -> Grid:
     """A grid written in Python, as in ``grid("eSR-TM", K=(3, 5), C=range(1, 9))``.
 
-    Raises BadSpace for a field the family does not have, one that is missing, and a value that is listed twice.
+    Raises BadSpace for a field the family does not have or one that is missing.
     """
     return make_grid(family, {"scale": tuple(scale), **{k: tuple(v) for k, v in values.items()}})
 

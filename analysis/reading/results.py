@@ -165,11 +165,11 @@ def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
         _refuse_unknown("speed protocol", protocol, table.loc[table["fps"].notna(), "speed_protocol"].unique())
         chosen = table["speed_protocol"] == protocol
     else:
-        chosen = speed_kinds.of_most_configs(table)
-    chosen |= table["device"].isna()
-    if chosen.all():
-        return table
-    kept = table[chosen]
+        kinds = table.loc[table["fps"].notna(), [*SPEED, "speed_protocol"]].drop_duplicates()
+        if not kinds.duplicated(list(SPEED)).any():
+            return table
+        chosen = speed_kinds.of_most_configs(table, within=SPEED, kind=("speed_protocol",))
+    kept = table[chosen | table["device"].isna()]
     others = table[~table["config"].isin(kept["config"]) & table["trial"].notna()].drop_duplicates("trial")
     if others.empty:
         return kept

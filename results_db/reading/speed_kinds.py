@@ -1,4 +1,4 @@
-"""Which speeds are shown together: those of one kind, the kind of most configs where nobody chose."""
+"""Which kind of speed (backend, precision, protocol) is shown or used when several were measured: one rule for all."""
 
 from __future__ import annotations
 
@@ -8,27 +8,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-KIND = ("device", "backend", "precision", "speed_protocol")
-"""Speeds that agree in these columns of ``frames.results`` may be compared."""
+KIND = ("backend", "precision", "speed_protocol")
+"""Columns of ``frames.results`` that must be equal for two speeds of one device to be compared."""
 
 
 def of_most_configs(
-    table: pd.DataFrame, within: Sequence[str] = ("device", "backend", "precision"), column: str = "fps"
+    table: pd.DataFrame, within: Sequence[str] = ("device",), kind: Sequence[str] = KIND
 ) -> pd.Series[bool]:
-    """Which rows of ``frames.results`` have a speed of the kind that is used for their ``within``.
+    """Per row of ``table`` whether its speed is of the kind that most configs have, for each value of ``within``.
 
-    For each device, backend and precision (or only ``("device",)``, where one kind must stand for the device) that is
-    the kind with a ``column`` (``fps``, ``power_w``, ...) for the most configs; of equals the one stored last.
+    Among kinds with equally many configs it is the one whose first row comes last.
     """
-    within = list(within)
-    kinds = table.loc[table[column].notna(), [*KIND, "config"]].drop_duplicates()
-    if not kinds.drop_duplicates(list(KIND)).duplicated(within).any():
-        return table["device"].notna()
-    counts = kinds.groupby(list(KIND), sort=False)["config"].size()
-    most = counts.sort_values(kind="stable").reset_index().drop_duplicates(within, keep="last")
-    used = table[within].merge(most, on=within, how="left").set_axis(table.index)
-    same = table["device"].notna()
-    for name in KIND:
-        if name not in within:
-            same &= table[name] == used[name]
-    return same
+    columns = [*within, *kind]
+    measured = table.loc[table["fps"].notna(), [*columns, "config"]].drop_duplicates()
+    counts = measured.groupby(columns, sort=False, dropna=False)["config"].size()
+    most = counts.sort_values(kind="stable").reset_index()[columns].drop_duplicates(list(within), keep="last")
+    chosen = table[columns].merge(most.assign(chosen=True), on=columns, how="left")["chosen"]
+    return (chosen.notna() & table["fps"].notna().to_numpy()).set_axis(table.index)
