@@ -1,8 +1,7 @@
 """The tables. UNIQUE keys make a second write of the same fact impossible.
 
 Times are seconds since 1970 in UTC (REAL / double precision): they compare the same on both engines.
-``measure`` names each kind of figure once (metric, test set, protocol), so that a million figures
-are a million short rows.
+``measure`` names each metric, test set and protocol once, so that a million values are a million short rows.
 """
 
 from __future__ import annotations
@@ -102,7 +101,7 @@ sweep_trial = Table(
     Index(None, "trial_id"),
     sqlite_with_rowid=False,
 )
-"""Which sweep wants which trial: two sweeps that want the same key share its one result."""
+"""Which trials a sweep has: two sweeps with the same key share its one result."""
 
 attempt = Table(
     "attempt",
@@ -153,7 +152,7 @@ quality_image = Table(
     Column("measure_id", _Id, ForeignKey("measure.id"), primary_key=True),
     Column("per_image", Text, nullable=False),
 )
-"""The figure of each image, as one JSON list of [name, value] a measure."""
+"""The value of each image, as one JSON list of [name, value] per measure."""
 
 speed = Table(
     "speed",

@@ -1,4 +1,4 @@
-"""What a worker is given and what it does: train the members of a pack, measure each, return facts."""
+"""The task of a worker: train the members of a pack, measure each, return facts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from search_space import parse_id
-from search_space.errors import BadData
+from search_space.errors import BadData, first_line
 from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Provenance, Quality
 from workers import packs
 from workers.data.image_set import ImageSet
@@ -21,12 +21,9 @@ from workers.training.recipe import Recipe
 from workers.training.train import Diverged, Trained, train
 from workers.training.weights import to_bytes
 
-BELOW = 0.0
-"""dB under plain bicubic at which a result is flagged."""
-
 
 @dataclass(frozen=True)
-class Member:
+class TrialTask:
     """One trial of a pack. ``lr_scale`` lowers the learning rate of an attempt after a divergence."""
 
     trial: int
@@ -40,7 +37,7 @@ class Member:
 class PackTask:
     """Configs of one scale and one seed that are trained together on one stream of patches."""
 
-    members: tuple[Member, ...]
+    members: tuple[TrialTask, ...]
     recipe_json: str
     device: str = "cpu"
 
@@ -53,18 +50,18 @@ def run_pack(
 ) -> list[Outcome]:
     """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
 
-    ``progress`` gets the number of training steps done, and the last number again whenever a member was measured
-    on a set: a worker at work is never silent for long.
+    ``progress`` is called with the number of training steps done, and with the last number again whenever a member was
+    measured on a test set, so that a working worker reports regularly.
     """
-    signs = _Signs(progress)
+    reported = _Progress(progress)
     recipe = Recipe.from_json(task.recipe_json)
     node, device = socket.gethostname(), device_model(task.device)
     outcomes: list[Outcome] = []
-    for member, result in zip(task.members, _train_all(task, recipe, train_images, signs), strict=True):
+    for member, result in zip(task.members, _train_all(task, recipe, train_images, reported), strict=True):
         if isinstance(result, Trained):
             try:
                 known = Provenance(result.engines, device, recipe.precision, torch.__version__)
-                outcomes.append(_measure(member, result, test_images, node, known, signs.again))
+                outcomes.append(_measure(member, result, test_images, node, known, reported.repeat))
                 continue
             except Exception as error:
                 result = error
@@ -73,8 +70,8 @@ def run_pack(
 
 
 @dataclass
-class _Signs:
-    """Signs of life, passed on."""
+class _Progress:
+    """Reports progress to a listener, and repeats the last report."""
 
     listener: Callable[[int], None] | None
     steps: int = 0
@@ -84,40 +81,46 @@ class _Signs:
         if self.listener is not None:
             self.listener(steps)
 
-    def again(self) -> None:
+    def repeat(self) -> None:
         self(self.steps)
 
 
 def _train_all(
     task: PackTask, recipe: Recipe, images: ImageSet, progress: Callable[[int], None] | None
 ) -> list[Trained | Exception]:
-    """A member's result, or what it raised; members train together, one by itself in plain PyTorch."""
+    """A member's result, or what it raised; several members train together, a single one in plain PyTorch."""
     results: dict[int, Trained | Exception] = {}
-    wanted: dict[int, packs.Member] = {}
+    members: dict[int, packs.Member] = {}
     for index, member in enumerate(task.members):
         try:
-            wanted[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
+            members[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
         except Exception as error:
             results[index] = error
-    together = list(wanted.values())
+    together = list(members.values())
     try:
         if len(together) == 1:
-            (one,) = together
-            found: list[Trained | Exception] = [
+            (single,) = together
+            trained: list[Trained | Exception] = [
                 train(
-                    one.config, recipe, images, one.seed, lr_scale=one.lr_scale, progress=progress, device=task.device
+                    single.config,
+                    recipe,
+                    images,
+                    single.seed,
+                    lr_scale=single.lr_scale,
+                    progress=progress,
+                    device=task.device,
                 )
             ]
         else:
-            found = packs.train_pack(together, recipe, images, progress=progress, device=task.device)
+            trained = packs.train_pack(together, recipe, images, progress=progress, device=task.device)
     except Exception as error:
-        found = [error] * len(together)
-    results.update(zip(wanted, found, strict=True))
+        trained = [error] * len(together)
+    results.update(zip(members, trained, strict=True))
     return [results[index] for index in range(len(task.members))]
 
 
 def _measure(
-    member: Member,
+    member: TrialTask,
     result: Trained,
     test_images: Sequence[ImageSet],
     node: str,
@@ -127,10 +130,10 @@ def _measure(
     rows: list[Quality] = []
     flags: list[str] = []
     for images in test_images:
-        found = protocol.evaluate(result.config, result.module, images)
-        rows += found
-        psnr = next(row.value for row in found if row.metric == "psnr")
-        if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale) - BELOW:
+        qualities = protocol.evaluate(result.config, result.module, images)
+        rows += qualities
+        psnr = next(row.value for row in qualities if row.metric == "psnr")
+        if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale):
             flags.append(f"below-bicubic:{images.name}")
         measured()
     data = to_bytes(result.module)
@@ -148,7 +151,7 @@ def _measure(
     )
 
 
-def failed(member: Member, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
+def failed(member: TrialTask, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
     """The fact of a member's failure, classified."""
     return Failed(
         trial=member.trial,
@@ -178,5 +181,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    """The kind of an error and its first line."""
+    kind = type(error).__name__
+    return f"{kind}: {first_line(error)}" if str(error).strip() else kind

@@ -48,7 +48,7 @@ def prepare(db: Database) -> None:
     else:
         from results_db.connection.migrate import migrate
 
-        migrate(db, version)
+        migrate(db, version, HEAD)
 
 
 def _check_file(path: Path, readonly: bool) -> None:

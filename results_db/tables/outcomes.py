@@ -1,4 +1,4 @@
-"""Writing results: each once, the late ones fenced."""
+"""Writing outcomes: each once, late ones fenced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from results_db.connection import clock
 from results_db.connection.urls import storable
 from results_db.records import Recorded
 from results_db.schema import artifact, attempt, event, quality, quality_image, trial
-from results_db.states import Event, State, can, next_state
+from results_db.states import State, TrialEvent, can, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.speeds import measure_ids
 from results_db.tables.trials import insert_new
@@ -33,7 +33,7 @@ def verdict(outcome: Outcome, state: State, newest: int, ended: str | None) -> s
         return f"attempt {outcome.attempt} already brought its result"
     if outcome.attempt < newest:
         return f"late: attempt {outcome.attempt} was taken over by attempt {newest}"
-    if not can(state, Event.COMPLETE if isinstance(outcome, Done) else Event.FAIL):
+    if not can(state, TrialEvent.COMPLETE if isinstance(outcome, Done) else TrialEvent.FAIL):
         return f"late: the trial is {state}"
     return None
 
@@ -41,15 +41,15 @@ def verdict(outcome: Outcome, state: State, newest: int, ended: str | None) -> s
 def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     """Write outcomes in one transaction; see ``Store.record``."""
     given = list(outcomes)
-    stands = _stands(connection, [one.trial for one in given])
+    stored = _stored(connection, [one.trial for one in given])
     accepted: dict[int, Outcome] = {}
     fenced: list[tuple[Outcome, str]] = []
     repeated: list[int] = []
     for one in given:
-        if one.trial not in stands:
+        if one.trial not in stored:
             fenced.append((one, f"there is no trial {one.trial}"))
             continue
-        state, newest, ended = stands[one.trial]
+        state, newest, ended = stored[one.trial]
         reason = verdict(one, state, newest, ended.get(one.attempt))
         if reason is None and one.trial in accepted:
             reason = f"attempt {one.attempt} already brought its result"
@@ -63,7 +63,7 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     _end_attempts(connection, list(accepted.values()), at)
     done = [one for one in accepted.values() if isinstance(one, Done)]
     _write_facts(connection, done)
-    known = [(one, why) for one, why in fenced if one.trial in stands]
+    known = [(one, why) for one, why in fenced if one.trial in stored]
     if known:
         connection.execute(
             event.insert(),
@@ -73,24 +73,24 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     return Recorded(tuple(accepted), tuple(one.trial for one, _ in fenced), reasons, tuple(repeated))
 
 
-def _stands(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
-    """State, newest attempt number, and how each attempt ended, of trials that are then locked."""
-    found: dict[int, tuple[State, int, dict[int, str | None]]] = {}
+def _stored(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
+    """State, newest attempt number and outcome of each attempt of trials, whose rows are locked."""
+    trials: dict[int, tuple[State, int, dict[int, str | None]]] = {}
     for some in chunks(sorted(set(ids))):
         query = select(trial.c.id, trial.c.state, trial.c.attempt).where(trial.c.id.in_(some))
         for number, state, newest in connection.execute(query.order_by(trial.c.id).with_for_update()):
-            found[number] = (State(state), newest, {})
+            trials[number] = (State(state), newest, {})
         ends = select(attempt.c.trial_id, attempt.c.number, attempt.c.outcome).where(attempt.c.trial_id.in_(some))
         for number, count, outcome in connection.execute(ends):
-            found[number][2][count] = outcome
-    return found
+            trials[number][2][count] = outcome
+    return trials
 
 
 def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float) -> None:
     if not outcomes:
         return
-    done_state = str(next_state(State.RUNNING, Event.COMPLETE))
-    failed_state = str(next_state(State.RUNNING, Event.FAIL))
+    done_state = str(next_state(State.RUNNING, TrialEvent.COMPLETE))
+    failed_state = str(next_state(State.RUNNING, TrialEvent.FAIL))
     trials: list[dict[str, Any]] = []
     attempts: list[dict[str, Any]] = []
     for one in outcomes:
@@ -189,17 +189,17 @@ def _write_facts(connection: Connection, done: Sequence[Done]) -> None:
 
 
 def write_quality(connection: Connection, facts: Sequence[tuple[int, Sequence[Quality]]]) -> None:
-    """Write quality figures of trials; a figure that is there already stays as it is."""
-    ids = measure_ids(connection, [figure for _, figures in facts for figure in figures])
+    """Write quality of trials; a value that is stored already stays as it is."""
+    ids = measure_ids(connection, [measurement for _, measurements in facts for measurement in measurements])
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
-    for number, figures in facts:
-        for figure in figures:
-            named = ids[figure.dataset, figure.metric, figure.protocol]
-            value = None if math.isnan(figure.value) else figure.value
+    for number, measurements in facts:
+        for measurement in measurements:
+            named = ids[measurement.dataset, measurement.metric, measurement.protocol]
+            value = None if math.isnan(measurement.value) else measurement.value
             rows.append({"trial_id": number, "measure_id": named, "value": value})
-            if figure.per_image:
-                listed = json.dumps([list(pair) for pair in figure.per_image])
+            if measurement.per_image:
+                listed = json.dumps([list(pair) for pair in measurement.per_image])
                 images.append({"trial_id": number, "measure_id": named, "per_image": listed})
     insert_new(connection, quality, rows)
     insert_new(connection, quality_image, images)

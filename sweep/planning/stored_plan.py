@@ -14,7 +14,7 @@ from results_db.connection.opening import EmptyDatabase, OlderSchema
 from results_db.connection.urls import parse
 from results_db.states import State
 from results_db.store import Store
-from search_space.config import Config, parse_id
+from search_space import Config, parse_id
 from search_space.errors import SweepError
 from search_space.facts import TrialKey
 from search_space.user_code import loaded

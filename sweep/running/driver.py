@@ -23,7 +23,7 @@ from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.lease_keeper import LeaseKeeper
 from sweep.running.lease_owner import is_dead, this_owner
 from sweep.running.store_retry import StoreRetry
-from workers.task import Member, PackTask
+from workers.task import PackTask, TrialTask
 from workers.training import precision
 
 STOPPING_STORE_S = 2.0
@@ -90,7 +90,7 @@ class Driver:
     def stop(self) -> None:
         """Stop cleanly and soon: from now on the store is not waited for."""
         self.stopping = True
-        self.store.hurry(STOPPING_STORE_S)
+        self.store.limit_waits(STOPPING_STORE_S)
 
     # The loop
 
@@ -200,7 +200,7 @@ class Driver:
             items = tuple(item for item in pack.items if item.trial in attempts)
             pack = replace(pack, items=items)
             members = tuple(
-                Member(item.trial, attempts[item.trial], item.key.config, item.key.seed, item.lr_scale)
+                TrialTask(item.trial, attempts[item.trial], item.key.config, item.key.seed, item.lr_scale)
                 for item in items
             )
             task = PackTask(members, self.sweep.row.recipe_json, self.settings.device)

@@ -65,7 +65,7 @@ def launch(
 
             measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet)
     except KeyboardInterrupt:
-        sweep.store.hurry(STOPPING_STORE_S)
+        sweep.store.limit_waits(STOPPING_STORE_S)
         report.interrupted = True
     return report
 

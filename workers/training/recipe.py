@@ -153,11 +153,6 @@ _RECIPES = {
 }
 
 
-def recipe_names() -> tuple[str, ...]:
-    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``paper`` (the released quality)."""
-    return tuple(_RECIPES)
-
-
 def recipe_for(name: str) -> Recipe:
     """A shipped recipe by name, or one read from a ``.json`` file. Raises SweepError naming the choices."""
     if name in _RECIPES:
