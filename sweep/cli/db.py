@@ -49,6 +49,8 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
             row.created_at.isoformat(" ", timespec="minutes"),
         )
     console.print(table)
+    if count := found.rows["checkpoint"]:
+        console.print(f"checkpoints of trials in training: {count}, {found.checkpoint_size / 2**20:.1f} MiB")
     console.print("rows: " + ", ".join(f"{name} {count}" for name, count in found.rows.items() if count))
 
 
@@ -59,6 +61,7 @@ def _document(found: Any) -> dict[str, Any]:
         "server": found.server,
         "schema": found.schema,
         "bytes": found.size,
+        "checkpoint_bytes": found.checkpoint_size,
         "rows": found.rows,
         "sweeps": [
             {
