@@ -28,14 +28,14 @@ def import_measurements(
     Example: sweep import-measurements results.json --kit kit.zip --db sweep.db
     """
     from results_db.store import Store
-    from sweep.speed.ties import retie
+    from sweep.speed.ties import mark_ties
     from workers.kit.receive import read_results
 
     received = read_results(file, device, kit)
     speeds = received.speeds
     with Store.open(db) as store:
         added = store.add_speeds(speeds)
-        retie(store, speeds)
+        mark_ties(store, speeds)
     for one in received.failed:
         typer.echo(f"not measured on the board: {one.config} ({one.precision}): {one.reason}", err=True)
     if as_json:

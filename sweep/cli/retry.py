@@ -38,7 +38,7 @@ def retry(
     from results_db.store import Store
     from search_space.errors import SweepError
     from search_space.facts import Failure
-    from sweep.planning import stored_plan
+    from sweep.planning.open_sweep import find_row
 
     if not (ids or failed or failure):
         raise SweepError("say which: --failed, --class CLASS, or config ids")
@@ -47,7 +47,7 @@ def retry(
     except ValueError:
         raise SweepError(f"unknown failure class {failure!r} (choose from {', '.join(Failure)})") from None
     with Store.open(db) as store:
-        row = store.sweep(name) if name else stored_plan.newest(store)
+        row = find_row(store, name)
         wanted = None
         if ids:
             trials = [trial for trial in store.trials(row.id) if trial.key.config in set(ids)]

@@ -47,9 +47,9 @@ def status(
 
 def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
     """The facts behind the command, as JSON has them."""
-    from sweep.planning import stored_plan
+    from sweep.planning.open_sweep import find_row
 
-    row = store.sweep(name) if name else stored_plan.newest(store)
+    row = find_row(store, name)
     counts = store.counts(row.id)
     facts: dict[str, Any] = {
         "planned": counts.planned,

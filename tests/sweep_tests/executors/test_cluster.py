@@ -55,9 +55,9 @@ def test_a_port_where_nobody_accepts_is_not_waited_for(monkeypatch):
 
 def test_a_worker_with_other_versions_is_named_with_its_differences():
     here = Versions.here()
-    assert here.unlike(here) == ""
+    assert here.differences(here) == ""
     other = Versions("0" * 12, here.torch, here.python)
-    assert other.unlike(here) == f"code {'0' * 12} instead of {here.code}"
+    assert other.differences(here) == f"code {'0' * 12} instead of {here.code}"
 
 
 def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_code(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search_space.errors import BadData
-from sweep.executors.image_transport import ByPath, ByUrl, Images, carried, to_archive, unpack
+from sweep.executors.image_transport import ByPath, ByUrl, Images, to_archive, transport, unpack
 from tests.sweep_tests.kit import images
 from workers.data.datasets import test_sets, training_set
 from workers.data.image_set import ImageSet
@@ -40,9 +40,9 @@ def test_an_archive_with_a_pickle_in_it_is_refused(tmp_path):
 
 def test_by_url_the_images_are_put_once_and_fetched_by_their_hash(tmp_path):
     wanted = Images(images("train", 1), (images("test", 2),))
-    way = carried(wanted, f"file://{tmp_path}/far/away", None)
+    way = transport(wanted, f"file://{tmp_path}/far/away", None)
     assert isinstance(way, ByUrl) and same(way.fetch(), wanted)
-    assert carried(wanted, f"file://{tmp_path}/far/away", None) == way
+    assert transport(wanted, f"file://{tmp_path}/far/away", None) == way
     (file,) = (tmp_path / "far" / "away").iterdir()
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(BadData, match="SHA-256 differs"):
@@ -51,7 +51,7 @@ def test_by_url_the_images_are_put_once_and_fetched_by_their_hash(tmp_path):
 
 def test_by_path_another_folder_with_other_images_is_refused(small_data, tmp_path):
     wanted = Images(training_set((), small_data), test_sets((), small_data))
-    way = carried(wanted, "path", str(small_data))
+    way = transport(wanted, "path", str(small_data))
     assert isinstance(way, ByPath) and same(way.fetch(), wanted)
     for name in ("T91", "Set5"):
         (tmp_path / name).mkdir()
@@ -63,4 +63,4 @@ def test_by_path_another_folder_with_other_images_is_refused(small_data, tmp_pat
 
 def test_another_way_is_refused():
     with pytest.raises(BadData, match="--data-via"):
-        carried(Images(images("train", 1), ()), "pigeon", None)
+        transport(Images(images("train", 1), ()), "pigeon", None)

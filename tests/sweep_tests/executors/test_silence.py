@@ -15,13 +15,13 @@ from workers.task import Member, PackTask, run_pack
 HANGS = """
 import json, os, signal, time
 import psutil
-from sweep import cluster, session
+from sweep.executors import by_name, cluster
 from sweep.executors.actors import ActorExecutor
 from tests.sweep_tests.kit import DATA, RECIPE
 from workers.task import Member, PackTask
 
 cluster.connect("local")
-executor = ActorExecutor(session.worker_data(DATA), most=1, silence_s=4.0)
+executor = ActorExecutor(by_name.worker_data(DATA), most=1, silence_s=4.0)
 while not executor.free():
     executor.poll(0.2)
 endless = RECIPE.with_changes(steps=10_000_000)
@@ -29,7 +29,8 @@ executor.submit(PackTask((Member(1, 1, "eSR-MAX_s2_K3_C1", 0),), endless.to_json
 began = time.monotonic()
 while time.monotonic() - began < 10:
     assert not executor.poll(0.2), "given up while it makes progress"
-steps = executor.steps_done()
+(worker,) = executor._workers
+progress = worker.progress
 worker = next(p for p in psutil.process_iter() if p.name().startswith("ray::PackWorker")
               and os.getpid() in [q.pid for q in p.parents()])
 worker.send_signal(signal.SIGSTOP)
@@ -37,7 +38,7 @@ stopped = time.monotonic()
 ended = []
 while not ended and time.monotonic() - stopped < 60:
     ended = executor.poll(0.2)
-print(json.dumps({"steps": steps, "lost": str(ended[0].lost), "reason": ended[0].reason,
+print(json.dumps({"progress": progress, "lost": str(ended[0].lost), "reason": ended[0].reason,
                   "after": time.monotonic() - stopped}))
 executor.close()
 cluster.disconnect()
@@ -51,7 +52,7 @@ def test_a_worker_that_stands_still_is_given_up_and_one_that_works_is_not():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
-    assert told["steps"] > 0 and told["lost"] == "timeout" and told["reason"] == "no progress for 4 s"
+    assert told["progress"] > 0 and told["lost"] == "timeout" and told["reason"] == "no progress for 4 s"
     assert 2 < told["after"] < 30
 
 

@@ -13,7 +13,7 @@ from results_db.store import Store
 from search_space.facts import TrialKey
 from sweep.planning import stored_plan
 from sweep.planning.data import Data, load_data
-from sweep.planning.eligibility import why_not
+from sweep.planning.training_inputs import refusal
 from tests.sweep_tests.inside import inside as command
 from tests.sweep_tests.kit import DATA, RECIPE, configs, driver, images, planned
 
@@ -31,8 +31,8 @@ def store(tmp_path):
 def test_a_key_with_another_part_is_told_apart(part):
     basis = DATA.basis(RECIPE)
     (key,) = stored_plan.make_plan("paper", configs(1), RECIPE, DATA, root=None).keys
-    assert basis.unlike(key) == ""
-    assert basis.unlike(TrialKey(**{**vars_of(key), part: "0" * 12})) == part
+    assert basis.mismatch(key) == ""
+    assert basis.mismatch(TrialKey(**{**vars_of(key), part: "0" * 12})) == part
 
 
 def vars_of(key: TrialKey) -> dict:
@@ -41,7 +41,7 @@ def vars_of(key: TrialKey) -> dict:
 
 def test_a_key_of_a_family_that_is_not_here_is_of_other_code():
     basis = DATA.basis(RECIPE)
-    assert basis.unlike(TrialKey("Nobody-Knows_s2", 0, basis.recipe, basis.data, "c")) == "code"
+    assert basis.mismatch(TrialKey("Nobody-Knows_s2", 0, basis.recipe, basis.data, "c")) == "code"
 
 
 def test_a_driver_with_other_images_trains_nothing_of_the_sweep(store):
@@ -58,8 +58,8 @@ def test_a_driver_trains_only_the_trials_of_its_own_images(store):
     done = {row.key.data for row in store.trials(sweep_id) if row.state == "done"}
     assert done == {OTHER.train.digest[:12]}
     rows = store.missing(sweep_id)
-    assert why_not(DATA.basis(RECIPE), rows, "tiny") == ""
-    assert "not those tiny began with" in why_not(OTHER.basis(RECIPE), rows, "tiny")
+    assert refusal(DATA.basis(RECIPE), rows, "tiny") == ""
+    assert "not those tiny began with" in refusal(OTHER.basis(RECIPE), rows, "tiny")
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_the_tally_counts_the_paper():
 
 def test_a_pack_that_runs_by_itself_comes_last():
     some = items(6)
-    wanted = [replace(some[0], alone=True), replace(some[1], solo=True), *some[2:]]
+    wanted = [replace(some[0], own_pack=True), replace(some[1], exclusive=True), *some[2:]]
     made = packs(wanted, 3)
-    assert [pack.solo for pack in made] == [False] * (len(made) - 1) + [True]
+    assert [pack.exclusive for pack in made] == [False] * (len(made) - 1) + [True]
     assert [item.trial for item in made[-1].items] == [1]

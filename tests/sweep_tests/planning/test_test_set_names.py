@@ -14,6 +14,7 @@ from results_db.reading import frames
 from results_db.store import Store
 from sweep.planning import stored_plan
 from sweep.planning.data import Data
+from sweep.planning.open_sweep import OpenSweep
 from sweep.running.quality_phase import measure_quality
 from tests.sweep_tests.inside import inside as command
 from tests.sweep_tests.kit import DATA, driver, images, planned
@@ -100,9 +101,10 @@ def test_a_trial_without_its_weights_is_named_and_passed_over(tmp_path, capsys):
         store.database.write(
             lambda c: c.exec_driver_sql(f"delete from artifact where trial_id = {first.id}")  # a hand in the database
         )
-        assert measure_quality(store, sweep_id, [images("more", 6)], quiet=True) == 1
+        more = Data(DATA.train, (images("more", 6),))
+        assert measure_quality(OpenSweep.of(store, sweep_id, more), quiet=True) == 1
         assert f"{first.key.config} is not measured" in capsys.readouterr().err
-        assert measure_quality(store, sweep_id, [images("test", 2)], quiet=True) == 0
+        assert measure_quality(OpenSweep.of(store, sweep_id, DATA), quiet=True) == 0
 
 
 def test_the_summary_is_json_alone_while_sets_are_measured(run):

@@ -12,6 +12,7 @@ from search_space import user_code
 from search_space.facts import Speed
 from search_space.spaces import load_space
 from sweep.planning import user_families
+from sweep.planning.settings import SweepSettings
 from tests.sweep_tests.conftest import command as elsewhere
 from tests.sweep_tests.inside import inside as command
 
@@ -54,7 +55,7 @@ def test_the_text_of_a_family_is_stored_as_it_is_and_a_resume_can_read_it(space,
     with Store.open(str(tmp_path / "s.db")) as store:
         (row,) = store.sweeps()
         assert "token = self.K" in row.settings["user_code"][-1]["source"]
-        user_families.recall(row)
+        user_families.recall(SweepSettings.from_dict(row.settings))
     again = command("resume", "--executor", "inline", "--no-benchmark", "--db", str(tmp_path / "s.db"))
     assert again.returncode == 0, again.stderr
 

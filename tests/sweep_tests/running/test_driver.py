@@ -8,13 +8,14 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Failure
-from sweep.running.events import Kind
+from sweep.running.events import EventKind
 from sweep.running.lease_owner import this_owner
 from tests.sweep_tests.kit import Unlucky, driver, planned
 
@@ -133,10 +134,10 @@ def test_a_locked_store_is_waited_for_and_no_result_is_lost(tmp_path):
         timer = threading.Timer(3.0, lambda: other.execute("ROLLBACK"))
 
         def listen(notice):
-            if notice.kind is Kind.STARTED and not timer.is_alive() and not told:
+            if notice.kind is EventKind.STARTED and not timer.is_alive() and not told:
                 other.execute("BEGIN EXCLUSIVE")
                 timer.start()
-            if notice.kind is Kind.WAITING:
+            if notice.kind is EventKind.WAITING:
                 told.append(notice.text)
 
         report = driver(store, sweep_id, listener=listen).run()
@@ -174,7 +175,7 @@ def stop_after_the_first_loss(store, sweep_id, failure):
     one = driver(store, sweep_id, Unlucky(lambda task: failure))
 
     def listen(notice):
-        one.stopping = one.stopping or notice.kind is Kind.AGAIN
+        one.stopping = one.stopping or notice.kind is EventKind.AGAIN
 
     one.listener = listen
     assert one.run().interrupted
@@ -247,8 +248,10 @@ def test_no_call_of_the_store_that_fails_once_ends_the_driver(store):
     store.claim([store.trials(sweep_id)[-2].id], "otherhost:1:1", 2)
     told: list[str] = []
     executor = Unlucky(lambda task: Failure.TIMEOUT if task.members[0].attempt == 1 else None)
-    one = driver(store, sweep_id, executor, listener=lambda n: told.append(n.text) if n.kind is Kind.WAITING else None)
-    one.store = Faltering(store)
+    one = driver(
+        store, sweep_id, executor, listener=lambda n: told.append(n.text) if n.kind is EventKind.WAITING else None
+    )
+    one.sweep = replace(one.sweep, store=Faltering(store))
     assert one.run().done == 6
     assert one.store.failed == {"expire_leases", "missing", "release", "claim", "record", "failed_attempts", "retry"}
     assert {text.split()[0] for text in told} == one.store.failed
@@ -274,7 +277,7 @@ def test_a_failure_written_just_before_the_connection_dropped_is_tried_again_in_
     sweep_id = planned(store, 2)
     executor = Unlucky(lambda task: Failure.TIMEOUT if task.members[0].attempt == 1 else None)
     one = driver(store, sweep_id, executor)
-    one.store = Repeating(store)
+    one.sweep = replace(one.sweep, store=Repeating(store))
     report = one.run()
     assert (report.done, report.fenced, store.counts(sweep_id).done) == (2, 0, 2)
 
@@ -282,14 +285,14 @@ def test_a_failure_written_just_before_the_connection_dropped_is_tried_again_in_
 def test_a_result_written_just_before_the_connection_dropped_is_counted_as_done(store):
     sweep_id = planned(store, 2)
     one = driver(store, sweep_id)
-    one.store = Repeating(store)
+    one.sweep = replace(one.sweep, store=Repeating(store))
     report = one.run()
     assert (report.done, report.fenced) == (2, 0)
 
 
 def test_a_pack_that_is_heard_of_has_no_time_limit_but_the_users(store):
     sweep_id = planned(store, 4)
-    heard, deaf, limited = (Unlucky(lambda task: None, hears=hears) for hears in (True, False, True))
+    heard, deaf, limited = (Unlucky(lambda task: None, reports_progress=reports) for reports in (True, False, True))
     assert driver(store, sweep_id, heard, only=frozenset({1})).run().done == 1
     assert driver(store, sweep_id, deaf, only=frozenset({2})).run().done == 1
     assert driver(store, sweep_id, limited, timeout_s=77.0).run().done == 2

@@ -74,12 +74,12 @@ def test_ctrl_c_ends_soon_while_the_driver_waits_for_a_locked_database(small_dat
 STUCK = """
 import signal, sys, time
 from rich.console import Console
-from sweep import launch
-launch.LEAVE_S = 1.0
+from sweep.running import signals
+signals.CLEAN_STOP_S = 1.0
 class Driver:
     def stop(self): pass
-with launch._signals(Console(stderr=True), lambda: print("go on with: this", file=sys.stderr)) as stop:
-    stop.driver = Driver()
+with signals.stop_on_signal(Console(stderr=True), lambda: print("go on with: this", file=sys.stderr)) as stop:
+    stop.target = Driver()
     signal.raise_signal(signal.SIGINT)
     time.sleep(60)
 """

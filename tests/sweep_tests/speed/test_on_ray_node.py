@@ -18,9 +18,9 @@ BUSY = """
 import json, sys, time
 from unittest import mock
 import ray
-from sweep import remote_benchmark
-from sweep.cli.benchmark import _Job
-from sweep.cluster import connect
+from sweep.executors.cluster import connect
+from sweep.speed import on_ray_node
+from sweep.speed.job import BenchmarkJob
 from workers.benchmark import QHD5, varied
 
 connect("local", 1)
@@ -32,9 +32,9 @@ def busy():
 
 other, said = busy.remote(), []
 time.sleep(1)
-job = _Job(["Bicubic_s2"], "node", "eager", "fp32", varied(QHD5, size=(96, 96)), "cpu", True)
-with mock.patch.object(remote_benchmark, "WAIT_NOTICE_S", 0.5):
-    groups = list(remote_benchmark.measure_on_node(job, "local", None, said.append))
+job = BenchmarkJob(("Bicubic_s2",), "node", protocol=varied(QHD5, size=(96, 96)), compute="cpu")
+with mock.patch.object(on_ray_node, "WAIT_NOTICE_S", 0.5):
+    groups = [group for group, failed in on_ray_node.measure_on_node(job, said.append, address="local")]
 end = ray.get(other)
 print(json.dumps({"figures": sum(map(len, groups)), "said": said, "after_the_other": time.time() - end}))
 """

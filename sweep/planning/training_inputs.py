@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from results_db.records import TrialRow
@@ -13,14 +13,14 @@ from workers.training.recipe import code_of
 
 
 @dataclass(frozen=True)
-class Basis:
-    """Digests of the recipe and of the training images at hand; that of the code is the config's own."""
+class TrainingInputs:
+    """Digests of the recipe and of the training images at hand; the digest of the code depends on the config."""
 
     recipe: str
     data: str
 
-    def unlike(self, key: TrialKey) -> str:
-        """What ``key`` was planned with that is not at hand: ``recipe``, ``data`` or ``code``; empty when all is.
+    def mismatch(self, key: TrialKey) -> str:
+        """Which input ``key`` was planned with is another one here: ``recipe``, ``data`` or ``code``; else empty.
 
         Training it all the same would file new numbers under an old key.
         """
@@ -30,15 +30,11 @@ class Basis:
             return "data"
         try:
             return "" if key.code == code_of(parse_id(key.config)) else "code"
-        except BadConfig:  # a family that is not here
+        except BadConfig:  # a family that is not known in this process
             return "code"
 
-    def own(self, rows: Iterable[TrialRow]) -> list[TrialRow]:
-        """Those of ``rows`` that may be trained here, in order."""
-        return [row for row in rows if not self.unlike(row.key)]
 
-
-REASONS = {
+REFUSALS = {
     "recipe": "the recipe is not the one that {name} began with",
     "data": "the training images are not those {name} began with; give the right --data-root",
     "code": (
@@ -48,7 +44,7 @@ REASONS = {
 }
 
 
-def why_not(basis: Basis, rows: Sequence[TrialRow], name: str) -> str:
-    """Why nothing of ``rows`` can be trained here, in words; empty when something can, or nothing is missing."""
-    reasons = [basis.unlike(row.key) for row in rows]
-    return REASONS[reasons[0]].format(name=name) if reasons and all(reasons) else ""
+def refusal(inputs: TrainingInputs, rows: Sequence[TrialRow], name: str) -> str:
+    """Why none of ``rows`` can be trained here, in words; empty when some can, or when there are none."""
+    mismatches = [inputs.mismatch(row.key) for row in rows]
+    return REFUSALS[mismatches[0]].format(name=name) if mismatches and all(mismatches) else ""
