@@ -12,6 +12,7 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
+from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
 from workers.packs.engine import Engine, Member, State
 from workers.packs.plan import macs
@@ -48,6 +49,7 @@ def train_pack(
     checkpoint: Checkpoint | None = None,
     save: Callable[[dict[str, bytes]], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     compiled: bool = True,
@@ -55,8 +57,10 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
-    ``progress`` the number of steps done, once for every scale and seed among the members. ``compiled=False``
+    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps,
+    and after each step for which ``due()`` holds; ``progress`` gets the number of steps done just before, once for
+    every scale and seed among the members. A TrainingStopped that ``save`` raises ends the training and gets what
+    became of the members that had ended. ``compiled=False``
     keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -65,7 +69,11 @@ def train_pack(
     results: dict[int, Result] = {}
     for indices in streams.values():
         run = _Run([members[i] for i in indices], recipe, device, checkpoint or {}, compiled)
-        run.train(images, save, save_every, progress)
+        try:
+            run.train(images, save, save_every, due, progress)
+        except TrainingStopped as stop:
+            stop.failed |= {indices[i]: error for i, error in run.ended.items()}
+            raise
         results.update(zip(indices, run.results(), strict=True))
     return [results[i] for i in range(len(members))]
 
@@ -118,6 +126,7 @@ class _Run:
         images: ImageSet,
         save: Callable[[dict[str, bytes]], None] | None,
         save_every: int,
+        due: Callable[[], bool],
         progress: Callable[[int], None] | None,
     ) -> None:
         """All steps from the least advanced member's to the recipe's last."""
@@ -153,10 +162,10 @@ class _Run:
                 if not self._training():
                     return
             done = step + 1
-            if save is not None and done % save_every == 0 and done < recipe.steps:
-                save(self._checkpoints(done))
             if progress is not None:
                 progress(done)
+            if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
+                save(self._checkpoints(done))
         self._finish()
 
     def _fit(self, indices: list[int]) -> None:

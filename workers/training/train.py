@@ -93,14 +93,16 @@ def train(
     checkpoint: bytes | None = None,
     save: Callable[[bytes], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
     """Train one config from its own start to ``recipe.steps``.
 
-    ``save`` gets a checkpoint every ``save_every`` steps; given back as ``checkpoint`` it resumes bit for bit on a
-    CPU. ``progress`` gets the number of steps done. Raises Diverged, and BadWeights for a foreign checkpoint.
+    ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; given back as
+    ``checkpoint`` it resumes bit for bit on a CPU. ``progress`` gets the number of steps done. Raises Diverged, and
+    BadWeights for a foreign checkpoint.
     """
     began = time.perf_counter()
     module = initial_module(config, seed).to(device)
@@ -132,7 +134,7 @@ def train(
         done = step + 1
         if progress is not None:
             progress(done)
-        if save is not None and done % save_every == 0 and done < recipe.steps:
+        if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
             save(to_checkpoint(config, recipe, done, curve, descent.weights, descent.first, descent.second))
     check_finite(config.id, recipe.steps, module)
     return Trained(config, module.cpu(), recipe.steps, time.perf_counter() - began, tuple(curve))
