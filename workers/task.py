@@ -13,14 +13,16 @@ import torch
 
 from search_space import parse_id
 from search_space.errors import BadData
-from search_space.facts import Artifact, Checkpoint, Done, Failed, Failure, Outcome, Quality
+from search_space.facts import Artifact, Checkpoint, Done, Failed, Failure, Outcome, Provenance, Quality
 from workers import packs
 from workers.checkpointing import CHECKPOINT_EVERY_S, Checkpointing, TrainingStopped
 from workers.data.image_set import ImageSet
+from workers.device_model import device_model
 from workers.quality import protocol
+from workers.training.checkpoint import to_checkpoint
 from workers.training.optimiser import flat
 from workers.training.recipe import Recipe
-from workers.training.train import Diverged, Trained, to_checkpoint, train
+from workers.training.train import Diverged, Trained, train
 from workers.training.weights import to_bytes
 
 BELOW = 0.0
@@ -68,7 +70,7 @@ def run_pack(
     checkpointing = checkpointing or Checkpointing(every_s=0)
     signs = _Signs(progress)
     recipe = Recipe.from_json(task.recipe_json)
-    node = socket.gethostname()
+    node, device = socket.gethostname(), device_model(task.device)
     try:
         results = _train_all(task, recipe, train_images, signs, checkpointing)
     except TrainingStopped as stop:
@@ -83,7 +85,8 @@ def run_pack(
             break
         if isinstance(result, Trained):
             try:
-                outcomes.append(_measure(member, result, test_images, node, signs.again))
+                known = Provenance(result.engines, device, recipe.precision, torch.__version__)
+                outcomes.append(_measure(member, result, test_images, node, known, signs.again))
                 continue
             except Exception as error:
                 result = error
@@ -94,8 +97,10 @@ def run_pack(
 def _trained_state(member: Member, result: Trained, recipe: Recipe) -> Checkpoint:
     """The state of a member that is trained and not measured yet; it needs no moments any more."""
     weights = flat(result.module)
-    none = torch.zeros_like(weights)
-    data = to_checkpoint(result.config, recipe, result.steps, list(result.curve), weights, none, none)
+    vectors = (weights, torch.zeros_like(weights), weights)
+    data = to_checkpoint(
+        result.config, recipe, result.steps, list(result.curve), *vectors, result.engines, result.seconds
+    )
     return Checkpoint(member.trial, member.attempt, result.steps, data)
 
 
@@ -175,7 +180,12 @@ def _train_all(
 
 
 def _measure(
-    member: Member, result: Trained, test_images: Sequence[ImageSet], node: str, measured: Callable[[], None]
+    member: Member,
+    result: Trained,
+    test_images: Sequence[ImageSet],
+    node: str,
+    provenance: Provenance,
+    measured: Callable[[], None],
 ) -> Done:
     rows: list[Quality] = []
     flags: list[str] = []
@@ -197,6 +207,7 @@ def _measure(
         node=node,
         curve=result.curve,
         flags=tuple(flags),
+        provenance=provenance,
     )
 
 

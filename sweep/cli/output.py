@@ -1,8 +1,9 @@
-"""The one output layer: JSON and tables go to stdout, everything that is said beside them to stderr."""
+"""The one output layer: results go to stdout, progress and notes to stderr."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,12 +22,20 @@ class Advance(Protocol):
 
 
 def print_json(document: Any, one_line: bool = False) -> None:
-    """Facts for programs; a value that JSON does not have (NaN) is refused."""
-    typer.echo(json.dumps(document, indent=None if one_line else 1, allow_nan=False))
+    """Facts for programs. NaN and infinities, which JSON does not have, become null."""
+    typer.echo(json.dumps(_finite(document), indent=None if one_line else 1, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def print_text(text: str) -> None:
-    """A line of plain text on stdout, whatever it holds."""
+    """A line of plain text on stdout, without markup or line breaks of its own."""
     typer.echo(text)
 
 
@@ -47,7 +56,7 @@ def print_table(
 ) -> None:
     """A table of facts on stdout (or ``to_stderr``): the first ``left`` columns hold names, the others numbers.
 
-    ``hide_empty`` leaves out columns in which no row has a value; ``bold`` is the place of a row to stress.
+    ``hide_empty`` leaves out columns in which no row has a value; ``bold`` is the place of a row to highlight.
     """
     listed = [list(row) for row in rows]
     shown = [i for i in range(len(headings)) if not hide_empty or i < left or any(row[i] for row in listed)]
@@ -75,6 +84,11 @@ def warn(text: str) -> None:
 def error(text: str) -> None:
     """A line about something that failed, on stderr."""
     note(text, "red")
+
+
+def refuse(reason: BaseException) -> None:
+    """Our error as the last line of a command, on stderr."""
+    typer.echo(f"sweep: {reason}", err=True)
 
 
 def stdout() -> Console:

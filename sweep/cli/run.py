@@ -159,14 +159,11 @@ def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
 
 def _show_plan(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
     """Print the plan against the database as it is; without a database all is missing. Nothing is written."""
-    from results_db.connection.urls import parse
-    from results_db.store import Store
-    from sweep.planning.stored_plan import finished_seconds, without_result
+    from sweep.planning.stored_plan import finished_seconds, open_unchanged, without_result
 
-    path = parse(db).path
     missing, seconds = list(plan.keys), dict[str, float]()
-    if path is None or path.exists():
-        with Store.open(db, readonly=True) as store:
+    with open_unchanged(db) as store:
+        if store is not None:
             missing, seconds = without_result(store, plan), finished_seconds(store, plan)
     outline = _outline(plan, data, missing, seconds, how)
     if as_json:

@@ -42,19 +42,13 @@ class PackWorker:
     """The actor: holds the images; one thread trains packs while another one answers for the progress."""
 
     def __init__(self, data: WorkerData) -> None:
-        import torch
-
         # Here rather than in the first pack, which has a deadline that imports and the compiler would use up.
         import workers.task  # noqa: F401
-        from search_space import user_code
         from workers.packs import compiled
 
         compiled.library()
 
-        for code in data.user_code:
-            user_code.install(code)
-        torch.set_num_threads(data.threads)
-        self._images = data.fetch()
+        self._images = data.prepare()
         self._progress = 0
         self._checkpointing = Checkpointing()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search_space.errors import SweepError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
     """What travels to every worker; ``via`` is how the images do (see ``sweep.executors.image_transport``)."""
-    return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads)
+    return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads, str(Path.cwd()))
 
 
 def make_executor(name: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
     for tries_left in reversed(range(TRIES)):
         try:
-            ray.init(address=address, **options)
+            with contextlib.chdir(_start_folder()):
+                ray.init(address=address, **options)
             break
         except Exception as error:  # Ray raises a plain Exception when its own processes were too slow
             if tries_left and any(words in str(error) for words in PASSING_ERRORS):
@@ -165,3 +167,19 @@ def disconnect() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
+    if _start_folders:
+        _start_folders.pop().cleanup()
+
+
+_start_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _start_folder() -> str:
+    """An empty folder to start Ray in; it lasts as long as the connection.
+
+    Ray puts the folder it is started in first on the import path of all workers, where a user's own ``sweep.py`` or
+    ``analysis/`` would be taken for ours, and be run.
+    """
+    if not _start_folders:
+        _start_folders.append(tempfile.TemporaryDirectory(prefix="edge-sweep-"))
+    return _start_folders[0].name

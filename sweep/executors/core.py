@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Protocol
 
 from search_space.facts import Checkpoint, Failure, Outcome
@@ -19,6 +21,21 @@ class WorkerData:
     images: Images | ByPath | ByUrl
     user_code: tuple[UserCode, ...] = ()
     threads: int = 1
+    folder: str = ""
+    """The driver's current folder, so that relative paths mean the same on a worker that has it."""
+
+    def prepare(self) -> Images:
+        """Make a worker process ready for its first pack; the images. Raises BadData, BadSpace."""
+        import torch
+
+        from search_space import user_code
+
+        for code in self.user_code:
+            user_code.install(code)
+        torch.set_num_threads(self.threads)
+        if self.folder and Path(self.folder).is_dir():
+            os.chdir(self.folder)
+        return self.fetch()
 
     def fetch(self) -> Images:
         """The images, by whichever way they travel. Raises BadData."""
@@ -30,9 +47,11 @@ class Versions:
     """What must be equal on the driver and on every worker for their results to be equal."""
 
     code: str
-    """Digest of the training code."""
+    """Digest of the code that decides training numbers."""
     torch: str
     python: str
+    engines: str
+    """Digest of the engines that carry training out: they agree with that code only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -41,9 +60,11 @@ class Versions:
 
         import torch
 
-        from workers.training.recipe import code_digest
+        from workers.packs.engine import files_digest
+        from workers.training.code_digest import code_digest
 
-        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+        python = ".".join(platform.python_version_tuple()[:2])
+        return cls(code_digest(), torch.__version__.split("+")[0], python, files_digest())
 
     def differences(self, expected: Versions) -> str:
         """What differs from ``expected``, in words; empty when nothing does."""

@@ -66,18 +66,13 @@ def _send_states(results: Any, slot: int, ticket: int, states: list[Checkpoint])
 
 def _slot(config: dict[str, Any]) -> None:
     """One Tune trial: run packs from the queue until there is a stop in it."""
-    import torch
     from ray import tune
 
-    from search_space import user_code
     from workers.checkpointing import Checkpointing
     from workers.task import failed, run_pack
 
     data: WorkerData = ray.get(config["data"])
-    for code in data.user_code:
-        user_code.install(code)
-    torch.set_num_threads(data.threads)
-    images = data.fetch()
+    images = data.prepare()
     slot, tasks, results = config["slot"], config["tasks"], config["results"]
     results.put(("ready", slot, 0, ()))
     served = 0

@@ -75,7 +75,7 @@ class OpenSweep:
 
     @cached_property
     def basis(self) -> TrainingInputs:
-        """What trials are trained with here; a trial planned with anything else is left alone."""
+        """What trials are trained with here; trials planned with anything else are not touched."""
         return self.data.basis(self.recipe)
 
     @property

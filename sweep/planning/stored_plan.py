@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from results_db.connection.opening import EmptyDatabase, OlderSchema
+from results_db.connection.urls import parse
 from results_db.states import State
 from results_db.store import Store
 from search_space.config import Config, parse_id
@@ -19,7 +23,8 @@ from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import trial_keys
 from sweep.planning.settings import DataSettings, SweepSettings, usual_speed_protocol
-from workers.training.recipe import Recipe, code_digest, code_of
+from workers.training.code_digest import code_digest, code_of
+from workers.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,33 @@ def without_result(store: Store, plan: Plan) -> list[TrialKey]:
     ids = store.trial_ids(plan.keys)
     done = {row.id for row in store.trials(states=(State.DONE,))}
     return [key for key in plan.keys if ids.get(key) not in done]
+
+
+@contextmanager
+def open_unchanged(db: str) -> Iterator[Store | None]:
+    """The store at ``db`` read-only; None where there is none yet.
+
+    A SQLite file of an older schema is copied, and the copy migrated. Raises StoreError.
+    """
+    path = parse(db).path
+    if path is not None and not path.exists():
+        yield None
+        return
+    with ExitStack() as opened:
+        store: Store | None = None
+        try:
+            store = opened.enter_context(Store.open(db, readonly=True))
+        except EmptyDatabase:
+            pass
+        except OlderSchema:
+            if path is None:
+                raise
+            from results_db.connection.migrate import copy_file
+
+            copy = Path(opened.enter_context(TemporaryDirectory(prefix="edge-sweep-"))) / path.name
+            copy_file(path.resolve(), copy)
+            store = opened.enter_context(Store.open(str(copy)))
+        yield store
 
 
 def _short_digest(text: str) -> str:

@@ -25,7 +25,7 @@ def check_names(store: Store, tests: Sequence[ImageSet]) -> None:
             if changed and _has_measurements(store, row.id, images.name):
                 raise SweepError(
                     f"test set {images.name} ({len(images)} images) is not the {images.name} that sweep {row.name!r} "
-                    "was measured on, and figures of other images must not go by the same name: bring back the "
+                    "was measured on, and measurements of other images must not go by the same name: bring back the "
                     "images, give the folder another name, or use another --db"
                 )
 

@@ -30,7 +30,7 @@ class BenchmarkJob:
     wait: bool = True
     """Wait for another benchmark on the machine rather than refuse."""
     reference_seconds: float | None = None
-    """The usual time of the reference network on the device, as stored speeds tell it."""
+    """The usual time of the reference network on the device, from stored speeds."""
 
     def of(self, configs: list[Config]) -> BenchmarkJob:
         """The same way of measuring for these configs."""

@@ -32,8 +32,8 @@ def missing_job(
 ) -> BenchmarkJob:
     """``job`` for those of ``configs`` that have no stored speed of its kind; ``again`` takes all of them.
 
-    ``disturbed`` also takes those whose stored speed is marked as disturbed. Stored speeds of the kind tell the
-    usual time of the reference network too.
+    ``disturbed`` also takes those whose stored speed is marked as disturbed. The job also gets the
+    usual time of the reference network, from stored speeds of the kind.
     """
     stored = store.speeds(device=job.device, backend=job.backend, precision=job.precision, protocol=job.protocol.name)
     done = {speed.config for speed in stored if not (disturbed and speed.detail.get("disturbed"))}
@@ -97,7 +97,7 @@ def measure_missing(
 
 
 def usual_reference_seconds(stored: Sequence[Speed]) -> float | None:
-    """Seconds of the reference network when nothing disturbed it, as far as stored speeds of one kind tell."""
+    """Seconds of the reference network when nothing disturbed it, from stored speeds of one kind; None without any."""
     seconds = [
         speed.detail.get("reference_usual_seconds") for speed in stored if speed.detail.get("reference") == REFERENCE
     ]
