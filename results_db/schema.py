@@ -189,6 +189,18 @@ artifact = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("trial_id", _Id, ForeignKey("trial.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("saved_at", Double, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The newest state of each trial in training: replaced in place, removed when the trial is done."""
+
 event = Table(
     "event",
     metadata,
@@ -212,6 +224,7 @@ TABLES: Final = (
     quality_image,
     speed,
     artifact,
+    checkpoint,
     event,
 )
 """In an order in which each table comes after those it refers to."""

@@ -26,9 +26,10 @@ from results_db.records import (
 )
 from results_db.schema import artifact, trial
 from results_db.states import State
+from results_db.tables import checkpoints as checkpoint_table
 from results_db.tables import history, imported_quality, leases, outcomes, speeds, trials
 from search_space.errors import StoreError
-from search_space.facts import Artifact, Failure, Outcome, Quality, Speed, TrialKey
+from search_space.facts import Artifact, Checkpoint, Failure, Outcome, Quality, Speed, TrialKey
 
 
 class Store:
@@ -191,6 +192,24 @@ class Store:
         """
         listed = list(results)
         return self.database.write(lambda c: outcomes.record(c, listed))
+
+    def save_checkpoints(self, checkpoints: Iterable[Checkpoint]) -> Recorded:
+        """Keep the state of trials in training, each in the place of the one before.
+
+        Fenced, with the reason, like a late result: an attempt that was taken over or has ended. ``record`` removes
+        the checkpoint of a trial that is done, or failed in a way that makes it useless
+        (``Failure.spares_checkpoint``).
+        """
+        listed = list(checkpoints)
+        return self.database.write(lambda c: checkpoint_table.save(c, listed))
+
+    def checkpoints(self, trial_ids: Sequence[int]) -> dict[int, Checkpoint]:
+        """The newest checkpoint of each of these trials that has one."""
+        return self.database.read(lambda c: checkpoint_table.read(c, trial_ids))
+
+    def checkpoint_steps(self, trial_ids: Sequence[int]) -> dict[int, int]:
+        """How many training steps the checkpoint of each of these trials holds; trials without one are left out."""
+        return self.database.read(lambda c: checkpoint_table.steps(c, trial_ids))
 
     def add_qualities(
         self,

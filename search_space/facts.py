@@ -21,6 +21,15 @@ class Failure(StrEnum):
     BAD_DATA = "bad-data"
     BUG = "bug"
 
+    @property
+    def spares_checkpoint(self) -> bool:
+        """Whether the next attempt may go on from the checkpoint: the training itself was not at fault.
+
+        >>> Failure.OOM.spares_checkpoint, Failure.DIVERGENCE.spares_checkpoint
+        (True, False)
+        """
+        return self in (Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT)
+
 
 @dataclass(frozen=True)
 class TrialKey:
@@ -86,6 +95,16 @@ class Artifact:
     kind: str
     data: bytes
     sha256: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a trial in training after ``step`` steps, as ``workers.training.checkpoint`` writes it."""
+
+    trial: int
+    attempt: int
+    step: int
+    data: bytes
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import socket
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from search_space import parse_id
 from search_space.errors import BadData, first_line
-from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Provenance, Quality
+from search_space.facts import Artifact, Checkpoint, Done, Failed, Failure, Outcome, Provenance, Quality
 from workers import packs
+from workers.checkpointing import CHECKPOINT_EVERY_S, Checkpointing, TrainingStopped
 from workers.data.image_set import ImageSet
 from workers.device_model import device_model
 from workers.quality import protocol
+from workers.training.checkpoint import to_checkpoint
+from workers.training.optimiser import flat
 from workers.training.recipe import Recipe
 from workers.training.train import Diverged, Trained, train
 from workers.training.weights import to_bytes
@@ -31,6 +35,10 @@ class TrialTask:
     config: str
     seed: int
     lr_scale: float = 1.0
+    checkpoint: bytes | None = None
+    """Where an earlier attempt stopped; None begins anew."""
+    plain: bool = False
+    """Train it by the reference, in plain PyTorch: an attempt after a failure that the faster ways may have caused."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class PackTask:
     members: tuple[TrialTask, ...]
     recipe_json: str
     device: str = "cpu"
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
 
 def run_pack(
@@ -47,17 +56,30 @@ def run_pack(
     train_images: ImageSet,
     test_images: Sequence[ImageSet],
     progress: Callable[[int], None] | None = None,
+    checkpointing: Checkpointing | None = None,
 ) -> list[Outcome]:
     """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
 
     ``progress`` is called with the number of training steps done, and with the last number again whenever a member was
-    measured on a test set, so that a working worker reports regularly.
+    measured on a test set, so that a working worker reports regularly. ``checkpointing`` gets the state of the members
+    in training; a pack that it stops returns outcomes only of the members that have one, and hands out the others.
     """
+    checkpointing = checkpointing or Checkpointing(every_s=0)
     reported = _Progress(progress)
     recipe = Recipe.from_json(task.recipe_json)
     node, device = socket.gethostname(), device_model(task.device)
+    try:
+        results = _train_all(task, recipe, train_images, reported, checkpointing)
+    except TrainingStopped as stop:
+        return [failed(task.members[place], error, node) for place, error in stop.failed.items()]
     outcomes: list[Outcome] = []
-    for member, result in zip(task.members, _train_all(task, recipe, train_images, reported), strict=True):
+    for place, (member, result) in enumerate(zip(task.members, results, strict=True)):
+        if checkpointing.stopping:
+            left = list(zip(task.members[place:], results[place:], strict=True))
+            with suppress(TrainingStopped):
+                checkpointing.put([_trained_state(m, r, recipe) for m, r in left if isinstance(r, Trained) and r.steps])
+            outcomes += [failed(m, r, node) for m, r in left if not isinstance(r, Trained)]
+            break
         if isinstance(result, Trained):
             try:
                 known = Provenance(result.engines, device, recipe.precision, torch.__version__)
@@ -67,6 +89,16 @@ def run_pack(
                 result = error
         outcomes.append(failed(member, result, node))
     return outcomes
+
+
+def _trained_state(member: TrialTask, result: Trained, recipe: Recipe) -> Checkpoint:
+    """The state of a member that is trained and not measured yet; it needs no moments any more."""
+    weights = flat(result.module)
+    vectors = (weights, torch.zeros_like(weights), weights)
+    data = to_checkpoint(
+        result.config, recipe, result.steps, list(result.curve), *vectors, result.engines, result.seconds
+    )
+    return Checkpoint(member.trial, member.attempt, result.steps, data)
 
 
 @dataclass
@@ -86,36 +118,61 @@ class _Progress:
 
 
 def _train_all(
-    task: PackTask, recipe: Recipe, images: ImageSet, progress: Callable[[int], None] | None
+    task: PackTask, recipe: Recipe, images: ImageSet, reported: _Progress, checkpointing: Checkpointing
 ) -> list[Trained | Exception]:
-    """A member's result, or what it raised; several members train together, a single one in plain PyTorch."""
-    results: dict[int, Trained | Exception] = {}
+    """A member's result, or what it raised, in order. Raises TrainingStopped with what had ended by then."""
+    unknown: dict[int, Exception] = {}
     members: dict[int, packs.Member] = {}
     for index, member in enumerate(task.members):
         try:
             members[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
         except Exception as error:
-            results[index] = error
+            unknown[index] = error
     together = list(members.values())
+    of_key = {member.key: task.members[index] for index, member in members.items()}
+
+    def save(states: Mapping[str, bytes]) -> None:
+        members_of = ((of_key[key], data) for key, data in states.items())
+        checkpointing.put([Checkpoint(m.trial, m.attempt, reported.steps, data) for m, data in members_of])
+
+    stored = {key: member.checkpoint for key, member in of_key.items() if member.checkpoint is not None}
     try:
-        if len(together) == 1:
-            (single,) = together
+        if len(together) == 1 and next(iter(of_key.values())).plain:
+            (alone,) = together
             trained: list[Trained | Exception] = [
                 train(
-                    single.config,
+                    alone.config,
                     recipe,
                     images,
-                    single.seed,
-                    lr_scale=single.lr_scale,
-                    progress=progress,
+                    alone.seed,
+                    lr_scale=alone.lr_scale,
+                    checkpoint=stored.get(alone.key),
+                    save=lambda data: save({alone.key: data}),
+                    save_every=recipe.steps,
+                    due=checkpointing.due,
+                    progress=reported,
                     device=task.device,
                 )
             ]
         else:
-            trained = packs.train_pack(together, recipe, images, progress=progress, device=task.device)
+            trained = packs.train_pack(
+                together,
+                recipe,
+                images,
+                checkpoint=stored,
+                save=save,
+                save_every=recipe.steps,
+                due=checkpointing.due,
+                progress=reported,
+                device=task.device,
+            )
+    except TrainingStopped as stop:
+        places = list(members)
+        stop.failed = unknown | {places[i]: error for i, error in stop.failed.items()}
+        raise
     except Exception as error:
         trained = [error] * len(together)
-    results.update(zip(members, trained, strict=True))
+    results = unknown | dict(zip(members, trained, strict=True))
     return [results[index] for index in range(len(task.members))]
 
 

@@ -7,12 +7,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from results_db.connection import clock
 from results_db.connection.urls import storable
 from results_db.records import Recorded
-from results_db.schema import artifact, attempt, event, quality, quality_image, trial
+from results_db.schema import artifact, attempt, checkpoint, event, quality, quality_image, trial
 from results_db.states import State, TrialEvent, can, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.speeds import measure_ids
@@ -41,7 +41,7 @@ def verdict(outcome: Outcome, state: State, newest: int, ended: str | None) -> s
 def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     """Write outcomes in one transaction; see ``Store.record``."""
     given = list(outcomes)
-    stored = _stored(connection, [one.trial for one in given])
+    stored = lock_trials(connection, [one.trial for one in given])
     accepted: dict[int, Outcome] = {}
     fenced: list[tuple[Outcome, str]] = []
     repeated: list[int] = []
@@ -63,6 +63,9 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     _end_attempts(connection, list(accepted.values()), at)
     done = [one for one in accepted.values() if isinstance(one, Done)]
     _write_facts(connection, done)
+    over = [one.trial for one in accepted.values() if isinstance(one, Done) or not one.failure.spares_checkpoint]
+    for some in chunks(over):
+        connection.execute(delete(checkpoint).where(checkpoint.c.trial_id.in_(some)))
     known = [(one, why) for one, why in fenced if one.trial in stored]
     if known:
         connection.execute(
@@ -73,7 +76,7 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     return Recorded(tuple(accepted), tuple(one.trial for one, _ in fenced), reasons, tuple(repeated))
 
 
-def _stored(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
+def lock_trials(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
     """State, newest attempt number and outcome of each attempt of trials, whose rows are locked."""
     trials: dict[int, tuple[State, int, dict[int, str | None]]] = {}
     for some in chunks(sorted(set(ids))):

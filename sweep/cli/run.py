@@ -11,6 +11,7 @@ from sweep.cli import output
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
+    CheckpointEvery,
     Cpus,
     DataRoot,
     DataVia,
@@ -35,6 +36,7 @@ from sweep.cli.options import (
     TrainSets,
     Where,
 )
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 if TYPE_CHECKING:
     from search_space.facts import TrialKey
@@ -72,6 +74,7 @@ def run(
         str | None, typer.Option("--name", help="The sweep's name; default from space, recipe and data.")
     ] = None,
     pack_size: PackSize = 48,
+    checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
@@ -130,6 +133,7 @@ def run(
         data_via,
         root,
         speed_protocol,
+        checkpoint_every,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)

@@ -12,6 +12,7 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
+from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
 from workers.packs.engine import Engine, Member, State, version_of
 from workers.packs.plan import macs
@@ -49,6 +50,7 @@ def train_pack(
     checkpoint: Checkpoint | None = None,
     save: Callable[[dict[str, bytes]], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     compiled: bool = True,
@@ -56,8 +58,10 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
-    ``progress`` the number of steps done, once for every scale and seed among the members. ``compiled=False``
+    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps,
+    and after each step for which ``due()`` holds; ``progress`` gets the number of steps done just before, once for
+    every scale and seed among the members. A TrainingStopped that ``save`` raises ends the training and gets what
+    became of the members that had ended. ``compiled=False``
     keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -67,8 +71,12 @@ def train_pack(
     results: dict[int, Result] = {}
     for indices in streams.values():
         run = _Run([members[i] for i in indices], recipe, device, checkpoint or {}, compiled)
-        with applied(recipe.precision, device):
-            run.train(images, save, save_every, progress)
+        try:
+            with applied(recipe.precision, device):
+                run.train(images, save, save_every, due, progress)
+        except TrainingStopped as stop:
+            stop.failed |= {indices[i]: error for i, error in run.ended.items()}
+            raise
         results.update(zip(indices, run.results(), strict=True))
     return [results[i] for i in range(len(members))]
 
@@ -115,6 +123,7 @@ class _Run:
         found = read_checkpoint(data, self.members[index].config, self.recipe, count)
         self.first[index], self.curves[index] = found.step, found.curve
         self.engines[index] = list(found.engines)
+        self.seconds[index] = found.seconds
         self.states[index] = State(found.weights, found.first, found.second)
         set_weights(found.weights, self.modules[index])
 
@@ -123,6 +132,7 @@ class _Run:
         images: ImageSet,
         save: Callable[[dict[str, bytes]], None] | None,
         save_every: int,
+        due: Callable[[], bool],
         progress: Callable[[int], None] | None,
     ) -> None:
         """All steps from the least advanced member's to the recipe's last."""
@@ -158,10 +168,10 @@ class _Run:
                 if not self._training():
                     return
             done = step + 1
-            if save is not None and done % save_every == 0 and done < recipe.steps:
-                save(self._checkpoints(done))
             if progress is not None:
                 progress(done)
+            if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
+                save(self._checkpoints(done))
         self._finish()
 
     def _fit(self, indices: list[int]) -> None:
@@ -257,6 +267,7 @@ class _Run:
     def _checkpoints(self, step: int) -> dict[str, bytes]:
         out: dict[str, bytes] = {}
         for team in self.teams:
+            self._share(team)
             for place, index in enumerate(team.members):
                 if index not in self.ended and step > self.first[index]:
                     out[self.members[index].key] = self._checkpoint(index, step, team, team.engine.state(place))
@@ -264,7 +275,8 @@ class _Run:
 
     def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
         config, curve, engines = self.members[index].config, self.curves[index], self._engines(index, team)
-        return to_checkpoint(config, self.recipe, step, curve, state.weights, state.first, state.second, engines)
+        vectors = (state.weights, state.first, state.second)
+        return to_checkpoint(config, self.recipe, step, curve, *vectors, engines, self.seconds[index])
 
     def _engines(self, index: int, team: _Team) -> list[str]:
         """What brought a member here, this team's engine last."""

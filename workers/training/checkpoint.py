@@ -25,6 +25,8 @@ class Checkpoint:
     second: Tensor
     engines: tuple[str, ...] = ()
     """Which engines brought it here, as in ``facts.Provenance``."""
+    seconds: float = 0.0
+    """Training time so far."""
 
 
 def to_checkpoint(
@@ -36,6 +38,7 @@ def to_checkpoint(
     first: Tensor,
     second: Tensor,
     engines: Sequence[str] = (),
+    seconds: float = 0.0,
 ) -> bytes:
     """Everything a resume needs (the patch stream needs only the step number). Vectors as in ``Optimiser``."""
     buffer = io.BytesIO()
@@ -47,6 +50,7 @@ def to_checkpoint(
             "step": step,
             "curve": list(curve),
             "engines": list(engines),
+            "seconds": seconds,
             **{name: vector.detach().cpu().clone() for name, vector in vectors.items()},
         },
         buffer,
@@ -62,7 +66,7 @@ def read_checkpoint(data: bytes, config: Config, recipe: Recipe, parameters: int
         weights, first, second = (state[name] for name in ("weights", "first", "second"))
         curve = [(int(step), float(loss)) for step, loss in state["curve"]]
         engines = tuple(str(engine) for engine in state.get("engines", ()))
-        found = Checkpoint(int(state["step"]), curve, weights, first, second, engines)
+        found = Checkpoint(int(state["step"]), curve, weights, first, second, engines, float(state.get("seconds", 0)))
     except Exception as error:
         raise BadWeights(f"the checkpoint of {config.id} cannot be read: {error}") from None
     if (owner, digest) != (config.id, recipe.digest):

@@ -167,15 +167,16 @@ def train(
     checkpoint: bytes | None = None,
     save: Callable[[bytes], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
     """Train one config from its own initialisation to ``recipe.steps``.
 
-    ``save`` gets a checkpoint every ``save_every`` steps; given back as ``checkpoint`` it resumes bit for bit on a
-    CPU. ``progress`` gets the number of steps done. Raises Diverged, BadWeights for a foreign checkpoint, and
-    SweepError for a precision that the device does not train in.
+    ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; given back as
+    ``checkpoint`` it resumes bit for bit on a CPU. ``progress`` gets the number of steps done. Raises Diverged,
+    BadWeights for a foreign checkpoint, and SweepError for a precision that the device does not train in.
     """
     check_precision(recipe.precision, device)
     began = time.perf_counter()
@@ -188,12 +189,14 @@ def train(
         found = read_checkpoint(checkpoint, config, recipe, optimiser.weights.numel())
         run.resume(found)
         engines = list(dict.fromkeys([*found.engines, *engines]))
+        began -= found.seconds
     for done in run.steps():
         if progress is not None:
             progress(done)
-        if save is not None and done % save_every == 0 and done < recipe.steps:
+        if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
             vectors = (optimiser.weights, optimiser.first, optimiser.second)
-            save(to_checkpoint(config, recipe, done, run.curve, *vectors, engines))
+            seconds = time.perf_counter() - began
+            save(to_checkpoint(config, recipe, done, run.curve, *vectors, engines, seconds))
     seconds = time.perf_counter() - began
     return Trained(config, run.module.cpu(), recipe.steps, seconds, tuple(run.curve), tuple(engines))
 
