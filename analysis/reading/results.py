@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from analysis.reading.axes import METRICS, Axis, cost, metric
 from analysis.reading.selection import Ask
 from results_db.reading import frames, seed_means
+from results_db.reading.speed_kinds import of_most_configs
 from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadConfig, SweepError
@@ -164,10 +165,7 @@ def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         _refuse_unknown("speed protocol", wanted, kinds["speed_protocol"].unique())
         ours = table["speed_protocol"] == wanted
     elif kinds.drop_duplicates([*SPEED, "speed_protocol"]).duplicated(list(SPEED)).any():
-        counts = kinds.drop_duplicates().groupby([*SPEED, "speed_protocol"], sort=False)["config"].size()
-        most = counts.sort_values(kind="stable").reset_index().drop_duplicates(list(SPEED), keep="last")
-        chosen = table[list(SPEED)].merge(most, on=list(SPEED), how="left")["speed_protocol"].to_numpy()
-        ours = table["speed_protocol"] == chosen
+        ours = of_most_configs(table, SPEED, ("speed_protocol",))
     else:
         return table
     kept = table[ours | table["device"].isna()]
