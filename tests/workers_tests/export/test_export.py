@@ -233,7 +233,7 @@ def test_weights_of_another_config_and_a_read_only_folder_are_refused(tmp_path: 
 def test_the_python_lines_of_the_guide_read_an_exported_file(
     tmp_path: Path, network: torch.nn.Module, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    guide = (Path(__file__).parents[3] / "docs" / "deploying.md").read_text()
     lines = re.search(r"\*\*In Python\*\*.*?```python\n(.*?)```", guide, re.DOTALL)
     assert lines is not None
     (tmp_path / "model.safetensors").write_bytes(export(TM, network, "safetensors", images).data)

@@ -8,7 +8,7 @@ import pytest
 
 LOOP = """
 import resource, torch
-from workers.heap import keep_freed_memory, release_freed_memory
+from workers.timing.malloc import keep_freed_memory, release_freed_memory
 torch.set_num_threads(1)
 if {keep}:
     assert keep_freed_memory()

@@ -18,7 +18,7 @@ from workers.quality import protocol
 from workers.quality.evaluate_files import evaluate_files, find_weights, read_sets
 from workers.training import weights
 
-SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
 CONFIGS = ("eSR-MAX_s2_K3_C1", "ESPCN_s3_D0_S3", "eSR-TM_s2_K3_C2")
 
 

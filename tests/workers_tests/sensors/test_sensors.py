@@ -286,7 +286,7 @@ def test_a_gpus_sensors_are_those_of_its_uuid_and_need_no_torch() -> None:
 import sys
 sys.modules["torch"] = None
 import workers.sensors, workers.sensors.nvml as nvml
-from tests.workers_tests.test_sensors import RecordedNvml
+from tests.workers_tests.sensors.test_sensors import RecordedNvml
 workers.sensors.gpu_uuid = lambda number: f"ab-{number}"
 nvml._pynvml = RecordedNvml
 (sensor,) = workers.sensors.find_sensors("cuda:1", __import__("pathlib").Path("/nowhere")).parts

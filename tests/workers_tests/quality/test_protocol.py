@@ -20,7 +20,7 @@ from workers.quality import protocol
 from workers.quality.ssim import ssim
 from workers.training import weights
 
-SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
 RELEASED = SHARED / "published" / "model-files"
 needs_released = pytest.mark.skipif(not RELEASED.is_dir(), reason=f"the released weights are not in {RELEASED}")
 

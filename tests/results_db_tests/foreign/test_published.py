@@ -18,7 +18,7 @@ from search_space.errors import BadData, SweepError
 from sweep.cli.main import app
 from tests.results_db_tests.kit.published import Runs, document, write
 
-SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[2].parent / "shared"))
+SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3].parent / "shared"))
 REAL = SHARED / "published" / "tests.pkl"
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sweep_tests.cli.test_run import rows, some, wait_for
 from tests.sweep_tests.conftest import SWEEP, command
-from tests.sweep_tests.test_run import rows, some, wait_for
 
 
 def started(small_data: Path, db: Path, *more: str) -> subprocess.Popen[str]:

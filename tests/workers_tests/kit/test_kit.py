@@ -376,7 +376,7 @@ def test_a_model_that_was_exchanged_is_refused(kit: Path, tmp_path: Path) -> Non
 
 
 def test_a_kit_carries_every_module_its_runner_imports() -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     for name in (*CARRIED, "workers/kit/board.py"):
         for line in (root / name).read_text().splitlines():
             if line.startswith(("from workers", "import workers")):

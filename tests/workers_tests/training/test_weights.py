@@ -17,7 +17,7 @@ from search_space import parse_id
 from search_space.errors import BadWeights
 from workers.training import weights
 
-SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
 RELEASED = SHARED / "published" / "model-files"
 ONE_OF_EACH = (
     "Bicubic_s3",
