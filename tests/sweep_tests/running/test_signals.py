@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
+from tests.sweep_tests.cli.test_run import some, wait_for
 from tests.sweep_tests.conftest import SWEEP
-from tests.sweep_tests.test_run import some, wait_for
 
 
 @pytest.mark.slow
