@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from results_db.states import State
-from search_space.facts import Failure, TrialKey
+from search_space.facts import Failure, Provenance, TrialKey
 
 
 class Source(StrEnum):
@@ -105,6 +105,8 @@ class AttemptRow:
     steps: int | None
     detail: Mapping[str, Any]
     """How this attempt differed (for example ``{"lr_scale": 0.5}``)."""
+    provenance: Provenance | None = None
+    """What trained it; None until it is done, and for results that were stored before this was kept."""
 
 
 @dataclass(frozen=True)

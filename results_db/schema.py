@@ -84,6 +84,10 @@ trial = Table(
     Column("flags", Text),
     Column("parameters", BigInteger),
     Column("finished_at", Double),
+    Column("engines", Text),
+    Column("trained_on", Text),
+    Column("training_precision", String(16)),
+    Column("torch", String(64)),
     # Config last: planning reads all trials of one (recipe, data, code) by the prefix of this index.
     UniqueConstraint("recipe", "data", "code", "seed", "config"),
     Index(None, "config"),

@@ -12,9 +12,10 @@ import torch
 
 from search_space import parse_id
 from search_space.errors import BadData
-from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
+from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Provenance, Quality
 from workers import packs
 from workers.data.image_set import ImageSet
+from workers.device_model import device_model
 from workers.quality import protocol
 from workers.training.recipe import Recipe
 from workers.training.train import Diverged, Trained, train
@@ -57,12 +58,13 @@ def run_pack(
     """
     signs = _Signs(progress)
     recipe = Recipe.from_json(task.recipe_json)
-    node = socket.gethostname()
+    node, device = socket.gethostname(), device_model(task.device)
     outcomes: list[Outcome] = []
     for member, result in zip(task.members, _train_all(task, recipe, train_images, signs), strict=True):
         if isinstance(result, Trained):
             try:
-                outcomes.append(_measure(member, result, test_images, node, signs.again))
+                known = Provenance(result.engines, device, recipe.precision, torch.__version__)
+                outcomes.append(_measure(member, result, test_images, node, known, signs.again))
                 continue
             except Exception as error:
                 result = error
@@ -115,7 +117,12 @@ def _train_all(
 
 
 def _measure(
-    member: Member, result: Trained, test_images: Sequence[ImageSet], node: str, measured: Callable[[], None]
+    member: Member,
+    result: Trained,
+    test_images: Sequence[ImageSet],
+    node: str,
+    provenance: Provenance,
+    measured: Callable[[], None],
 ) -> Done:
     rows: list[Quality] = []
     flags: list[str] = []
@@ -137,6 +144,7 @@ def _measure(
         node=node,
         curve=result.curve,
         flags=tuple(flags),
+        provenance=provenance,
     )
 
 

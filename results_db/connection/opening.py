@@ -13,7 +13,7 @@ from results_db.connection.engine import Database
 from results_db.connection.filesystems import refuse_network
 from search_space.errors import StoreError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
 

@@ -44,7 +44,8 @@ RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
 """Columns of speeds whose names a trial's columns have too."""
 OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")
 """Columns of ``results`` that are empty for a model without a speed."""
-DETAILS = ("recipe", "node", "flags")
+PROVENANCE = ("engines", "trained_on", "training_precision", "torch")
+DETAILS = ("recipe", "node", "flags", *PROVENANCE)
 """Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
 TRIAL_COLUMNS = (
     "id",
@@ -58,6 +59,7 @@ TRIAL_COLUMNS = (
     "flags",
     "parameters",
     "finished_at",
+    *PROVENANCE,
 )
 
 
@@ -75,16 +77,17 @@ def results(
 
     Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
     elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
-    1970), ``protocol`` (of the quality), ``psnr:Set5`` and its like, then ``device, backend, precision,
-    speed_protocol, speed_source, fps, seconds_median, ..., power_w`` (W), ``energy_j`` (J a frame),
-    ``memory_mib, temperature_c, cpu_percent, measured_at``.
+    1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
+    quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
+    seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,
+    cpu_percent, measured_at``.
 
     Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
     ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
     ``source`` and ``protocol`` choose trials and their quality. ``metrics`` (``["psnr:Set5"]``; None: all) says
     which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast;
-    ``recipe``, ``node`` and ``flags`` are left out as well.
+    ``recipe``, ``node``, ``flags`` and what trained it are left out as well.
     """
     speeds = {"device": device, "backend": backend, "precision": precision}
     return store.database.read(lambda c: _results(c, sweep, source, speeds, protocol, metrics))
@@ -105,7 +108,7 @@ def _results(
     names = list(figures.columns[2:])
     table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
     first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
-    first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
+    first += ["seconds", "steps", "node", "flags", "finished_at", *PROVENANCE, "protocol", *names]
     first = [column for column in first if metrics is None or column not in DETAILS]
     return table[[*first, *[column for column in table.columns if column not in first]]]
 

@@ -14,7 +14,7 @@ from results_db.schema import attempt, event, trial
 from results_db.states import Event, State, next_state, sources
 from results_db.tables.leases import chunks, in_states
 from results_db.tables.trials import of_sweep
-from search_space.facts import Failure
+from search_space.facts import Failure, Provenance
 
 _ATTEMPT = (
     attempt.c.trial_id,
@@ -31,11 +31,18 @@ _ATTEMPT = (
     attempt.c.seconds,
     attempt.c.steps,
     attempt.c.detail,
+    trial.c.engines,
+    trial.c.trained_on,
+    trial.c.training_precision,
+    trial.c.torch,
 )
 
 
 def _attempt(row: Sequence[Any]) -> AttemptRow:
-    number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row
+    number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row[:14]
+    engines, *where = row[14:]
+    # A trial's columns are its result's: only the attempt that is done brought them.
+    provenance = Provenance(tuple(json.loads(engines)), *where) if engines and outcome == "done" else None
     return AttemptRow(
         number,
         count,
@@ -51,6 +58,7 @@ def _attempt(row: Sequence[Any]) -> AttemptRow:
         seconds,
         steps,
         json.loads(detail),
+        provenance,
     )
 
 

@@ -17,7 +17,7 @@ from results_db.states import Event, State, can, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.speeds import measure_ids
 from results_db.tables.trials import insert_new
-from search_space.facts import Done, Outcome, Quality
+from search_space.facts import Done, Outcome, Provenance, Quality
 
 _RESULT = ("done", "failed")
 
@@ -112,6 +112,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "node": storable(one.node),
                     "flags": json.dumps(list(one.flags)),
                     "finished_at": at,
+                    **_provenance(one.provenance),
                 }
             )
             curve = json.dumps([list(point) for point in one.curve]) if one.curve else None
@@ -134,6 +135,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "node": storable(one.node),
                     "flags": None,
                     "finished_at": at,
+                    **_provenance(None),
                 }
             )
             row |= {
@@ -157,6 +159,16 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
         .values(**_binds(attempts[0], "t", "n")),
         attempts,
     )
+
+
+def _provenance(known: Provenance | None) -> dict[str, Any]:
+    """The columns of a trial that say what trained it; empty where nobody said."""
+    return {
+        "engines": json.dumps(list(known.engines)) if known else None,
+        "trained_on": storable(known.device) if known else None,
+        "training_precision": known.precision if known else None,
+        "torch": known.torch if known else None,
+    }
 
 
 def _binds(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:

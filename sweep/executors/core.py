@@ -47,9 +47,11 @@ class Versions:
     """What must be equal on the driver and on every worker for their results to be equal."""
 
     code: str
-    """Digest of the training code."""
+    """Digest of the code that decides training numbers."""
     torch: str
     python: str
+    engines: str
+    """Digest of the engines that carry training out: they agree with that code only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -58,9 +60,11 @@ class Versions:
 
         import torch
 
-        from workers.training.recipe import code_digest
+        from workers.packs.engine import files_digest
+        from workers.training.code_digest import code_digest
 
-        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+        python = ".".join(platform.python_version_tuple()[:2])
+        return cls(code_digest(), torch.__version__.split("+")[0], python, files_digest())
 
     def differences(self, expected: Versions) -> str:
         """What differs from ``expected``, in words; empty when nothing does."""

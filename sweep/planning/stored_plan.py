@@ -23,7 +23,8 @@ from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import trial_keys
 from sweep.planning.settings import DataSettings, SweepSettings, usual_speed_protocol
-from workers.training.recipe import Recipe, code_digest, code_of
+from workers.training.code_digest import code_digest, code_of
+from workers.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

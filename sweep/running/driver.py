@@ -24,6 +24,7 @@ from sweep.running.lease_keeper import LeaseKeeper
 from sweep.running.lease_owner import is_dead, this_owner
 from sweep.running.store_retry import StoreRetry
 from workers.task import Member, PackTask
+from workers.training import precision
 
 STOPPING_STORE_S = 2.0
 """How long a call of the store may take once the driver is stopping."""
@@ -70,6 +71,8 @@ class Driver:
     owner: str = field(default_factory=this_owner)
 
     def __post_init__(self) -> None:
+        """Raises SweepError when the device of the workers cannot train in the recipe's precision."""
+        precision.check(self.sweep.recipe.precision, self.settings.device)
         self._queue: deque[Pack] = deque()
         self._running: dict[int, _Running] = {}
         self._seconds_per_cost: list[float] = []

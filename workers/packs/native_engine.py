@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,10 @@ UNITS = 8
 
 
 class NativeEngine:
-    """Takes modules of the edge-SR, ESPCN, eSR-CNN and FSRCNN families, all of one scale."""
+    """Takes modules of the edge-SR, ESPCN, eSR-CNN and FSRCNN families, all of one scale. Float32 only."""
+
+    name: ClassVar[str] = "compiled"
+    sources: ClassVar[tuple[str, ...]] = ("native/*", "compiled.py", "layout.py", "native_engine.py")
 
     def __init__(self, modules: list[nn.Module], recipe: Recipe, scale: int) -> None:
         """Raises MemoryError where there is not enough; ValueError for a module it does not know."""
