@@ -121,19 +121,19 @@ def run(
         speed_protocol=speed_protocol,
     )
     how = Launch(
-        executor,
-        address,
-        cpus,
-        gpus,
-        pack_size,
-        max_attempts,
-        timeout,
-        benchmark,
-        device,
-        data_via,
-        root,
-        speed_protocol,
-        checkpoint_every,
+        executor=executor,
+        address=address,
+        cpus=cpus,
+        gpus=gpus,
+        pack_size=pack_size,
+        max_attempts=max_attempts,
+        timeout=timeout,
+        benchmark=benchmark,
+        device=device,
+        data_via=data_via,
+        data_root=root,
+        speed_protocol=speed_protocol,
+        checkpoint_every=checkpoint_every,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)
