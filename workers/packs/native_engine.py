@@ -33,9 +33,11 @@ class NativeEngine:
         if found is None or len(nets) != len(modules):
             raise ValueError("the compiled step does not know all of these modules")
         self.recipe, self.library = recipe, found
-        chunks = max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
+        # One thread needs no cutting, and then a member's bits do not depend on who shares its pack.
+        threads = torch.get_num_threads()
+        chunks = 1 if threads == 1 else max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
         numbers = torch.tensor(program(nets, recipe, scale, chunks), dtype=torch.int64)
-        self._handle = self.library.pack_new(numbers.data_ptr(), torch.get_num_threads())
+        self._handle = self.library.pack_new(numbers.data_ptr(), threads)
         if not self._handle:
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self._edges = [0]
