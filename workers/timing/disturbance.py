@@ -94,7 +94,7 @@ def usual_reference(references: Sequence[float]) -> float:
 def is_slow(reference: float, usual: float | None) -> bool:
     """Whether a look at the reference shows that something holds the machine up.
 
-    >>> is_slow(1.2, usual=1.0), is_slow(1.05, usual=1.0), is_slow(9.0, usual=None)
+    >>> is_slow(1.3, usual=1.0), is_slow(1.05, usual=1.0), is_slow(9.0, usual=None)
     (True, False, False)
     """
     return usual is not None and reference > SLOW_REFERENCE * usual
