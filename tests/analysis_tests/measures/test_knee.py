@@ -27,6 +27,14 @@ def test_both_axes_are_scaled_and_may_begin_anywhere() -> None:
     assert knee(x, y) == 2
 
 
+def test_spans_of_one_and_half_precision_are_as_good_as_any() -> None:
+    assert knee([0, 0.8, 1], [10, 9, 0]) == 1
+    assert knee([0, 8, 10], [1, 0.9, 0]) == 1
+    wide = np.array([-60000, 50000, 60000], dtype=np.float16)
+    assert knee(wide, [10, 9, 0]) == 1, "a span beyond half precision does not overflow"
+    assert knee([0, 8, 10], wide[::-1]) == 1
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1]])
 def test_the_order_of_the_points_does_not_matter(order: list[int]) -> None:
     x, y = np.array([0.0, 4.0, 8.0, 10.0]), np.array([10.0, 9.0, 7.0, 0.0])

@@ -46,7 +46,7 @@ def test_work_is_shared_among_workers_and_no_worker_counts_as_one() -> None:
     ("seconds", "words"),
     [
         (0.4, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"),
-        (48 * 3600 - 1, "48.0 h"), (48 * 3600, "2.0 days"),
+        (48 * 3600 - 1, "48.0 h"), (48 * 3600, "2.0 days"), (144_190, "40.1 h"), (8_644_372, "100.1 days"),
     ],
 )  # fmt: skip
 def test_the_unit_changes_where_the_next_one_reads_better(seconds: float, words: str) -> None:

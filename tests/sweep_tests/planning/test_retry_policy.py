@@ -40,6 +40,7 @@ def test_a_rate_is_lowered_once_per_divergence_and_rounded() -> None:
         ([Past(Failure.TIMEOUT)] * 2, 3, True, "alone"),
         ([Past(Failure.BAD_DATA)], 3, False, "the data has to be mended first"),
         ([Past(Failure.BAD_DATA), Past(Failure.TIMEOUT)], 3, True, "alone"),
+        ([Past(Failure.BUG)], 3, True, "alone"),
         ([Past(Failure.BUG)] * 2, 3, False, "the same error twice: a bug is not retried for ever"),
         ([Past(Failure.BUG), Past(Failure.BUG), Past(Failure.TIMEOUT)], 9, True, "alone"),
     ],

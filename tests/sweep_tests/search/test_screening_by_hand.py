@@ -27,6 +27,7 @@ def test_growth_is_the_median_and_the_largest_deviation_from_it() -> None:
     assert growth([(0.0, 1.0), (0.0, 2.0), (0.0, 4.0), (0.0, 8.0)]) == Growth(3.0, 5.0)
     assert growth([(5.0, 6.0), (0.0, 2.0), (0.0, 3.0), (0.0, 4.0), (0.0, 9.5)]) == Growth(3.0, 6.5)
     assert growth([(0.0, 1 / 3)] * 4) == Growth(0.333333, 0.0)
+    assert growth([(0.0, 0.0)] * 4 + [(0.0, 0.12345678)]) == Growth(0.0, 0.123457)
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -24,7 +24,8 @@ def visit(*seconds: float, references: tuple[float, ...] = (0.1, 0.1), window: W
 def figure(*visits: Visit, batch: int = 1, energy: Energy | None = None, **choice: object) -> Speed:
     subject = Subject(parse_id("Bicubic_s2"), lambda: None, (0.3, 0.2), True, memory_mib=12.0, energy=energy, cpu=[1.0])
     chosen = Choice(visits, enough=True, **choice)  # type: ignore[arg-type]
-    about = {"threads": 2, "missing": {"power_w": "no sensor", "energy_j": "no sensor", "memory_mib": "none"}}
+    why = dict.fromkeys(("power_w", "energy_j", "memory_mib", "temperature_c", "clock_mhz", "throttled"), "no sensor")
+    about = {"threads": 2, "missing": why}
     return speed(subject, chosen, batch, 2, FIXED, about)
 
 
@@ -76,6 +77,14 @@ def test_what_is_known_of_the_times_and_of_the_machine_is_kept() -> None:
         "throttled": [],
         "missing": {"power_w": "no sensor", "energy_j": "no sensor"},
     }
+
+
+def test_a_machine_that_tells_nothing_of_throttling_has_none_and_shares_are_rounded() -> None:
+    window = Window(wall=10.0, own=15.0, others=0.123456, steal=0.0, cores=2)
+    silent = Visit((0.1,), (0.1,), window, Reading())
+    found = figure(silent)
+    assert found.detail["throttled"] is None and found.detail["clock_mhz"] is None
+    assert found.detail["others_percent"] == 0.62
 
 
 def test_a_figure_without_its_spread_has_the_interval_of_one_exact_time() -> None:

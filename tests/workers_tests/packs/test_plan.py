@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
 import pytest
+from torch import nn
 
 from search_space import parse_id
-from workers.packs.plan import macs, member_bytes, pack_bytes, plan_packs, structure
+from search_space.config import Config, Conv
+from workers.packs.plan import WASTE, macs, member_bytes, pack_bytes, plan_packs, structure
 from workers.training.recipe import recipe_for
 
 RECIPE = recipe_for("paper").with_changes(batch=2, patch=8)
@@ -73,6 +79,14 @@ def test_a_budget_is_filled_to_its_last_byte(compiled: bool) -> None:
     assert [SAME[3].id] in ids(plan_packs(SAME, budget - 1, 9, RECIPE, compiled=compiled))
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_second_pack_has_as_much_room_as_the_first(compiled: bool) -> None:
+    size, base = member_bytes(SAME[3], RECIPE, compiled), pack_bytes(RECIPE, 2)
+    for budget in (base + 2 * size, base + 3 * size - 1):
+        made = plan_packs([SAME[3]] * 6, budget, 9, RECIPE, compiled=compiled)
+        assert [len(pack) for pack in made] == [2, 2, 2]
+
+
 def test_a_config_over_the_budget_has_a_pack_of_its_own() -> None:
     assert ids(plan_packs(SAME[:2], 0, 9, RECIPE)) == [[SAME[1].id], [SAME[0].id]]
 
@@ -110,6 +124,45 @@ def test_a_stack_does_not_pad_to_more_than_its_limit() -> None:
     kernels = [parse_id("eSR-MAX_s2_K7_C1"), parse_id("eSR-MAX_s2_K3_C4")]
     assert len(plan_packs(kernels, 2**40, 9, RECIPE, compiled=False)) == 2
     assert len(plan_packs(kernels, 2**40, 9, RECIPE)) == 1
+
+
+def padded_over_real(some: list[Config]) -> float:
+    layers = [config.convs() or () for config in some]
+    padded = sum(
+        max(c.kernel for c in same) ** 2 * max(c.c_in for c in same) * max(c.c_out for c in same)
+        for same in zip(*layers, strict=True)
+    )
+    return len(some) * padded / sum(c.kernel**2 * c.c_in * c.c_out for convs in layers for c in convs)
+
+
+def test_the_padding_of_deep_nets_is_counted_layer_by_layer() -> None:
+    some = [parse_id(f"ESPCN_s2_D{d}_S{s}") for d in (2, 4, 8) for s in (3, 6, 12)]
+    seen = set()
+    for pair in itertools.combinations(some, 2):
+        together = len(plan_packs(pair, 2**40, 9, RECIPE, compiled=False)) == 1
+        assert together is (padded_over_real(list(pair)) <= WASTE), pair
+        seen.add(together)
+    assert seen == {True, False} and WASTE == 1.6
+
+
+@dataclass(frozen=True)
+class Deep(Config):
+    """A family of someone's own, whose number of layers is a field."""
+
+    family: ClassVar[str] = "Deep"
+    N: int
+
+    def build(self) -> nn.Module:
+        raise NotImplementedError
+
+    def convs(self) -> tuple[Conv, ...]:
+        return (Conv(3, 4, 4),) * self.N
+
+
+def test_nets_of_other_depths_or_without_known_layers_are_taken_together() -> None:
+    assert len(plan_packs([Deep(2, 1), Deep(2, 3)], 2**40, 9, RECIPE, compiled=False)) == 1
+    assert len(plan_packs([Deep(2, 0), Deep(2, 0)], 2**40, 9, RECIPE, compiled=False)) == 1
+    assert macs(Deep(2, 0)) == 1 and macs(Deep(2, 3)) == 3 * 9 * 16
 
 
 def test_the_recipe_of_the_paper_is_meant_unless_another_is_given() -> None:

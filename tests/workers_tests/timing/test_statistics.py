@@ -46,6 +46,7 @@ def test_times_are_steady_when_the_last_three_lie_within_a_twentieth_of_their_me
 def test_the_window_and_the_spread_can_be_others() -> None:
     assert is_steady([9.0, 1.0, 1.4], window=2, spread=0.5)
     assert not is_steady([9.0, 1.0, 1.4], window=2)
+    assert is_steady([1.0, 1.0, 1.5], spread=0.5), "the limit itself is steady"
     assert not is_steady([1.0, 1.0, 1.0], window=4)
 
 
