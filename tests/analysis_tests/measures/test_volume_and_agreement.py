@@ -95,6 +95,11 @@ def test_frontiers_overlap_by_members_and_by_the_volume_of_choosing_by_the_other
     assert found.hypervolume_ratio == pytest.approx(part / whole) and part < whole
 
 
+def test_the_floor_of_the_volume_follows_the_range_of_each_axis() -> None:
+    small = overlap(COST / 1000, FIRST / 1000, SECOND / 1000)
+    assert small.hypervolume_ratio == pytest.approx(overlap(COST, FIRST, SECOND).hypervolume_ratio)
+
+
 def test_directions_turn_the_frontiers() -> None:
     found = overlap(-COST, FIRST, SECOND, (False, True))
     assert found.first == (0, 1, 2) and found.second == (0, 1)

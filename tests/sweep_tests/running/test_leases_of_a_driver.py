@@ -15,7 +15,7 @@ from results_db.store import Store
 from search_space import parse_id
 from search_space.describe import describe
 from sweep.running.driver import Driver
-from sweep.running.lease_keeper import Heart
+from sweep.running.lease_keeper import LeaseKeeper
 from tests.results_db_tests.kit.facts import key
 from tests.sweep_tests.kit import Unlucky, driver, planned
 from workers.task import PackTask
@@ -48,12 +48,12 @@ class Recorder:
 def test_a_lease_that_was_let_go_is_not_renewed_any_more() -> None:
     recorder = Recorder()
     first, second = Claim(1, 1, key(1)), Claim(2, 1, key(2))
-    with Heart(recorder, "driver", 0.2) as keeper:  # type: ignore[arg-type]
-        keeper.hold([first])
-        keeper.hold([second])
+    with LeaseKeeper(recorder, "driver", 0.2) as keeper:  # type: ignore[arg-type]
+        keeper.add([first])
+        keeper.add([second])
         recorder.wait(1)
         assert sorted(recorder.renewed[-1]) == [1, 2]
-        keeper.let_go([first])
+        keeper.remove([first])
         seen = len(recorder.renewed)
         recorder.wait(seen + 2)
         assert recorder.renewed[-1] == [2]
@@ -61,10 +61,10 @@ def test_a_lease_that_was_let_go_is_not_renewed_any_more() -> None:
 
 def test_nothing_is_renewed_where_nothing_is_held_and_after_the_end() -> None:
     recorder = Recorder()
-    with Heart(recorder, "driver", 0.2) as keeper:  # type: ignore[arg-type]
+    with LeaseKeeper(recorder, "driver", 0.2) as keeper:  # type: ignore[arg-type]
         time.sleep(0.2)
         assert recorder.renewed == []
-        keeper.hold([Claim(1, 1, key(1))])
+        keeper.add([Claim(1, 1, key(1))])
         recorder.wait(1)
     seen = len(recorder.renewed)
     time.sleep(0.2)
@@ -93,7 +93,7 @@ class Pending(Unlucky):
         # The lease ends while the worker still trains, and another look at the store finds the trial pending.
         one.store.expire_leases()
         one._queue.clear()
-        one._fill()
+        one._fill_queue()
         self.queued.append([item.trial for pack in one._queue for item in pack.items])
         one.stopping = True
         return []
@@ -103,7 +103,7 @@ def test_a_trial_whose_lease_lapsed_while_it_flies_is_not_queued_again(store: St
     sweep_id = planned(store, 4)
     executor = Pending()
     one = driver(store, sweep_id, executor, lease_s=-1.0)  # type: ignore[arg-type]
-    one._heart._lease = 1e6  # the keeper stays silent, as it does while a store does not answer
+    one._leases._lease_s = 1e6  # the keeper stays silent, as it does while a store does not answer
     executor.one = one
     one.run()
     flown = {attempt.trial for attempt in store.attempts()}

@@ -56,12 +56,12 @@ def test_a_frontier_in_any_order_gives_the_same_growth() -> None:
 
 
 def test_scalarised_growth_follows_the_formula_of_zhang_and_golovin() -> None:
-    front, reference = np.array([[1.0, 2.0, 3.0], [2.0, 1.0, 1.0]]), np.array([0.5, 0.0, 0.25])
+    front, reference = np.array([[1.0, 2.0, 4.0], [2.0, 1.0, 1.0]]), np.array([0.5, 0.0, 0.25])
     draws = np.array([[[3.0, 3.0, 3.5], [0.1, 0.1, 0.1]], [[1.0, 2.5, 2.0], [0.1, 0.1, 0.1]]])
     found = by_scalarisation(draws, front, reference, np.random.default_rng(3), n=16)
     rng = np.random.default_rng(3)
     directions = np.abs(rng.standard_normal((16, 3))) + 1e-6
-    best = np.array([3.0, 3.0, 3.5])
+    best = np.array([3.0, 3.0, 4.0])
     growth = np.zeros(2)
     for direction in directions:
         unit = direction / np.sqrt((direction**2).sum())
