@@ -15,7 +15,7 @@ def test_the_volume_is_above_the_reference_and_in_every_objective() -> None:
     assert hypervolume([[3, 2], [2, 4]], [1, 1]) == 2 * 1 + 1 * 2
     assert hypervolume([[3, 1], [1, 9]], [1, 1]) == 0.0
     assert hypervolume([[3, 2], [NAN, 9], [2, NAN]], [1, 1]) == 2.0
-    assert hypervolume([], [1, 1]) == 0.0
+    assert hypervolume([], [1, 1]) == hypervolume([], [1, 1, 1]) == 0.0
     assert hypervolume([[2, 3, 4]], [1, 1, 1]) == 1 * 2 * 3
 
 
@@ -38,6 +38,7 @@ def test_the_reference_is_the_worst_known_value_in_the_users_own_sign() -> None:
 def test_the_volume_grows_with_each_point_that_enters_the_frontier() -> None:
     points = [[2, 2], [1, 1], [3, 1.5], [NAN, 9], [2, 2], [0, 9], [4, 4], [4, 4]]
     assert grown(points, [0, 0]).tolist() == [4, 4, 5.5, 5.5, 5.5, 5.5, 16, 16]
+    assert grown([[NAN, 1], [2, 2], [0, 5]], [0, 0]).tolist() == [0, 4, 4]
     assert grown(points, [1, 1]).tolist() == [1, 1, 1.5, 1.5, 1.5, 1.5, 9, 9]
 
 

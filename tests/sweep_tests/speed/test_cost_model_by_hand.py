@@ -48,6 +48,14 @@ def test_equal_times_are_predicted_as_that_time_and_not_as_noise() -> None:
         assert 0 <= one.deviation < 0.01
 
 
+def test_the_process_bends_what_the_straight_line_leaves() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.2, 20)
+    seconds = [1e-9 * describe(c).macs_full_hd * math.exp(e) for c, e in zip(ESPCN[:20], noise, strict=True)]
+    model = CostModel(ESPCN[:20], seconds)
+    rest = np.log(seconds) - model.offset - model.scaled(ESPCN[:20]) @ model.line
+    assert model.height == pytest.approx(rest.std()) and 0.05 < model.height < 0.5
+
+
 def test_features_are_scaled_to_the_measured_configs() -> None:
     model = CostModel(PAPER[::40], [1.0 + i for i in range(len(PAPER[::40]))])
     scaled = model.scaled(PAPER[::40])

@@ -26,9 +26,9 @@ def test_a_dark_16_bit_grey_is_dark_however_small_its_values(tmp_path: Path) -> 
 def test_a_16_bit_grey_has_65535_as_its_white(tmp_path: Path) -> None:
     path = tmp_path / "deep.png"
     values = np.full((30, 30), 65535, np.uint16)
-    values[0, :2] = 32768, 257
+    values[0, :3] = 32768, 257, 65000
     Image.fromarray(values).save(path)
-    assert read_image(path)[0, :3].tolist() == [128, 1, 255]
+    assert read_image(path)[0, :4].tolist() == [128, 1, 253, 255]
 
 
 @pytest.mark.parametrize(("size", "fits"), [((24, 40), True), ((40, 24), True), ((23, 40), False), ((40, 23), False)])

@@ -34,6 +34,7 @@ def test_shares_are_of_all_cores() -> None:
         (0.82, 0.0, 10.0, "other processes took 4 % of the CPU"),
         (0.05, 0.0, 0.1, None),
         (0.06, 0.0, 0.1, "other processes took 30 % of the CPU"),
+        (12.0, 0.0, 10.0, "other processes took 60 % of the CPU"),
         (1.0, 1.0, 10.0, "other processes took 10 % of the CPU"),
         (1.0, 1.2, 10.0, "other processes took 11 % of the CPU (1.20 s stolen by the hypervisor)"),
         (0.0, 3.0, 10.0, "other processes took 15 % of the CPU (3.00 s stolen by the hypervisor)"),
