@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results_db.states import Event, State, TransitionError, can, next_state, sources, table
+from results_db.states import State, TransitionError, TrialEvent, can, next_state, sources, table
 
 WRITTEN = {
     "pending": {"claim": "running", "complete": "done", "retry": "pending"},
@@ -15,8 +15,8 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("event", Event)
-def test_each_event_leads_where_it_is_written_or_is_refused(state: State, event: Event) -> None:
+@pytest.mark.parametrize("event", TrialEvent)
+def test_each_event_leads_where_it_is_written_or_is_refused(state: State, event: TrialEvent) -> None:
     wanted = WRITTEN[state].get(event)
     assert can(state, event) is (wanted is not None)
     assert (state in sources(event)) is (wanted is not None)
@@ -28,8 +28,8 @@ def test_each_event_leads_where_it_is_written_or_is_refused(state: State, event:
 
 
 def test_sources_are_in_the_order_of_the_states() -> None:
-    assert sources(Event.COMPLETE) == (State.PENDING, State.RUNNING)
-    assert sources(Event.RETRY) == (State.PENDING, State.FAILED)
+    assert sources(TrialEvent.COMPLETE) == (State.PENDING, State.RUNNING)
+    assert sources(TrialEvent.RETRY) == (State.PENDING, State.FAILED)
 
 
 def test_the_table_is_markdown_with_a_row_per_state() -> None:

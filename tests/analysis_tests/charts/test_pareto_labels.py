@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.charts.pareto import Panel, draw
-from analysis.reading.axes import cost, metric
+from search_space.metrics import cost, metric
 
 FAMILIES = ("Bicubic", "Bicubic", "ESPCN", "ESPCN", "ESPCN")
 CONFIGS = ("Bicubic_s2", "Bicubic_s2", "ESPCN_s2_D4_S3", "ESPCN_s2_D8_S6", "ESPCN_s2_D16_S9")

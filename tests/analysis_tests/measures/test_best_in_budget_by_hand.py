@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.measures.best_in_budget import choose, fact
-from analysis.reading.axes import metric
+from search_space.metrics import metric
 
 PSNR, LPIPS = metric("psnr:Set5"), metric("lpips:Set5")
 

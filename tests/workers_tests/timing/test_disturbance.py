@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from workers.sensors import Reading
-from workers.timing.disturbance import Choice, Visit, Window, choose, is_slow, reasons, usual_reference
+from workers.timing.disturbance import Visit, VisitChoice, Window, choose, is_slow, reasons, usual_reference
 
 QUIET = Window(wall=10.0, own=5.0, others=0.0, steal=0.0, cores=2)
 BUSY = replace(QUIET, others=8.0)
@@ -87,7 +87,9 @@ def test_a_usual_time_from_before_counts_where_it_is_the_shorter_one() -> None:
 def test_quiet_visits_come_first_and_the_least_disturbed_fill_up() -> None:
     loud, louder, quiet, late = one(1.1, window=BUSY), one(1.2, window=BUSY), one(1.0), one(1.05)
     choice = choose([louder, loud, quiet, late], 3)
-    assert choice == Choice((quiet, late, loud), ("other processes took 40 % of the CPU",) * 2, False)
-    assert choose([louder, quiet, late], 2) == Choice((quiet, late), ("other processes took 40 % of the CPU",), True)
-    assert choose([quiet, late], 1) == Choice((quiet,), (), True)
+    assert choice == VisitChoice((quiet, late, loud), ("other processes took 40 % of the CPU",) * 2, False)
+    assert choose([louder, quiet, late], 2) == VisitChoice(
+        (quiet, late), ("other processes took 40 % of the CPU",), True
+    )
+    assert choose([quiet, late], 1) == VisitChoice((quiet,), (), True)
     assert choose([one(1.0)], 1, known=0.5).disturbed == ("the reference took 2.00 times its usual time",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.reading.axes import cost, metric
+from search_space.metrics import cost, metric
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 
 from search_space import parse_id
 from search_space.facts import Speed
-from workers.benchmark.figures import speed, summary_of, with_ties
+from workers.benchmark.measurements import speed, summary_of, with_ties
 from workers.benchmark.subject import Subject
 from workers.sensors import Reading
-from workers.timing.disturbance import Choice, Visit, Window
+from workers.timing.disturbance import Visit, VisitChoice, Window
 from workers.timing.energy import Energy
 
 QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
@@ -23,7 +23,7 @@ def visit(*seconds: float, references: tuple[float, ...] = (0.1, 0.1), window: W
 
 def figure(*visits: Visit, batch: int = 1, energy: Energy | None = None, **choice: object) -> Speed:
     subject = Subject(parse_id("Bicubic_s2"), lambda: None, (0.3, 0.2), True, memory_mib=12.0, energy=energy, cpu=[1.0])
-    chosen = Choice(visits, enough=True, **choice)  # type: ignore[arg-type]
+    chosen = VisitChoice(visits, enough=True, **choice)  # type: ignore[arg-type]
     why = dict.fromkeys(("power_w", "energy_j", "memory_mib", "temperature_c", "clock_mhz", "throttled"), "no sensor")
     about = {"threads": 2, "missing": why}
     return speed(subject, chosen, batch, 2, FIXED, about)
