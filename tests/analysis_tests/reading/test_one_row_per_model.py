@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.reading.results import Results, gather, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.store import Store
 from search_space.errors import SweepError
 from search_space.facts import Done, Quality, TrialKey
@@ -38,26 +38,26 @@ def finish(store: Store, values: dict[tuple[str, int], float], protocol: str = "
     return ids
 
 
-Way = Callable[[Store, Ask], Results]
+Way = Callable[[Store, Selection], Results]
 
 
 @WAYS
 def test_figures_of_two_quality_protocols_are_never_in_one_chart(store: Store, way: Way) -> None:
     one, two = finish(store, {(CONFIG, 0): 30.0, (OTHER, 0): 31.0})
     store.add_trial_qualities(one, [psnr(CONFIG, 20.0, "y-v2")])
-    usual = way(store, Ask())
+    usual = way(store, Selection())
     assert (usual.protocol, len(usual.table)) == ("y-v1", 2)
     assert dict(zip(usual.table["config"], usual.table["psnr:Set5"], strict=True)) == {CONFIG: 30.0, OTHER: 31.0}
-    chosen = way(store, Ask(protocol="y-v2")).table
+    chosen = way(store, Selection(protocol="y-v2")).table
     assert chosen[["config", "psnr:Set5"]].values.tolist() == [[CONFIG, 20.0]]
     with pytest.raises(SweepError, match="there is y-v1, y-v2"):
-        way(store, Ask(protocol="y-v3"))
+        way(store, Selection(protocol="y-v3"))
     assert two
 
 
 @WAYS
 def test_seeds_are_averaged_and_the_newest_trial_is_named(store: Store, way: Way) -> None:
     ids = finish(store, {(CONFIG, 0): 30.0, (CONFIG, 1): 31.0, (CONFIG, 2): 35.0})
-    row = way(store, Ask()).table.iloc[0]
+    row = way(store, Selection()).table.iloc[0]
     assert row["psnr:Set5"] == pytest.approx(32.0)
     assert (row["trial"], row["seconds"], row["steps"]) == (ids[2], 30.0, 102)

@@ -14,7 +14,7 @@ import pytest
 
 from analysis.pareto import draw
 from analysis.reading.results import gather, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db import schema
 from results_db.connection.opening import HEAD, REVISIONS
 from results_db.reading import frames
@@ -98,10 +98,10 @@ def test_its_attempts_failures_and_weights_are_what_they_were(opened: Opened) ->
 def test_its_chart_shows_what_it_showed(opened: Opened) -> None:
     _, store, told, _ = opened
     chart = told["chart"]
-    _, drawn = draw(gather_means(store, Ask()), Ask())
+    _, drawn = draw(gather_means(store, Selection()), Selection())
     assert (drawn.shown, drawn.planned) == (chart["shown"], chart["planned"])
     assert [list(one) for one in drawn.frontiers] == chart["frontiers"] and drawn.shown
-    table = gather(store, Ask()).table[["config", "fps", chart["metric"]]]
+    table = gather(store, Selection()).table[["config", "fps", chart["metric"]]]
     points = [[config, *(None if math.isnan(v) else v for v in values)] for config, *values in table.values.tolist()]
     assert points == [[config, *map(pytest.approx, values)] for config, *values in chart["points"]]
 

@@ -82,7 +82,7 @@ def test_a_result_below_bicubic_is_flagged_and_nan_is_below(
     rows, columns = np.mgrid[0:48, 0:48]
     images = ImageSet("test", ("a.png",), ((rows + columns).astype(np.uint8),))
     monkeypatch.setattr(task, "train", lambda *_, **__: Trained(CONFIG, module, 10, 1.0, ()))
-    wanted = task.PackTask((task.Member(1, 1, CONFIG.id, 0),), recipe_for("smoke").to_json())
+    wanted = task.PackTask((task.TrialTask(1, 1, CONFIG.id, 0, plain=True),), recipe_for("smoke").to_json())
     (outcome,) = task.run_pack(wanted, images, [images])
     assert isinstance(outcome, Done)
     assert ("below-bicubic:test" in outcome.flags) is flagged

@@ -9,7 +9,7 @@ import torch
 from search_space import parse_id
 from workers.data.image_set import ImageSet
 from workers.packs import Member, train_pack
-from workers.training.optimiser import Descent, flat
+from workers.training.optimiser import Optimiser, flat
 from workers.training.patches import PatchSampler
 from workers.training.recipe import recipe_for
 from workers.training.train import initial_module, train
@@ -22,11 +22,11 @@ VISIBLE = 0.05
 def test_adams_epsilon_is_added_to_the_root_as_torch_adds_it() -> None:
     recipe = PAPER.with_changes(filters="taps", gate=1.0, eps=VISIBLE)
     ours, theirs = (initial_module(parse_id("eSR-TR_s2_K3_C2"), 0) for _ in range(2))
-    descent = Descent(ours, recipe)
+    descent = Optimiser(ours, recipe)
     adam = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=recipe.betas, eps=recipe.eps)
     x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for step in range(5):
-        descent.forget()
+        descent.zero_gradients()
         ours(x).square().mean().backward()
         descent.step(step, 0.01)
         adam.zero_grad()
