@@ -27,7 +27,12 @@ KILLED = ("killed", "timeout", "segfault")
 
 
 def mutate(patterns: list[str]) -> None:
-    """Run what was not run yet."""
+    """Run what was not run yet, and what survived so far: there may be new tests."""
+    for path in (ROOT / "mutants").rglob("*.meta"):
+        known = json.loads(path.read_text(encoding="utf-8"))
+        codes = known["exit_code_by_key"]
+        known["exit_code_by_key"] = {name: None if code == 0 else code for name, code in codes.items()}
+        path.write_text(json.dumps(known), encoding="utf-8")
     # Our packages must come from the mutated copy, not from the path of whoever calls this.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = ["nice", "-n", "15", sys.executable, "-m", "mutmut", "run", "--max-children", "1", *patterns]
@@ -60,11 +65,23 @@ def place(name: str) -> tuple[str, str]:
     return module, ".".join(function.split("ǁ")[1:]) if "ǁ" in function else function.removeprefix("x_")
 
 
-def survivor(name: str, reasons: list[dict[str, str]]) -> dict[str, Any]:
+def explains(reason: dict[str, Any], told: dict[str, str]) -> bool:
+    """Whether a reason is about this mutant: what it names is equal, and its swap makes the mutant of the original."""
+    old, new = reason["swap"]
+    places = [told["before"][:at] + new + told["before"][at + len(old) :] for at in positions(told["before"], old)]
+    named = all(reason[key] == told[key] for key in ("module", "function") if key in reason)
+    return named and told["after"] in places
+
+
+def positions(text: str, part: str) -> list[int]:
+    return [at for at in range(len(text)) if text.startswith(part, at)]
+
+
+def survivor(name: str, reasons: list[dict[str, Any]]) -> dict[str, Any]:
     """What is told of a mutant that no test noticed."""
     (module, function), (before, after) = place(name), change(name)
     told = {"module": module, "function": function, "before": before, "after": after}
-    why = next((one["why"] for one in reasons if all(one[key] == told[key] for key in told)), None)
+    why = next((one["why"] for one in reasons if explains(one, told)), None)
     return told | {"equivalent": why is not None, "why": why or "untested"}
 
 
