@@ -96,7 +96,7 @@ def run(
 
     chosen = recipe_for(recipe)
     if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+        chosen = chosen.with_steps(steps)
     configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
     data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()), strict)
     plan = stored_plan.make_plan(
@@ -185,7 +185,7 @@ def _print_plan(plan: Plan, done: int, data: str, guess: Guess, as_json: bool) -
         table.add_row(family, *(str(row.get(s, "")) for s in scales))
     console.print(table)
     console.print(
-        f"{data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches", soft_wrap=True
+        f"{data}; recipe {plan.recipe.name}: {plan.recipe.length} of {plan.recipe.batch} patches", soft_wrap=True
     )
     console.print(f"{counted.planned} trials: {counted.done} done, {counted.missing} to do in at most {number} packs")
     if counted.missing:

@@ -124,7 +124,7 @@ def search(
     loaded = load_space(space)
     chosen = recipe_for(recipe)
     if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+        chosen = chosen.with_steps(steps)
     data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))
     here = device or device_name()
     text = objectives or f"psnr:{data.tests[0].name},fps:HERE"

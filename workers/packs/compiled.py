@@ -110,5 +110,5 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.pack_free.restype = None
     library.pack_free.argtypes = [pointer]
     library.pack_step.restype = ctypes.c_int
-    library.pack_step.argtypes = [*[pointer] * 8, real, real, real, real]
+    library.pack_step.argtypes = [*[pointer] * 8, real, real, real, real, real]
     return library

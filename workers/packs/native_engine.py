@@ -63,12 +63,7 @@ class NativeEngine:
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``."""
         beta1, beta2 = self.recipe.betas
-        first_correction = 1 - beta1 ** (step + 1)
-        # Orthogonal steps have no size of their own to correct.
-        scaled = torch.tensor(
-            [rate if own else rate / first_correction for rate, own in zip(rates, self._layers, strict=True)],
-            dtype=torch.float32,
-        )
+        scaled = torch.tensor(rates, dtype=torch.float32)
         low, high = low.contiguous(), high.contiguous()
         buffers = (low, high, self.weights, self.first, self.second, scaled, self._losses)
         failed = self.library.pack_step(
@@ -77,6 +72,7 @@ class NativeEngine:
             beta1,
             beta2,
             self.recipe.eps,
+            1 - beta1 ** (step + 1),
             math.sqrt(1 - beta2 ** (step + 1)),
         )
         if failed:
@@ -88,7 +84,9 @@ class NativeEngine:
             return
         mine = slice(self._edges[index], self._edges[index + 1])
         if fresh:
-            self.second[mine] = self.weights[mine]
+            white = sum(layer.rows * (layer.width + 1) for layer in self._layers[index])
+            start = self._edges[index]
+            self.second[start : start + white] = self.weights[start : start + white]
         found = torch.cat([one.reshape(-1) for one in inverses_at(self.second[mine], self._modules[index], low)])
         self.library.pack_whiten(self._handle, index, found.data_ptr())
 

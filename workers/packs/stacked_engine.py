@@ -31,8 +31,9 @@ class StackedEngine:
         self._multipliers = self.stack.empty()
         for index, rule in enumerate(rules):
             self.stack.put_flat(self._multipliers, index, rule.multiplier)
-        self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._layers = [rule.layers for rule in rules]
+        self._white = 2 * len(self._layers[0])
+        self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._inverses = self._make_inverses() if self._layers[0] else []
         self._losses = torch.zeros(len(modules), device=device)
 
@@ -46,8 +47,7 @@ class StackedEngine:
         self._losses = losses.detach()
         if self._inverses:
             self._step_orthogonally(gradients, rates)
-        else:
-            self._update(step, gradients, rates)
+        self._update(step, gradients, rates)
 
     @torch.no_grad()
     def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
@@ -56,7 +56,8 @@ class StackedEngine:
             return
         module = self.stack.modules[index]
         if fresh:
-            self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
+            for second, weights in zip(self.second[: self._white], self.weights, strict=False):
+                second[index] = weights[index]
         found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
         for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
             # Channels are padded at the end; the bias is last in both.
@@ -82,13 +83,13 @@ class StackedEngine:
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-        """Adam, each member with a rate of its own; members at rate 0 keep their moments too."""
+        """Adam for the other weights, each member with a rate of its own; members at rate 0 keep their moments too."""
         beta1, beta2 = self.recipe.betas
         root = math.sqrt(1 - beta2 ** (step + 1))
         rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
         everyone = all(r > 0 for r in rates)
-        for i, gradient in enumerate(gradients):
-            gradient = _turn(gradient.mul_(self.stack.masks[i]), self._bases[i], back=False)
+        for i in range(self._white, len(gradients)):
+            gradient = _turn(gradients[i].mul_(self.stack.masks[i]), self._bases[i], back=False)
             by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
             first = torch.lerp(self.first[i], gradient, 1 - beta1)
             second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -104,7 +105,7 @@ class StackedEngine:
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""
-        sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[::2]]
+        sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[: self._white : 2]]
         return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
 
     def _make_bases(self) -> list[Tensor | None]:
@@ -112,7 +113,7 @@ class StackedEngine:
         out: list[Tensor | None] = []
         for i, room in enumerate(self.stack.padded):
             side = room[-1]
-            if len(room) < 4 or side == 1:
+            if len(room) < 4 or side == 1 or i < self._white:
                 out.append(None)
                 continue
             bases = torch.zeros(len(self.stack.modules), side**2, side**2)

@@ -55,9 +55,9 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
-    ``progress`` the number of steps done, once for every scale and seed among the members. ``compiled=False``
-    keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
+    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, of those that need fewer steps than
+    the rest too; ``progress`` the number of steps done, once for every scale and seed among the members.
+    ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):
@@ -129,10 +129,14 @@ class _Run:
         self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
-        for step in range(min(self.first[i] for i in self.live), recipe.steps):
+        last = max(self._steps(i) for i in self.live)
+        for step in range(min(self.first[i] for i in self.live), last):
             low, high = sampler.batch(step)
-            rate = recipe.rate(step)
-            rates = {i: rate * peaks[i] if step >= self.first[i] else 0.0 for i in self.live}
+            rates = {
+                i: peaks[i] * recipe.rate(step, self.members[i].config)
+                for i in self.live
+                if self.first[i] <= step < self._steps(i)
+            }
             waiting = list(self.teams)
             while waiting:
                 team = waiting.pop(0)
@@ -147,13 +151,13 @@ class _Run:
                 except Exception as error:
                     waiting += self._halve(team, step, error)
                 team.seconds += time.perf_counter() - began
-            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+            if step % CHECK_EVERY == 0 or any(step == self._steps(i) - 1 for i in self.live):
                 power = float(inner(high, recipe.border * scale).square().mean())
                 self._check(step, power)
                 if not self._training():
                     return
             done = step + 1
-            if save is not None and done % save_every == 0 and done < recipe.steps:
+            if save is not None and done % save_every == 0 and done < last:
                 save(self._checkpoints(done))
             if progress is not None:
                 progress(done)
@@ -172,6 +176,9 @@ class _Run:
         for place, rate in enumerate(rates):
             if rate > 0:
                 team.engine.whiten(place, low, fresh=True)
+
+    def _steps(self, index: int) -> int:
+        return self.recipe.steps_of(self.members[index].config)
 
     def _training(self) -> list[int]:
         return [i for i in self.live if i not in self.ended]
@@ -223,7 +230,7 @@ class _Run:
         for place, index in enumerate(team.members):
             if self.first[index] < step:
                 self.states[index] = team.engine.state(place)
-                self.first[index] = step
+                self.first[index] = min(step, self._steps(index))
         del team.engine
         fresh = self._smaller(kept, error)
         self.teams += fresh
@@ -232,7 +239,9 @@ class _Run:
     def _check(self, step: int, power: float) -> None:
         for team in self.teams:
             for index, loss in zip(team.members, team.engine.losses(), strict=True):
-                if index in self.ended or step < self.first[index]:
+                steps = self._steps(index)
+                looked = step % CHECK_EVERY == 0 or step == steps - 1
+                if index in self.ended or not looked or not self.first[index] <= step < steps:
                     continue
                 try:
                     check_loss(self.members[index].config.id, self.recipe, step, loss, power)
@@ -252,8 +261,9 @@ class _Run:
         out: dict[str, bytes] = {}
         for team in self.teams:
             for place, index in enumerate(team.members):
-                if index not in self.ended and step > self.first[index]:
-                    out[self.members[index].key] = self._checkpoint(index, step, team.engine.state(place))
+                if index not in self.ended:
+                    done = min(max(step, self.first[index]), self._steps(index))
+                    out[self.members[index].key] = self._checkpoint(index, done, team.engine.state(place))
         return out
 
     def _checkpoint(self, index: int, step: int, state: State) -> bytes:
@@ -268,7 +278,7 @@ class _Run:
                     continue
                 pour(team.engine.state(place).weights, self.modules[index])
                 try:
-                    check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
+                    check_finite(self.members[index].config.id, self._steps(index), self.modules[index])
                 except Diverged as error:
                     self.ended[index] = error
         self.teams = []
@@ -278,7 +288,7 @@ class _Run:
         return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
 
     def _trained(self, index: int) -> Trained:
-        steps = self.recipe.steps if index in self.live else 0
+        steps = self._steps(index) if index in self.live else 0
         return Trained(
             self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], tuple(self.curves[index])
         )

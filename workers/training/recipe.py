@@ -19,7 +19,7 @@ LOSSES = ("mse", "l1", "charbonnier")
 PRECISIONS = ("fp32", "tf32", "bf16")
 FILTERS = ("taps", "cosine")
 STARTS = ("passing", "fitted")
-ESPCN = ("adam", "orthogonal")
+STEPS = ("adam", "orthogonal")
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Recipe:
 
     name: str
     steps: int
+    """Of a family without its own in ``family_steps``."""
     batch: int
     """Patches a step."""
     patch: int
@@ -58,6 +59,10 @@ class Recipe:
     """Of orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
     refresh: int = 500
     """Steps between two looks at the inputs of layers that are made white."""
+    esr_cnn: str = "adam"
+    """The steps of eSR-CNN's hidden layers: as ``espcn``. Its last layer always takes Adam's."""
+    family_steps: tuple[tuple[str, int], ...] = ()
+    """Families that need more steps than the others, or fewer."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -80,8 +85,12 @@ class Recipe:
             raise SweepError(f"recipe {self.name!r}: unknown filters {self.filters!r} ({' or '.join(FILTERS)})")
         if self.start not in STARTS:
             raise SweepError(f"recipe {self.name!r}: unknown start {self.start!r} ({' or '.join(STARTS)})")
-        if self.espcn not in ESPCN:
-            raise SweepError(f"recipe {self.name!r}: unknown steps for ESPCN {self.espcn!r} ({' or '.join(ESPCN)})")
+        for family, steps in self.family_steps:
+            if steps < 0:
+                raise SweepError(f"recipe {self.name!r}: the steps of {family} must not be negative ({steps})")
+        for family, kind in (("ESPCN", self.espcn), ("eSR-CNN", self.esr_cnn)):
+            if kind not in STEPS:
+                raise SweepError(f"recipe {self.name!r}: unknown steps for {family} {kind!r} ({' or '.join(STEPS)})")
         if not 0 <= self.momentum < 1:
             raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
         if self.refresh < 1:
@@ -96,17 +105,21 @@ class Recipe:
         """The learning rate a config's family trains with."""
         return dict(self.family_lr).get(config.family, self.lr)
 
-    def rate(self, step: int) -> float:
-        """The schedule: what the peak learning rate is multiplied by at ``step`` (0-based)."""
+    def steps_of(self, config: Config) -> int:
+        """How many steps a config is trained for."""
+        return dict(self.family_steps).get(config.family, self.steps)
+
+    def rate(self, step: int, config: Config) -> float:
+        """The schedule: what the peak learning rate of ``config`` is multiplied by at ``step`` (0-based)."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        progress = (step - self.warmup) / max(1, self.steps_of(config) - self.warmup)
         return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits of all fields but the name."""
-        content = {k: v for k, v in asdict(self).items() if k != "name"}
+        """Twelve hex digits of all fields but the name; a later field counts only where it is not as it was before."""
+        content = {k: v for k, v in asdict(self).items() if k != "name" and (k, v) not in _LATER}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> str:
@@ -126,17 +139,36 @@ class Recipe:
         if unknown:
             raise SweepError(f"the recipe has unknown fields: {', '.join(unknown)}")
         try:
+            content["family_steps"] = tuple((str(k), int(v)) for k, v in content.get("family_steps", ()))
             content["family_lr"] = tuple((str(k), float(v)) for k, v in content.get("family_lr", ()))
             content["betas"] = tuple(float(b) for b in content.get("betas", (0.9, 0.999)))
             return cls(**content)
         except (TypeError, ValueError) as error:
             raise SweepError(f"the recipe cannot be read: {error}") from None
 
+    @property
+    def length(self) -> str:
+        """The steps in words.
+
+        >>> Recipe("a", 9, 1, 8, 1, 1e-3, family_steps=(("ESPCN", 12),)).length
+        '9 steps (ESPCN 12)'
+        """
+        own = ", ".join(f"{family} {count}" for family, count in self.family_steps)
+        return f"{self.steps} steps" + (f" ({own})" if own else "")
+
+    def with_steps(self, steps: int) -> Recipe:
+        """A copy of so many steps, named after them; families with steps of their own keep their proportion."""
+        part = steps / self.steps if self.steps else 0.0
+        own = tuple((family, round(part * count)) for family, count in self.family_steps)
+        return replace(self, name=f"{self.name}-{steps}", steps=steps, family_steps=own)
+
     def with_changes(self, **changes: Any) -> Recipe:
         """A copy with other fields; its digest tells it apart."""
         return replace(self, **changes)
 
 
+_LATER = (("esr_cnn", "adam"), ("family_steps", ()))
+"""Fields that recipes of earlier versions lack, and what they meant."""
 _FOUND: dict[str, Any] = {
     "lr": 3e-3,
     "family_lr": (("ESPCN", 1e-3), ("eSR-CNN", 1e-3)),

@@ -97,7 +97,7 @@ def train(
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
-    """Train one config from its own start to ``recipe.steps``.
+    """Train one config from its own start to the last of its steps in the recipe.
 
     ``save`` gets a checkpoint every ``save_every`` steps; given back as ``checkpoint`` it resumes bit for bit on a
     CPU. ``progress`` gets the number of steps done. Raises Diverged, and BadWeights for a foreign checkpoint.
@@ -107,7 +107,7 @@ def train(
     if not trained(module):
         return Trained(config, module, 0, time.perf_counter() - began, ())
     sampler = sampler or PatchSampler(images, config.scale, recipe.patch, recipe.batch, seed, device)
-    peak = recipe.peak_lr(config) * lr_scale
+    peak, steps = recipe.peak_lr(config) * lr_scale, recipe.steps_of(config)
     descent = Descent(module, recipe)
     curve: list[tuple[int, float]] = []
     first = 0
@@ -116,7 +116,7 @@ def train(
     elif recipe.start == "fitted":
         fit(module, *probe(sampler, 0, START_PATCHES))
     border = recipe.border * config.scale
-    for step in range(first, recipe.steps):
+    for step in range(first, steps):
         if descent.rule.layers and (step == first or step % recipe.refresh == 0):
             descent.whiten(probe(sampler, step - step % recipe.refresh)[0], fresh=step % recipe.refresh == 0)
         lr, hr = sampler.batch(step)
@@ -124,18 +124,18 @@ def train(
         target = inner(hr, border)
         loss = loss_of(recipe.loss, inner(module(lr), border), target)
         loss.backward()  # type: ignore[no-untyped-call]
-        descent.step(step, peak * recipe.rate(step))
-        if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+        descent.step(step, peak * recipe.rate(step, config))
+        if step % CHECK_EVERY == 0 or step == steps - 1:
             value = float(loss.detach())
             check_loss(config.id, recipe, step, value, float(target.square().mean()))
             curve.append((step, value))
         done = step + 1
         if progress is not None:
             progress(done)
-        if save is not None and done % save_every == 0 and done < recipe.steps:
+        if save is not None and done % save_every == 0 and done < steps:
             save(to_checkpoint(config, recipe, done, curve, descent.weights, descent.first, descent.second))
-    check_finite(config.id, recipe.steps, module)
-    return Trained(config, module.cpu(), recipe.steps, time.perf_counter() - began, tuple(curve))
+    check_finite(config.id, steps, module)
+    return Trained(config, module.cpu(), steps, time.perf_counter() - began, tuple(curve))
 
 
 def check_finite(config: str, step: int, module: nn.Module) -> None:

@@ -1,11 +1,11 @@
-"""Steps for ESPCN's layers: orthogonal ones, on inputs made white.
+"""Steps for the layers of ESPCN, and for the hidden ones of eSR-CNN: orthogonal ones, on inputs made white.
 
 The inputs of a layer are alike: neighbouring pixels, channels that carry the same edge. Steepest descent and Adam then
 move along what they share and hardly along what tells them apart, for tens of thousands of steps. Here the gradient
 (rows, n) of a layer is taken as if its inputs, with the constant 1 for the bias, were white (multiplied by the inverse
 square root of their second moments), its momentum is made orthogonal, so that every direction is stepped alike (Jordan
 et al. 2024, "Muon"), and the step is turned back. Only the inverse of the second moments is needed for that, never its
-root (docs/decisions/032-orthogonal-steps.md). Moments are taken anew every ``Recipe.refresh`` steps.
+root (docs/decisions/032-orthogonal-steps.md, 068-an-evening.md). Moments are taken anew every ``Recipe.refresh`` steps.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.architectures.espcn import SubPixelCNN
+from search_space.architectures.esr_cnn import EdgeSRCNN
 from workers.training.patches import PatchSampler
 
 FLOOR = 1e-4
@@ -37,12 +38,19 @@ class Layer:
     bias: int
 
 
+def white_convs(module: nn.Module) -> list[nn.Conv2d]:
+    """The layers that can take orthogonal steps: all of an ESPCN, the hidden ones of an eSR-CNN, none of another."""
+    if isinstance(module, SubPixelCNN):
+        return convs(module.net)
+    if isinstance(module, EdgeSRCNN):
+        return convs(module.filter)[:-1]
+    return []
+
+
 def layers_of(module: nn.Module) -> tuple[Layer, ...]:
-    """The layers of an ESPCN, in order; empty for any other module."""
-    if not isinstance(module, SubPixelCNN):
-        return ()
+    """Where ``white_convs`` lie in the module's flat vector, in order: first of all its weights."""
     out, at = list[Layer](), 0
-    for conv in convs(module.net):
+    for conv in white_convs(module):
         rows, width = conv.weight.shape[0], conv.weight[0].numel()
         out.append(Layer(at, rows, width, at + rows * width))
         at += rows * (width + 1)
@@ -77,11 +85,10 @@ def second_moments(x: Tensor, side: int, target: Tensor | None = None) -> tuple[
 
 @torch.no_grad()
 def inverses(module: nn.Module, low: Tensor) -> list[Tensor]:
-    """The inverse (width + 1, width + 1), float32, of each layer's second input moments on ``low`` (N, 1, p, p)."""
+    """The inverse (width + 1, width + 1), float32, of the second input moments of ``layers_of`` on ``low`` (N, 1, p, p)."""
     out: list[Tensor] = []
-    assert isinstance(module, SubPixelCNN)
     x = low
-    for conv in convs(module.net):
+    for conv in white_convs(module):
         moments, _ = second_moments(x, conv.kernel_size[0])
         moments += FLOOR * moments.norm() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
         out.append(torch.cholesky_inverse(torch.linalg.cholesky(moments)).float())

@@ -42,7 +42,7 @@ struct Inputs {
     float *weights, *first, *second;
     const float* rate;             // of each member; 0 or less: leave it alone
     double* losses;
-    float beta1, beta2, eps, root_correction;
+    float beta1, beta2, eps, first_correction, root_correction;
 };
 
 int view_of(const Member& m) { return m.hidden.empty() ? 0 : m.groups[0].product.side_in; }
@@ -331,22 +331,26 @@ std::vector<float> cosine_basis(int side) {
     return out;
 }
 
-void adam(const Pack& p, const Member& m, const Inputs& in, float* g, float rate) {
+// Of the weights from `start` on; those before take orthogonal steps.
+void adam(const Pack& p, const Member& m, const Inputs& in, float* g, float rate, int start) {
     float *w = in.weights + m.start, *first = in.first + m.start, *second = in.second + m.start;
     const float* multiplier = p.multiplier.data() + m.start;
     turn(p, m, g, false);
-    for (int i = 0; i < m.parameters; i++) {
+    for (int i = start; i < m.parameters; i++) {
         first[i] += (1.0f - in.beta1) * (g[i] - first[i]);
         second[i] = second[i] * in.beta2 + (1.0f - in.beta2) * g[i] * g[i];
         g[i] = multiplier[i] * first[i] / (std::sqrt(second[i]) / in.root_correction + in.eps);
     }
     turn(p, m, g, true);
-    for (int i = 0; i < m.parameters; i++) w[i] -= rate * g[i];
+    rate /= in.first_correction;
+    for (int i = start; i < m.parameters; i++) w[i] -= rate * g[i];
 }
 
-void orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g, float rate) {
+// Of the first weights; returns where they end.
+int orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g, float rate) {
     float *w = in.weights + m.start, *first = in.first + m.start;
     const float fresh = p.fresh;
+    int end = 0;
     for (const Layer& l : m.layers) {
         const int n = l.width + 1;
         auto each = [&](auto act) {  // (place in the vector, place in the matrix)
@@ -362,17 +366,17 @@ void orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g
         });
         orthogonal(l, matrix);
         each([&](int i, int at) { w[i] -= rate * matrix[at]; });
+        end = l.bias + l.rows;
     }
+    return end;
 }
 
 void update(const Pack& p, Member& m, const Inputs& in, std::vector<float>& gradient, float rate) {
     float* g = gradient.data();
     for (int c = 1; c < p.chunks; c++)
         for (int i = 0; i < m.parameters; i++) g[i] += gradient[size_t(c) * m.parameters + i];
-    if (m.layers.empty())
-        adam(p, m, in, g, rate);
-    else
-        orthogonal_steps(p, m, in, g, rate);
+    const int start = orthogonal_steps(p, m, in, g, rate);
+    if (start < m.parameters) adam(p, m, in, g, rate, start);
 }
 
 void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, std::vector<std::atomic<int>>& left) {
@@ -474,12 +478,13 @@ void pack_whiten(void* handle, int member, const float* inverses) {
 
 void pack_free(void* handle) { delete static_cast<Pack*>(handle); }
 
-// Trains every member whose rate is above 0 by one step. `rate` is the learning rate, for Adam over its first correction.
+// Trains every member whose rate, the learning rate, is above 0 by one step. The corrections are Adam's.
 // Returns 0, or 1 without the memory for it.
 int pack_step(void* handle, const float* lr, const float* hr, float* weights, float* first, float* second,
-              const float* rate, double* losses, float beta1, float beta2, float eps, float root_correction) try {
+              const float* rate, double* losses, float beta1, float beta2, float eps, float first_correction,
+              float root_correction) try {
     Pack& p = *static_cast<Pack*>(handle);
-    const Inputs in{lr, hr, weights, first, second, rate, losses, beta1, beta2, eps, root_correction};
+    const Inputs in{lr, hr, weights, first, second, rate, losses, beta1, beta2, eps, first_correction, root_correction};
     if (!p.unfolded.empty()) unfold(p, lr);
     for (auto& [side, view] : p.views) fill_view(p, view, hr);
     std::atomic<int> next{0};
