@@ -56,7 +56,8 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(compiled, phot
 @pytest.mark.parametrize("stop", [0, 1, 2])
 def test_members_that_ended_before_the_others_stay_as_they_are_in_a_resume(stop, compiled, photographs):
     torch.set_num_threads(1)
-    recipe = RECIPE.with_changes(steps=10, family_steps=(("FSRCNN", 20), ("eSR-CNN", 15)), esr_cnn="orthogonal", refresh=4)
+    own = (("FSRCNN", 20), ("eSR-CNN", 15))
+    recipe = RECIPE.with_changes(steps=10, family_steps=own, esr_cnn="orthogonal", refresh=4)
     members = [Member(config) for config in (*MIXED, parse_id("eSR-CNN_s2_C2_D2_S6"))]
     kept: list[dict[str, bytes]] = []
     whole = train_pack(members, recipe, photographs, save=kept.append, save_every=6, compiled=compiled)

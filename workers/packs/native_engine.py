@@ -48,7 +48,7 @@ class NativeEngine:
             (index, one.start, one.rows, one.width, one.bias) for index, own in enumerate(self._layers) for one in own
         ]
         numbers = torch.tensor(layers, dtype=torch.int64)
-        gains = torch.tensor([gain(rows, width + 1) for _, _, rows, width, _ in layers])
+        gains = torch.tensor([gain(one.rows, one.inputs) for own in self._layers for one in own])
         if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers), recipe.momentum):
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
@@ -63,7 +63,12 @@ class NativeEngine:
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``."""
         beta1, beta2 = self.recipe.betas
-        scaled = torch.tensor(rates, dtype=torch.float32)
+        first_correction = 1 - beta1 ** (step + 1)
+        # Orthogonal steps have no size of their own to correct.
+        scaled = torch.tensor(
+            [rate if own else rate / first_correction for rate, own in zip(rates, self._layers, strict=True)],
+            dtype=torch.float32,
+        )
         low, high = low.contiguous(), high.contiguous()
         buffers = (low, high, self.weights, self.first, self.second, scaled, self._losses)
         failed = self.library.pack_step(
@@ -72,7 +77,6 @@ class NativeEngine:
             beta1,
             beta2,
             self.recipe.eps,
-            1 - beta1 ** (step + 1),
             math.sqrt(1 - beta2 ** (step + 1)),
         )
         if failed:
@@ -84,9 +88,7 @@ class NativeEngine:
             return
         mine = slice(self._edges[index], self._edges[index + 1])
         if fresh:
-            white = sum(layer.rows * (layer.width + 1) for layer in self._layers[index])
-            start = self._edges[index]
-            self.second[start : start + white] = self.weights[start : start + white]
+            self.second[mine] = self.weights[mine]
         found = torch.cat([one.reshape(-1) for one in inverses_at(self.second[mine], self._modules[index], low)])
         self.library.pack_whiten(self._handle, index, found.data_ptr())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,8 @@ class StackedEngine:
         self._multipliers = self.stack.empty()
         for index, rule in enumerate(rules):
             self.stack.put_flat(self._multipliers, index, rule.multiplier)
-        self._layers = [rule.layers for rule in rules]
-        self._white = 2 * len(self._layers[0])
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
+        self._layers = [rule.layers for rule in rules]
         self._inverses = self._make_inverses() if self._layers[0] else []
         self._losses = torch.zeros(len(modules), device=device)
 
@@ -47,7 +46,8 @@ class StackedEngine:
         self._losses = losses.detach()
         if self._inverses:
             self._step_orthogonally(gradients, rates)
-        self._update(step, gradients, rates)
+        else:
+            self._update(step, gradients, rates)
 
     @torch.no_grad()
     def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
@@ -56,12 +56,11 @@ class StackedEngine:
             return
         module = self.stack.modules[index]
         if fresh:
-            for second, weights in zip(self.second[: self._white], self.weights, strict=False):
-                second[index] = weights[index]
+            self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
         found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
         for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
-            # Channels are padded at the end; the bias is last in both.
-            at = [*range(layer.width), room.shape[-1] - 1]
+            # Channels are padded at the end; a bias is last in both.
+            at = [*range(layer.width), *([room.shape[-1] - 1] if layer.bias >= 0 else [])]
             room[index] = 0.0
             room[index][torch.tensor(at)[:, None], torch.tensor(at)] = one.to(room.device)
 
@@ -70,26 +69,25 @@ class StackedEngine:
         """Every member's layers at once; padding has no moments and so no step."""
         fresh = 1 - self.recipe.momentum
         rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
-        for i, inverse in enumerate(self._inverses):
-            weight, bias = 2 * i, 2 * i + 1
-            gradient = torch.cat([gradients[weight].flatten(2), gradients[bias][..., None]], dim=2)
-            old = torch.cat([self.first[weight].flatten(2), self.first[bias][..., None]], dim=2)
-            first = torch.where(rate > 0, old.lerp(gradient, fresh), old)
-            gains = torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])
-            moved = orthogonal(first.lerp(gradient, fresh), inverse) * gains[:, None, None].to(rate) * rate
-            self.first[weight], self.first[bias] = first[..., :-1].view_as(self.first[weight]), first[..., -1]
-            self.weights[weight].sub_(moved[..., :-1].view_as(self.weights[weight]))
-            self.weights[bias].sub_(moved[..., -1])
+        parts = zip(*map(_matrices, (gradients, self.first, self.weights)), strict=True)
+        for i, (gradient, first, weights) in enumerate(parts):
+            slope, old = (torch.cat([one.flatten(2) for one in part], dim=2) for part in (gradient, first))
+            new = torch.where(rate > 0, old.lerp(slope, fresh), old)
+            gains = torch.tensor([gain(layers[i].rows, layers[i].inputs) for layers in self._layers])
+            moved = orthogonal(new.lerp(slope, fresh), self._inverses[i]) * gains[:, None, None].to(rate) * rate
+            for moments, values, a, b in zip(first, weights, *map(_like(first), (new, moved)), strict=True):
+                moments.copy_(a)
+                values.sub_(b)
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-        """Adam for the other weights, each member with a rate of its own; members at rate 0 keep their moments too."""
+        """Adam, each member with a rate of its own; members at rate 0 keep their moments too."""
         beta1, beta2 = self.recipe.betas
         root = math.sqrt(1 - beta2 ** (step + 1))
         rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
         everyone = all(r > 0 for r in rates)
-        for i in range(self._white, len(gradients)):
-            gradient = _turn(gradients[i].mul_(self.stack.masks[i]), self._bases[i], back=False)
+        for i, gradient in enumerate(gradients):
+            gradient = _turn(gradient.mul_(self.stack.masks[i]), self._bases[i], back=False)
             by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
             first = torch.lerp(self.first[i], gradient, 1 - beta1)
             second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -105,7 +103,7 @@ class StackedEngine:
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""
-        sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[: self._white : 2]]
+        sizes = [sum(one[0, 0].numel() for one in part) for part in _matrices(self.weights)]
         return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
 
     def _make_bases(self) -> list[Tensor | None]:
@@ -113,7 +111,7 @@ class StackedEngine:
         out: list[Tensor | None] = []
         for i, room in enumerate(self.stack.padded):
             side = room[-1]
-            if len(room) < 4 or side == 1 or i < self._white:
+            if len(room) < 4 or side == 1:
                 out.append(None)
                 continue
             bases = torch.zeros(len(self.stack.modules), side**2, side**2)
@@ -141,6 +139,20 @@ class StackedEngine:
             (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
         ):
             self.stack.put_flat(tensors, index, vector)
+
+
+def _matrices(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Views (members, rows, ...) of what is stepped together: a weight and its bias; values, keys."""
+    out = [[tensors[i], tensors[i + 1][..., None]] for i in range(0, len(tensors) - 1, 2)]
+    if len(tensors) % 2:
+        out += [[tensors[-1][:, i].flatten(1, 2)] for i in range(2)]
+    return out
+
+
+def _like(parts: list[Tensor]) -> Callable[[Tensor], list[Tensor]]:
+    """Cuts (members, rows, inputs) as ``parts`` are put together."""
+    sizes = [part[0, 0].numel() for part in parts]
+    return lambda whole: [cut.view_as(part) for cut, part in zip(whole.split(sizes, 2), parts, strict=True)]
 
 
 def _turn(tensor: Tensor, bases: Tensor | None, back: bool) -> Tensor:

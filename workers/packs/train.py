@@ -55,9 +55,10 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, of those that need fewer steps than
-    the rest too; ``progress`` the number of steps done, once for every scale and seed among the members.
-    ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
+    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those
+    that have ended before the rest; ``progress`` the number of steps done, once for every scale and seed among the
+    members. ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is
+    trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):

@@ -1,5 +1,5 @@
 """One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates;
-orthogonal steps on white inputs for ESPCN and the hidden layers of eSR-CNN, where the recipe says so (``workers.training.whitening``).
+for ESPCN and eSR-CNN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
 
 Neighbouring pixels are alike, so the gradient of a filter's taps is nearly the same for all of them, and Adam's
 step size a tap cannot tell smooth from sharp. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from search_space.architectures.edge_sr import EdgeSRTM, EdgeSRTR, OneLayerNet
+from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.linear import LinearFilter
 from workers.training.recipe import Recipe
@@ -79,18 +80,13 @@ class Turned:
 class Rule:
     """What sets a module's step apart from Adam's: ``turned`` filters, and a ``multiplier`` (parameters,) of steps.
 
-    The weights of ``layers``, the first ones of the vector, take orthogonal steps instead. They have no second moments:
-    in their place stand the weights of the last refresh, from which a resume finds the same white inputs again.
+    A module with ``layers`` takes orthogonal steps instead. It has no second moments: their vector holds its weights
+    of the last refresh, from which a resume finds the same white inputs again.
     """
 
     turned: tuple[Turned, ...]
     multiplier: Tensor
     layers: tuple[Layer, ...] = ()
-
-    @property
-    def orthogonal(self) -> int:
-        """How many weights, from the first, take orthogonal steps; the others Adam's."""
-        return sum(layer.rows * (layer.width + 1) for layer in self.layers)
 
     def to_coefficients(self, taps: Tensor) -> Tensor:
         """A copy with every turned filter's taps replaced by its cosine coefficients."""
@@ -111,23 +107,24 @@ class Rule:
 
 
 def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
-    """The rule a recipe has for a module: plain Adam where it is not of the eSR families or ESPCN."""
+    """The rule a recipe has for a module: plain Adam where it is not of the eSR families."""
+    orthogonal = {SubPixelCNN: recipe.espcn, EdgeSRCNN: recipe.esr_cnn}.get(type(module)) == "orthogonal"
+    if orthogonal:
+        return Rule((), torch.ones_like(flat(module)), layers_of(module))
     gates = _gates(module)
     turned: list[Turned] = []
     multipliers: list[Tensor] = []
     start = 0
-    wanted = recipe.esr_cnn if isinstance(module, EdgeSRCNN) else recipe.espcn
-    rule = Rule((), torch.empty(0), layers_of(module) if wanted == "orthogonal" else ())
     for parameter in trained(module):
         multiplier = torch.ones(parameter.shape)
         if gates is not None and parameter is gates[0]:
             multiplier[gates[1]] = recipe.deep_gate if isinstance(module, EdgeSRCNN) else recipe.gate
         multipliers.append(multiplier.reshape(-1))
-        square = parameter.dim() == 4 and parameter.shape[-1] > 1 and start >= rule.orthogonal
+        square = parameter.dim() == 4 and parameter.shape[-1] > 1
         if recipe.filters == "cosine" and square and isinstance(module, (OneLayerNet, LinearFilter, EdgeSRCNN)):
             turned.append(Turned(start, parameter.shape[0] * parameter.shape[1], parameter.shape[-1]))
         start += parameter.numel()
-    return replace(rule, turned=tuple(turned), multiplier=torch.cat(multipliers))
+    return Rule(tuple(turned), torch.cat(multipliers))
 
 
 def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
@@ -172,33 +169,26 @@ class Descent:
         if not self.rule.layers:
             return
         if fresh:
-            white = self.rule.orthogonal
-            self.second[:white] = self.weights[:white]
+            self.second.copy_(self.weights)
         self._inverses = inverses_at(self.second, self._module, low)
 
     @torch.no_grad()
     def step(self, step: int, rate: float) -> None:
         """Step number ``step`` (0-based) at learning rate ``rate``, from the gradients in the parameters."""
-        white = self.rule.orthogonal
+        beta1, beta2 = self._recipe.betas
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
-        moved = torch.empty_like(gradient)
-        if white:
+        if self.rule.layers:
             fresh = 1 - self._recipe.momentum
-            first = self.first[:white].lerp_(gradient[:white], fresh)
-            moved[:white] = orthogonal_steps(first.lerp(gradient[:white], fresh), self.rule.layers, self._inverses)
-        if white < len(gradient):
-            moved[white:] = self._adam(step, gradient[white:], white)
-        self.weights.sub_(self.rule.to_taps(moved * self.rule.multiplier), alpha=rate)
-
-    def _adam(self, step: int, gradient: Tensor, start: int) -> Tensor:
-        """Adam's step for the weights from ``start`` on."""
-        beta1, beta2 = self._recipe.betas
-        first, second = self.first[start:], self.second[start:]
-        first.lerp_(gradient, 1 - beta1)
-        second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        spread = (second / (1 - beta2 ** (step + 1))).sqrt_().add_(self._recipe.eps)
-        return first / spread / (1 - beta1 ** (step + 1))
+            self.first.lerp_(gradient, fresh)
+            moved = orthogonal_steps(self.first.lerp(gradient, fresh), self.rule.layers, self._inverses)
+            self.weights.sub_(moved, alpha=rate)
+            return
+        self.first.lerp_(gradient, 1 - beta1)
+        self.second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        spread = (self.second / (1 - beta2 ** (step + 1))).sqrt_().add_(self._recipe.eps)
+        moved = self.rule.to_taps(self.first / spread * self.rule.multiplier)
+        self.weights.sub_(moved, alpha=rate / (1 - beta1 ** (step + 1)))
 
 
 def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]:
@@ -215,8 +205,13 @@ def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[
     """The step of every layer, flat as ``momentum`` is."""
     out = torch.empty_like(momentum)
     for layer, one in zip(layers, inverse, strict=True):
-        taps, biases = slice(layer.start, layer.bias), slice(layer.bias, layer.bias + layer.rows)
-        rows = torch.cat([momentum[taps].view(layer.rows, -1), momentum[biases, None]], dim=1)
-        moved = orthogonal(rows, one) * gain(layer.rows, layer.width + 1)
-        out[taps], out[biases] = moved[:, :-1].reshape(-1), moved[:, -1]
+        taps = slice(layer.start, layer.start + layer.rows * layer.width)
+        biases = slice(layer.bias, layer.bias + layer.rows)
+        rows = momentum[taps].view(layer.rows, -1)
+        if layer.bias >= 0:
+            rows = torch.cat([rows, momentum[biases, None]], dim=1)
+        moved = orthogonal(rows, one) * gain(*rows.shape)
+        out[taps] = moved[:, : layer.width].reshape(-1)
+        if layer.bias >= 0:
+            out[biases] = moved[:, -1]
     return out

@@ -20,6 +20,7 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 FILTERS = ("taps", "cosine")
 STARTS = ("passing", "fitted")
 STEPS = ("adam", "orthogonal")
+SCHEDULES = ("cosine", "linear")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Recipe:
     """Peak learning rate of a family without one of its own in ``family_lr``."""
     family_lr: tuple[tuple[str, float], ...] = ()
     warmup: int = 50
-    """Steps of linear warm-up before the cosine to ``final_lr`` times the peak."""
+    """Steps of linear warm-up before the way down to ``final_lr`` times the peak."""
     final_lr: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's (Kingma and Ba, 2015)."""
@@ -60,9 +61,11 @@ class Recipe:
     refresh: int = 500
     """Steps between two looks at the inputs of layers that are made white."""
     esr_cnn: str = "adam"
-    """The steps of eSR-CNN's hidden layers: as ``espcn``. Its last layer always takes Adam's."""
+    """The steps of eSR-CNN's layers: as ``espcn``."""
     family_steps: tuple[tuple[str, int], ...] = ()
     """Families that need more steps than the others, or fewer."""
+    schedule: str = "cosine"
+    """The way down: half a cosine, or straight."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -91,6 +94,8 @@ class Recipe:
         for family, kind in (("ESPCN", self.espcn), ("eSR-CNN", self.esr_cnn)):
             if kind not in STEPS:
                 raise SweepError(f"recipe {self.name!r}: unknown steps for {family} {kind!r} ({' or '.join(STEPS)})")
+        if self.schedule not in SCHEDULES:
+            raise SweepError(f"recipe {self.name!r}: unknown schedule {self.schedule!r} ({' or '.join(SCHEDULES)})")
         if not 0 <= self.momentum < 1:
             raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
         if self.refresh < 1:
@@ -113,8 +118,9 @@ class Recipe:
         """The schedule: what the peak learning rate of ``config`` is multiplied by at ``step`` (0-based)."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps_of(config) - self.warmup)
-        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps_of(config) - self.warmup))
+        left = 1 - progress if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+        return self.final_lr + (1 - self.final_lr) * left
 
     @property
     def digest(self) -> str:
@@ -167,7 +173,7 @@ class Recipe:
         return replace(self, **changes)
 
 
-_LATER = (("esr_cnn", "adam"), ("family_steps", ()))
+_LATER = (("esr_cnn", "adam"), ("family_steps", ()), ("schedule", "cosine"))
 """Fields that recipes of earlier versions lack, and what they meant."""
 _FOUND: dict[str, Any] = {
     "lr": 3e-3,

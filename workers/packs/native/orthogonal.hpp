@@ -21,13 +21,13 @@ static inline void multiply(const float* __restrict a, const float* __restrict b
 }
 
 static inline size_t orthogonal_room(const Layer& l) {
-    const size_t n = size_t(l.width) + 1, rows = l.rows;
+    const size_t n = l.inputs(), rows = l.rows;
     return 2 * rows * n + 4 * rows * rows;
 }
 
-// Replaces the momentum in `room` [rows][width + 1] by the step.
+// Replaces the momentum in `room` [rows][inputs] by the step.
 static inline void orthogonal(const Layer& l, float* room) {
-    const int rows = l.rows, n = l.width + 1, square = rows * rows;
+    const int rows = l.rows, n = l.inputs(), square = rows * rows;
     float *momentum = room, *turned = momentum + size_t(rows) * n, *gram = turned + size_t(rows) * n;
     float *factor = gram + square, *total = factor + square, *spare = total + square;
     multiply(momentum, l.inverse.data(), turned, rows, n, n);
