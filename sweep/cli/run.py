@@ -55,7 +55,7 @@ def run(
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds 0 to N-1.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
+    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,

@@ -152,7 +152,7 @@ def _matrices(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
 def _like(parts: list[Tensor]) -> Callable[[Tensor], list[Tensor]]:
     """Cuts (members, rows, inputs) as ``parts`` are put together."""
     sizes = [part[0, 0].numel() for part in parts]
-    return lambda whole: [cut.view_as(part) for cut, part in zip(whole.split(sizes, 2), parts, strict=True)]
+    return lambda whole: [cut.view_as(part) for cut, part in zip(torch.split(whole, sizes, 2), parts, strict=True)]
 
 
 def _turn(tensor: Tensor, bases: Tensor | None, back: bool) -> Tensor:

@@ -187,15 +187,34 @@ _FOUND: dict[str, Any] = {
     "espcn": "orthogonal",
 }
 """What docs/decisions/031 to 034 found; 037 the borders."""
+_SOON: dict[str, Any] = {
+    **_FOUND,
+    "lr": 6e-3,
+    "schedule": "linear",
+    "momentum": 0.95,
+    "esr_cnn": "orthogonal",
+}
+"""What docs/decisions/068 found for a twelfth of the steps."""
 _RECIPES = {
     "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
     "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "evening": Recipe(
+        "evening",
+        steps=8000,
+        batch=4,
+        patch=32,
+        border=1,
+        warmup=100,
+        family_steps=(("FSRCNN", 7000), ("eSR-CNN", 10_000)),
+        **{**_SOON, "family_lr": (*_FOUND["family_lr"], ("FSRCNN", 3e-3))},
+    ),
     "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
 }
 
 
 def recipe_names() -> tuple[str, ...]:
-    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``paper`` (the released quality)."""
+    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``evening`` (the paper's space on two
+    cores in an evening), ``paper`` (the best quality)."""
     return tuple(_RECIPES)
 
 

@@ -74,7 +74,7 @@ struct Turned {  // filters trained by their cosine coefficients
 struct Layer {
     int start, rows, width, bias;  // `bias` below 0: none
     float gain;
-    std::vector<float> inverse;    // [inputs][inputs], of the second moments of its inputs
+    std::vector<float> inverse;    // [inputs][inputs], of the second moments of its inputs; a vector more
     int inputs() const { return width + (bias >= 0); }
 };
 

@@ -463,7 +463,7 @@ int pack_layers(void* handle, const int64_t* layers, const float* gains, int cou
     for (int i = 0; i < count; i++, layers += 5) {
         Member& m = p.members[layers[0]];
         Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), gains[i], {}};
-        l.inverse.assign(size_t(l.inputs()) * l.inputs(), 0.0f);
+        l.inverse.assign(size_t(l.inputs()) * l.inputs() + LANES, 0.0f);
         if (m.room.size() < orthogonal_room(l)) m.room.assign(orthogonal_room(l), 0.0f);
         m.layers.push_back(std::move(l));
     }
@@ -475,8 +475,9 @@ int pack_layers(void* handle, const int64_t* layers, const float* gains, int cou
 // The inverses of all layers of one member, one after another.
 void pack_whiten(void* handle, int member, const float* inverses) {
     for (Layer& l : static_cast<Pack*>(handle)->members[member].layers) {
-        std::memcpy(l.inverse.data(), inverses, l.inverse.size() * 4);
-        inverses += l.inverse.size();
+        const size_t size = size_t(l.inputs()) * l.inputs();
+        std::memcpy(l.inverse.data(), inverses, size * 4);
+        inverses += size;
     }
 }
 
