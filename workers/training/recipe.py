@@ -205,7 +205,7 @@ _RECIPES = {
         patch=32,
         border=1,
         warmup=100,
-        family_steps=(("FSRCNN", 6000), ("eSR-CNN", 10_000)),
+        family_steps=(("FSRCNN", 6000), ("eSR-CNN", 12_000)),
         **{**_SOON, "family_lr": (*_FOUND["family_lr"], ("FSRCNN", 3e-3))},
     ),
     "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
