@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from workers.packs.engine import State
 from workers.packs.stack import Stack
 from workers.training.optimiser import cosine_basis, inverses_at, rule_of
+from workers.training.precision import forward
 from workers.training.recipe import Recipe
 from workers.training.train import inner
 from workers.training.whitening import gain, orthogonal
@@ -20,6 +21,9 @@ from workers.training.whitening import gain, orthogonal
 
 class StackedEngine:
     """Takes modules of one structure (``stack.structure_of``)."""
+
+    name: ClassVar[str] = "stacked"
+    sources: ClassVar[tuple[str, ...]] = ("stack.py", "stacked_engine.py")
 
     def __init__(
         self, modules: list[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cpu"
@@ -38,7 +42,7 @@ class StackedEngine:
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
-        with _precision(self.recipe.precision, low.device):
+        with forward(self.recipe.precision, low.device):
             out = self.stack.outputs(low, self.weights, self.recipe.border)
         target = F.pixel_unshuffle(inner(high, self.recipe.border * self.scale), self.scale)[:, None]
         losses = _losses(self.recipe.loss, out - target)
@@ -172,20 +176,3 @@ def _losses(kind: str, difference: Tensor) -> Tensor:
     else:
         each = (difference.square() + 1e-6).sqrt()
     return each.mean((0, 2, 3, 4))
-
-
-@contextlib.contextmanager
-def _precision(name: str, device: torch.device) -> Iterator[None]:
-    """What a recipe's precision means on a GPU; a CPU computes in float32 always. Not measured on a GPU yet."""
-    if device.type != "cuda":
-        yield
-    elif name == "bf16":
-        with torch.autocast("cuda", torch.bfloat16):
-            yield
-    else:
-        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
-        try:
-            yield
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
