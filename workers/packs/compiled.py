@@ -104,7 +104,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.pack_rule.restype = None
     library.pack_rule.argtypes = [pointer, pointer, pointer, ctypes.c_int]
     library.pack_layers.restype = ctypes.c_int
-    library.pack_layers.argtypes = [pointer, pointer, pointer, ctypes.c_int, real]
+    library.pack_layers.argtypes = [pointer, pointer, pointer, ctypes.c_int]
     library.pack_whiten.restype = None
     library.pack_whiten.argtypes = [pointer, ctypes.c_int, pointer]
     library.pack_free.restype = None

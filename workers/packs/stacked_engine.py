@@ -36,7 +36,7 @@ class StackedEngine:
         for index, rule in enumerate(rules):
             self.stack.put_flat(self._multipliers, index, rule.multiplier)
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
-        self._layers = [rule.layers for rule in rules]
+        self._layers, self._momentum = [rule.layers for rule in rules], rules[0].momentum
         self._inverses = self._make_inverses() if self._layers[0] else []
         self._losses = torch.zeros(len(modules), device=device)
 
@@ -71,7 +71,7 @@ class StackedEngine:
     @torch.no_grad()
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
-        fresh = 1 - self.recipe.momentum
+        fresh = 1 - self._momentum
         rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
         parts = zip(*map(_matrices, (gradients, self.first, self.weights)), strict=True)
         for i, (gradient, first, weights) in enumerate(parts):

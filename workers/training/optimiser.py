@@ -87,6 +87,8 @@ class Rule:
     turned: tuple[Turned, ...]
     multiplier: Tensor
     layers: tuple[Layer, ...] = ()
+    momentum: float = 0.0
+    """Of the orthogonal steps."""
 
     def to_coefficients(self, taps: Tensor) -> Tensor:
         """A copy with every turned filter's taps replaced by its cosine coefficients."""
@@ -108,9 +110,13 @@ class Rule:
 
 def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
     """The rule a recipe has for a module: plain Adam where it is not of the eSR families."""
-    orthogonal = {SubPixelCNN: recipe.espcn, EdgeSRCNN: recipe.esr_cnn}.get(type(module)) == "orthogonal"
-    if orthogonal:
-        return Rule((), torch.ones_like(flat(module)), layers_of(module))
+    orthogonal = {
+        SubPixelCNN: (recipe.espcn, recipe.momentum),
+        EdgeSRCNN: (recipe.esr_cnn, recipe.esr_cnn_momentum),
+    }
+    steps, momentum = orthogonal.get(type(module), ("adam", 0.0))
+    if steps == "orthogonal":
+        return Rule((), torch.ones_like(flat(module)), layers_of(module), momentum)
     gates = _gates(module)
     turned: list[Turned] = []
     multipliers: list[Tensor] = []
@@ -179,7 +185,7 @@ class Optimiser:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
         if self.rule.layers:
-            fresh = 1 - self._recipe.momentum
+            fresh = 1 - self.rule.momentum
             self.first.lerp_(gradient, fresh)
             moved = orthogonal_steps(self.first.lerp(gradient, fresh), self.rule.layers, self._inverses)
             self.weights.sub_(moved, alpha=rate)

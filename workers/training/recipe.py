@@ -54,11 +54,13 @@ class Recipe:
     espcn: str = "adam"
     """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.training.whitening``)."""
     momentum: float = 0.99
-    """Of orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
+    """Of ESPCN's orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
     refresh: int = 500
     """Steps between two looks at the inputs of layers that are made white."""
     esr_cnn: str = "adam"
     """The steps of eSR-CNN's layers: as ``espcn``."""
+    esr_cnn_momentum: float = 0.99
+    """Of eSR-CNN's orthogonal steps."""
     family_steps: tuple[tuple[str, int], ...] = ()
     """Families that need more steps than the others, or fewer."""
     schedule: str = "cosine"
@@ -93,8 +95,9 @@ class Recipe:
                 raise SweepError(f"recipe {self.name!r}: unknown steps for {family} {kind!r} ({' or '.join(STEPS)})")
         if self.schedule not in SCHEDULES:
             raise SweepError(f"recipe {self.name!r}: unknown schedule {self.schedule!r} ({' or '.join(SCHEDULES)})")
-        if not 0 <= self.momentum < 1:
-            raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
+        for name in ("momentum", "esr_cnn_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SweepError(f"recipe {self.name!r}: {name} must be at least 0 and below 1 ({getattr(self, name)})")
         if self.refresh < 1:
             raise SweepError(f"recipe {self.name!r}: refresh must be at least 1 ({self.refresh})")
         for name in ("gate", "deep_gate"):
@@ -175,7 +178,7 @@ class Recipe:
         return replace(self, **changes)
 
 
-_LATER = (("esr_cnn", "adam"), ("family_steps", ()), ("schedule", "cosine"))
+_LATER = (("esr_cnn", "adam"), ("esr_cnn_momentum", 0.99), ("family_steps", ()), ("schedule", "cosine"))
 """Fields that recipes of earlier versions lack, and what they meant."""
 _FOUND: dict[str, Any] = {
     "lr": 3e-3,
@@ -193,8 +196,9 @@ _SOON: dict[str, Any] = {
     **_FOUND,
     "lr": 6e-3,
     "schedule": "linear",
-    "momentum": 0.95,
+    "momentum": 0.97,
     "esr_cnn": "orthogonal",
+    "esr_cnn_momentum": 0.95,
 }
 """What docs/decisions/068 found for a twelfth of the steps."""
 _RECIPES = {
@@ -207,7 +211,7 @@ _RECIPES = {
         patch=32,
         border=1,
         warmup=100,
-        family_steps=(("FSRCNN", 6000), ("eSR-CNN", 12_000)),
+        family_steps=(("ESPCN", 12_000), ("eSR-CNN", 12_000)),
         **{**_SOON, "family_lr": (*_FOUND["family_lr"], ("FSRCNN", 3e-3))},
     ),
     "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),

@@ -68,7 +68,9 @@ def test_a_member_of_a_pack_equals_the_same_config_trained_alone(family, compile
 
 @WAYS
 def test_members_of_unlike_steps_end_each_at_its_own(compiled, photographs, alone):
-    recipe = RECIPE.with_changes(steps=12, family_steps=(("ESPCN", 9), ("eSR-CNN", 17)), esr_cnn="orthogonal")
+    recipe = RECIPE.with_changes(
+        steps=12, family_steps=(("ESPCN", 9), ("eSR-CNN", 17)), esr_cnn="orthogonal", momentum=0.9
+    )
     ids = ("eSR-CNN_s4_C2_D3_S6", "eSR-CNN_s4_C4_D0_S3", "eSR-CNN_s4_C4_D5_S9", "ESPCN_s4_D3_S9", "eSR-TM_s4_K3_C2")
     seen: list[int] = []
     members = [Member(parse_id(config)) for config in ids]

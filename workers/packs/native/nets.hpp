@@ -73,7 +73,7 @@ struct Turned {  // filters trained by their cosine coefficients
 // A layer that takes orthogonal steps on white inputs, as workers/training/whitening.py.
 struct Layer {
     int start, rows, width, bias;  // `bias` below 0: none
-    float gain;
+    float gain, fresh;  // `fresh`: what a gradient counts in the momentum
     std::vector<float> inverse;    // [inputs][inputs], of the second moments of its inputs; a vector more
     int inputs() const { return width + (bias >= 0); }
 };

@@ -31,7 +31,6 @@ struct Pack {
     std::vector<Scratch> scratch;
     std::vector<double> losses;    // [member][chunk]
     std::vector<float> multiplier; // of the step of each parameter of all members
-    float fresh = 1;               // what a gradient counts in the momentum of orthogonal steps
     std::map<int, std::vector<float>> bases;  // by the side of a filter: [tap][coefficient]
 
     int subpixels() const { return scale * scale; }
@@ -352,9 +351,8 @@ void adam(const Pack& p, const Member& m, const Inputs& in, float* g, float rate
     for (int i = 0; i < m.parameters; i++) w[i] -= rate * g[i];
 }
 
-void orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g, float rate) {
+void orthogonal_steps(Member& m, const Inputs& in, const float* g, float rate) {
     float *w = in.weights + m.start, *first = in.first + m.start;
-    const float fresh = p.fresh;
     for (const Layer& l : m.layers) {
         const int n = l.inputs();
         auto each = [&](auto act) {  // (place in the vector, place in the matrix)
@@ -365,8 +363,8 @@ void orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g
         };
         float* matrix = m.room.data();
         each([&](int i, int at) {
-            first[i] += fresh * (g[i] - first[i]);
-            matrix[at] = first[i] + fresh * (g[i] - first[i]);
+            first[i] += l.fresh * (g[i] - first[i]);
+            matrix[at] = first[i] + l.fresh * (g[i] - first[i]);
         });
         orthogonal(l, matrix);
         each([&](int i, int at) { w[i] -= rate * matrix[at]; });
@@ -380,7 +378,7 @@ void update(const Pack& p, Member& m, const Inputs& in, std::vector<float>& grad
     if (m.layers.empty())
         adam(p, m, in, g, rate);
     else
-        orthogonal_steps(p, m, in, g, rate);
+        orthogonal_steps(m, in, g, rate);
 }
 
 void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, std::vector<std::atomic<int>>& left) {
@@ -455,14 +453,13 @@ void pack_rule(void* handle, const float* multiplier, const int64_t* turned, int
     }
 }
 
-// (member, start, rows, width, bias) of the layers that take orthogonal steps. Returns 0, or 1 without the memory for it.
-int pack_layers(void* handle, const int64_t* layers, const float* gains, int count,
-                float momentum) try {
+// (member, start, rows, width, bias) and (gain, momentum) of the layers that take orthogonal steps. Returns 0, or 1
+// without the memory for it.
+int pack_layers(void* handle, const int64_t* layers, const float* factors, int count) try {
     Pack& p = *static_cast<Pack*>(handle);
-    p.fresh = 1.0f - momentum;
-    for (int i = 0; i < count; i++, layers += 5) {
+    for (int i = 0; i < count; i++, layers += 5, factors += 2) {
         Member& m = p.members[layers[0]];
-        Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), gains[i], {}};
+        Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), factors[0], 1.0f - factors[1], {}};
         l.inverse.assign(size_t(l.inputs()) * l.inputs() + LANES, 0.0f);
         if (m.room.size() < orthogonal_room(l)) m.room.assign(orthogonal_room(l), 0.0f);
         m.layers.push_back(std::move(l));
