@@ -107,7 +107,7 @@ def main() -> None:
             row["released_db"], row["published_db"] = released[row["config"], row["dataset"]]
         recipe = Recipe.from_json(json.dumps(found["recipe"]))
         rows = found["rows"] + found.get("failures", [])
-        _write(rows, recipe, {row["config"] for row in found["rows"]}, found["seconds"])
+        _write(rows, recipe, {row["config"] for row in found["rows"]}, found["seconds"], found["git"])
         return
     if not (asked.shared / "datasets").is_dir():
         sys.exit(f"quality: no {asked.shared / 'datasets'}: give --shared DIR (nothing measured)")
@@ -122,7 +122,7 @@ def main() -> None:
     chosen = sample([parse_id(config) for config in sorted({config for config, _ in released})])
     failed = [config for config in failures(released) if config not in chosen]
     again = {config.family: config for config in reversed(chosen) if config.scale == 2}
-    began = time.perf_counter()
+    began, revision = time.perf_counter(), _record.git_revision()
     rows: list[dict[str, Any]] = []
     with Progress() as shown:
         for scale in (2, 3, 4):
@@ -132,7 +132,7 @@ def main() -> None:
                 sorted(members, key=lambda m: m.seed), train(members, recipe, images, asked.work, shown), strict=True
             ):
                 rows += _rows(*result, tests, released)
-            _write(rows, recipe, {config.id for config in chosen}, time.perf_counter() - began)
+            _write(rows, recipe, {config.id for config in chosen}, time.perf_counter() - began, revision)
 
 
 def _released() -> Released:
@@ -166,8 +166,8 @@ def _rows(
     ]
 
 
-def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], seconds: float) -> None:
-    """All that is known so far."""
+def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], seconds: float, revision: str) -> None:
+    """All that is known so far; ``revision`` of the code that trained, which the file itself does not change."""
     rows = [row for row in every if row["config"] in chosen]
     first = [row for row in rows if row["seed"] == 0 and "failed" not in row]
     deltas = [row["ours_db"] - row["released_db"] for row in first]
@@ -181,6 +181,7 @@ def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], second
     path = _record.record(
         "quality" if recipe.name == "paper" else f"quality_{recipe.name}",
         {
+            "git": revision,
             "protocol": PROTOCOL,
             "train": list(TRAIN),
             "configs": len({row["config"] for row in first}),
@@ -198,6 +199,7 @@ def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], second
             },
             "seeds_median_difference_db": round(statistics.median(spread), 4) if spread else None,
             "steps": recipe.steps,
+            "family_steps": dict(recipe.family_steps),
             "recipe": asdict(recipe),
             "seconds": round(seconds, 1),
             "rows": rows,
