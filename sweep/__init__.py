@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from results_db.store import Store as Store
     from search_space.spaces import load_space as load_space
+    from sweep.api.choosing import best as best
     from sweep.api.measuring import benchmark as benchmark
     from sweep.api.measuring import evaluate as evaluate
-    from sweep.api.reading import best as best
     from sweep.api.reading import frontier as frontier
     from sweep.api.reading import plot as plot
     from sweep.api.reading import results as results
@@ -37,7 +37,7 @@ _HOMES = {
     "load_space": "search_space.spaces",
     "results": "sweep.api.reading",
     "frontier": "sweep.api.reading",
-    "best": "sweep.api.reading",
+    "best": "sweep.api.choosing",
     "plot": "sweep.api.reading",
     "__version__": "sweep.api.version",
 }

@@ -113,10 +113,8 @@ def search(
 
     Example:
         >>> import sweep
-        >>> found = sweep.search(
-        ...     "eSR-MAX", "search.db", scale=2, budget=2, objectives="psnr:embedded-test,parameters",
-        ...     recipe="smoke", steps=2, executor="inline", benchmark_first=False,
-        ... )
+        >>> few = {"scale": 2, "recipe": "smoke", "steps": 2, "executor": "inline", "benchmark_first": False}
+        >>> found = sweep.search("eSR-MAX", "search.db", budget=2, objectives="psnr:embedded-test,parameters", **few)
         >>> found.scales[0].trained, found.scales[0].candidates
         (2, 48)
     """

@@ -54,7 +54,7 @@ def best(
 
     Example: sweep best --scale 2 --device AGX --min-fps 15 --max-watts 5 --metric psnr:Set14
     """
-    from sweep.api.reading import best as choose
+    from sweep.api.choosing import best as choose
 
     found = choose(
         db, scale=scale, device=device, metric=metric, min_fps=min_fps, max_watts=max_watts, family=family or (),
