@@ -73,7 +73,7 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, fit.slope), fit.intercept
 
 
-def _seconds_per_step(config: Config, recipe: Recipe) -> float:
+def _seconds_per_step(config: Config, recipe: Recipe) -> float:  # pragma: no mutate block
     """Forward, backward and update on random patches of the recipe's size."""
     import torch
 

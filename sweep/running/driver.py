@@ -200,7 +200,10 @@ class Driver:
         while pack := self._next_pack():
             # "solo" is what databases call it.
             shared = {"pack": len(pack.items)} | ({"solo": True} if pack.exclusive else {})
-            detail = {item.trial: {"lr_scale": item.lr_scale, **shared} for item in pack.items}
+            detail = {
+                item.trial: {"lr_scale": item.lr_scale, **shared} | ({"from_step": item.step} if item.step else {})
+                for item in pack.items
+            }
             trials = [item.trial for item in pack.items]
             claims = self._with_retry(partial(self.store.claim, trials, self.owner, self.settings.lease_s, detail))
             if not claims:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
 CLEAN_STOP_S = 8.0
 """How long a clean stop may take."""
 EXIT_INTERRUPTED = 130
@@ -29,10 +30,16 @@ class Stoppable(Protocol):
 
 @dataclass
 class StopRequest:
-    """What the first signal stops; until ``target`` is set, it raises KeyboardInterrupt instead."""
+    """What the first signal stops; until there is a ``target``, it raises KeyboardInterrupt instead."""
 
+    install: Callable[[], None]
     target: Stoppable | None = None
     signals: int = 0
+
+    def stops(self, target: Stoppable) -> None:
+        """From now on the first signal stops ``target``. Call it after joining Ray, which takes SIGTERM for itself."""
+        self.target = target
+        self.install()
 
 
 @contextmanager
@@ -43,10 +50,15 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] | None =
     it the process is not ours to end (a notebook): a clean stop takes its time, and a second signal raises
     KeyboardInterrupt.
     """
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield StopRequest(lambda: None)
         return
+
+    def install() -> None:
+        for number in NUMBERS:
+            signal.signal(number, handle)
+
+    request = StopRequest(install)
 
     def force_exit() -> None:
         if on_forced_exit is not None:
@@ -60,16 +72,17 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] | None =
 
     def handle(number: int, frame: FrameType | None) -> None:
         request.signals += 1
-        if request.target is None or (request.signals > 1 and on_forced_exit is None):
-            raise KeyboardInterrupt
-        if request.signals > 1:
+        if request.signals > 1 and on_forced_exit is not None:
             os._exit(EXIT_INTERRUPTED)
+        if request.target is None or request.signals > 1:
+            raise KeyboardInterrupt
         request.target.stop()
         if on_forced_exit is not None:
             timer.start()
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in NUMBERS}
+    install()
     try:
         yield request
     finally:

@@ -205,7 +205,7 @@ class Training:
             Display(missing, console, self.quiet) as display,
         ):
             driver = Driver(sweep, self._workers, how.driver_settings, display)
-            stop.target = driver
+            stop.stops(driver)
             report = driver.run()
         if report.interrupted:
             raise Interrupted(STOPPED)

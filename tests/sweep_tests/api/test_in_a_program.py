@@ -55,7 +55,7 @@ class Driver:
     def stop(self): Driver.stops += 1
 try:
     with signals.stop_on_signal(Console(stderr=True)) as stop:
-        stop.target = Driver()
+        stop.stops(Driver())
         signal.raise_signal(signal.SIGINT)
         import time; time.sleep(1)
         print("alive", Driver.stops)
