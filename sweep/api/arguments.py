@@ -43,4 +43,4 @@ def recipe_of(recipe: str | Path | Recipe, steps: int | None = None) -> Recipe:
     from workers.training.recipe import Recipe, recipe_for
 
     chosen = recipe if isinstance(recipe, Recipe) else recipe_for(str(recipe))
-    return chosen if steps is None else chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+    return chosen if steps is None else chosen.with_steps(steps)

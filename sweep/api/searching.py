@@ -85,7 +85,7 @@ def search(
         batch: Suggestions that train together as packs.
         screen: Train a quarter of the steps first; give up what cannot reach the frontier.
         data_root: Folder of image sets; None takes the embedded photographs.
-        recipe: ``smoke``, ``demo``, ``paper``, a ``.json`` file, or a ``Recipe``.
+        recipe: ``smoke``, ``demo``, ``evening``, ``paper``, a ``.json`` file, or a ``Recipe``.
         steps: Training steps instead of the recipe's.
         train: Image sets to train on.
         test: Image sets to measure on.

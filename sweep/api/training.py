@@ -76,7 +76,7 @@ def run(
         sample: So many configs at random, fairly over families and scales.
         seed: Seeds of the trials, the first also of ``sample``; default 0.
         seeds: Train each config so many times: seeds 0, 1, ...
-        recipe: ``smoke``, ``demo``, ``paper``, a ``.json`` file, or a ``Recipe``.
+        recipe: ``smoke``, ``demo``, ``evening``, ``paper``, a ``.json`` file, or a ``Recipe``.
         steps: Training steps instead of the recipe's.
         train: Image sets to train on; default T91 and General100, or the embedded ones.
         test: Image sets to measure on; default those of the paper that are there, or the embedded ones.

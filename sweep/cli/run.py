@@ -240,7 +240,7 @@ def _print_plan(outline: _Outline) -> None:
         title=f"sweep {plan.name}",
         to_stderr=True,
     )
-    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches")
+    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.length} of {plan.recipe.batch} patches")
     output.note(
         f"{outline.planned} trials: {outline.done} done, {outline.missing} to do in at most {outline.packs} packs"
     )

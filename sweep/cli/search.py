@@ -63,7 +63,7 @@ def search(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
+    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
