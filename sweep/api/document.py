@@ -65,7 +65,7 @@ def _function(name: str) -> str:
             continue
         body = sections[title]
         if title == "Example":
-            lines += ["```pycon", body, "```", ""]
+            lines += ["```pycon", *_imports(name, body), body, "```", ""]
         elif title == "Returns":
             lines += [f"**Returns** {_flat(body)}", ""]
         else:
@@ -87,7 +87,23 @@ def _store() -> str:
         "```",
         "",
     ]
-    return "\n".join([*lines, _prose(opening), "", "```pycon", sections["Example"], "```", ""])
+    return "\n".join(
+        [
+            *lines,
+            _prose(opening),
+            "",
+            "```pycon",
+            *_imports("Store", sections["Example"]),
+            sections["Example"],
+            "```",
+            "",
+        ]
+    )
+
+
+def _imports(name: str, example: str) -> list[str]:
+    """What an example from below ``sweep`` needs on this page."""
+    return [] if "import sweep" in example else [f">>> from sweep import {name}"]
 
 
 def _version() -> str:
