@@ -24,7 +24,7 @@ import _record
 from results_db.store import Store
 from search_space import parse_id
 from sweep.running.speed_phase import device_name
-from sweep.search.replay import ReplayTable
+from sweep.search.replay_table import ReplayTable
 from sweep.search.tables import of_sweep
 
 TEST = "embedded-test"

@@ -19,6 +19,7 @@ from sweep.cli.options import (
     MaxAttempts,
     Timeout,
 )
+from sweep.search import DEFAULT_BATCH
 
 if TYPE_CHECKING:
     from search_space import Config
@@ -60,7 +61,9 @@ def search(
     scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
     family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
     where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Suggestions that train together as packs.")] = 8,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Suggestions that train together as packs.")
+    ] = DEFAULT_BATCH,
     screen: Annotated[
         bool,
         typer.Option("--screen", help="Train a quarter of the steps first; give up what cannot reach the frontier."),

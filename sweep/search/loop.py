@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from search_space import Config
 from search_space.errors import SweepError
+from sweep.search import DEFAULT_BATCH
 from sweep.search.encoding import Encoding, config_of
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.screening import Screened, growth, hopeless
@@ -57,7 +58,7 @@ class Search:
     candidates: Sequence[Config]
     evaluator: Evaluator
     constraints: tuple[Constraint, ...] = ()
-    batch: int = 8
+    batch: int = DEFAULT_BATCH
     screening: bool = False
     seed: int = 0
     listener: Callable[[Event], None] = lambda event: None
