@@ -19,6 +19,8 @@ from sweep.search.screening import Screened, growth, hopeless
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
+ROUNDS = 5
+"""Times that a search learns from what it trained, at least, unless the budget is smaller still."""
 REPEATS = 50
 """Suggestions in a row that were tried before, after which an untried config is taken at random."""
 Facts = Mapping[Objective, float]
@@ -81,7 +83,7 @@ class Search:
         """Until ``budget`` configs were tried in all or none is left."""
         waiting = self._left_running()
         while True:
-            room = min(self.batch, budget - self.spent())
+            room = min(at_once(self.batch, budget), budget - self.spent())
             asked = waiting[:room] if waiting else self._ask(room)
             waiting = waiting[len(asked) :]
             if not asked:
@@ -190,6 +192,15 @@ class Search:
                     continue
             keep.append((number, config))
         return keep
+
+
+def at_once(batch: int, budget: int) -> int:
+    """How many suggestions to ask for together: at most ``batch``, and at least ``ROUNDS`` rounds for a small budget.
+
+    >>> at_once(8, 40), at_once(8, 14), at_once(8, 3)
+    (8, 2, 1)
+    """
+    return max(1, min(batch, budget // ROUNDS))
 
 
 def frontier_of(study: Study) -> list[tuple[str, tuple[float, ...]]]:
