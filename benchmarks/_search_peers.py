@@ -18,6 +18,7 @@ import numpy as np
 from search_space import Config
 from search_space.describe import describe
 from sweep.search.features import Array
+from sweep.search.loop import at_once
 from sweep.search.replay import Replay
 from sweep.search.replay_table import ReplayTable
 from sweep.search.samplers import SamplerName
@@ -40,6 +41,7 @@ def peer(table: ReplayTable, name: str, budget: int, seed: int, batch: int) -> R
     tried: list[int] = []
     began = time.process_time()
     budget = min(budget, len(feasible))
+    batch = at_once(batch, budget)
     while len(tried) < budget:
         free = [i for i in feasible if i not in set(tried)]
         tried += searcher.ask(tried, free, min(batch, budget - len(tried)))
@@ -74,7 +76,9 @@ class _BoTorch:
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         # Parameters and MACs are arithmetic: nobody is blind to them.
-        self.known = [not o.needs_training and (not blind or o.kind in ("parameters", "macs")) for o in table.objectives]
+        self.known = [
+            not o.needs_training and (not blind or o.kind in ("parameters", "macs")) for o in table.objectives
+        ]
         columns = np.column_stack([_columns(configs), axes[:, self.known]])
         columns = columns[:, np.ptp(columns, axis=0) > 0]
         self.x = torch.tensor((columns - columns.min(0)) / np.ptp(columns, axis=0))
@@ -117,7 +121,7 @@ class _BoTorch:
         return [int(i) for i in chosen[:, -1]]
 
 
-def _WithoutNumber(gp: Any) -> Any:  # noqa: N802
+def _WithoutNumber(gp: Any) -> Any:
     from botorch.models.model import Model
 
     class Wrapped(Model):  # type: ignore[misc]
@@ -128,7 +132,7 @@ def _WithoutNumber(gp: Any) -> Any:  # noqa: N802
             super().__init__()
             self.gp = gp
 
-        def posterior(self, X: Any, *args: Any, **more: Any) -> Any:  # noqa: N803
+        def posterior(self, X: Any, *args: Any, **more: Any) -> Any:
             return self.gp.posterior(X[..., :-1], *args, **more)
 
     return Wrapped()
@@ -137,8 +141,7 @@ def _WithoutNumber(gp: Any) -> Any:  # noqa: N802
 class _SyneTune:
     def __init__(self, table: ReplayTable, configs: list[Config], axes: Array, seed: int, blind: bool) -> None:
         import torch
-        from syne_tune.config_space import choice, finrange, logfinrange  # noqa: F401
-        from syne_tune.config_space import ordinal
+        from syne_tune.config_space import choice, finrange, logfinrange, ordinal  # noqa: F401
         from syne_tune.optimizer.schedulers.multiobjective.expected_hyper_volume_improvement import (
             ExpectedHyperVolumeImprovement,
         )

@@ -3,7 +3,7 @@
     python benchmarks/replay_heldout.py [--quick] [--out FOLDER] [--file tests.pkl] [--seeds 10] [--split report]
 
 Every run is kept as a line of ``--runs`` as soon as it ends, so an interrupted benchmark goes on, and more seeds or
-samplers add to it. Runs of this project's own samplers count only while ``sweep/search`` is unchanged. BoTorch and
+samplers add to it. Runs of this project's own samplers count only while its code is unchanged. BoTorch and
 Syne Tune are run where they are installed (``pip install botorch syne-tune`` in an environment of their own).
 """
 
@@ -34,13 +34,14 @@ OURS = ("frontier", "frontier-blind")
 OPTUNA = ("random", "tpe", "tpe-multivariate", "nsga2", "nsga3")
 TOLD = ("frontier", "botorch-qlognehvi")
 """Samplers that are told the measured costs beforehand; the others are compared with the blind ones."""
-MEASURED = ("frontier", "frontier-blind", "random", "tpe", "tpe-multivariate", "nsga2", "nsga3", *PEERS, "gp")
+DECIDING = ("encoding", "features", "frontier_sampler", "improvement", "surrogate", "warp")
+"""Modules that decide which config comes next; ``loop`` decides only how many at a time."""
 SOURCES = Path(__file__).parents[1] / "sweep" / "search"
 
 
 def code() -> str:
     """Digest of what decides our samplers' suggestions."""
-    parts = [path.read_bytes() for path in sorted(SOURCES.glob("*.py"))]
+    parts = [(SOURCES / f"{name}.py").read_bytes() for name in DECIDING]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
@@ -93,9 +94,9 @@ def rows_of(runs: list[dict[str, Any]], chosen: list[Case], digest: str) -> list
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Per split, sampler and batch: median and worst of the tables' medians, and on how many it is first.
 
-    First: no peer has a larger median at the same batch; peers are all others but this project's, and those told the costs only where
-    the sampler itself is told them. ``first_within_spread`` also counts a table where the best peer's lower quartile
-    is not above the sampler's upper one.
+    First: no peer has a larger median at the same batch. Peers are the samplers of other libraries; those that are
+    told the costs are peers only of one that is. ``first_within_spread`` also counts a table where no peer's lower
+    quartile is above the sampler's upper one.
     """
     out = []
     groups = sorted({(r["split"], r["sampler"], r["batch"]) for r in rows})

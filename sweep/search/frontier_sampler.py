@@ -16,6 +16,7 @@ from search_space import Config
 from search_space.errors import BadSpace
 from sweep.search.encoding import Encoding, config_of
 from sweep.search.features import Array, features
+from sweep.search.hypervolume import hypervolume
 from sweep.search.improvement import by_outcomes, by_scalarisation, with_one_known
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.surrogate import Surrogate
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
 Known = Callable[[Config], Mapping[Objective, float]]
 """What is known of a config before it is trained: measured speed, parameters, MACs."""
-ENOUGH = 2
+ENOUGH = 4
 """Finished trials before the model is asked; until then the known costs decide."""
+DRAWS, MANY = 64, 2000
+"""Kernels that are averaged, and above how many candidates half of them, for the sake of memory and time."""
 LUCK = 0.5
 """How far from its size a config's quality may be, in standard deviations over the space, before any is known."""
 OUTCOMES = 32
@@ -64,7 +67,7 @@ class FrontierSampler(BaseSampler):
         known: Known | None = None,
         constraints: Sequence[Constraint] = (),
         seed: int = 0,
-        draws: int = 32,
+        draws: int | None = None,
     ) -> None:
         self.encoding = encoding
         self.objectives = tuple(objectives)
@@ -86,7 +89,7 @@ class FrontierSampler(BaseSampler):
             Surrogate(
                 self._features,
                 seed=seed,
-                draws=draws,
+                draws=draws or (DRAWS if len(self.candidates) <= MANY else DRAWS // 2),
                 warped=o.needs_training,
                 trend=1.0 if o.needs_training else -1.0,
             )
@@ -118,6 +121,20 @@ class FrontierSampler(BaseSampler):
             return int(rng.integers(len(self.candidates)))
         gain = self._gain(trials, free, rng) if len(trials.done) >= ENOUGH else self._opening(trials)[free]
         return int(free[np.argmax(gain)])
+
+    def expected_growth(self, study: Study) -> float:
+        """What the best untried config is expected to add, as a part of the hypervolume reached so far (two axes).
+
+        Infinite until the model has enough trials, 0 when every candidate was tried.
+        """
+        trials = self._read(study, -1)
+        free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
+        if not len(free):
+            return 0.0
+        front = np.array(trials.values)
+        if len(trials.done) < ENOUGH or not (reached := hypervolume(front, self._reference(front))):
+            return float("inf")
+        return float(self._gain(trials, free, np.random.default_rng(self.seed)).max() / reached)
 
     def _opening(self, trials: _Trials) -> Array:
         """(n,): growth of the hypervolume if quality followed size, give or take some luck.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 ROUNDS = 5
-"""Times that a search learns from what it trained, at least, unless the budget is smaller still."""
+"""A small budget is split into so many batches, so that a search of 10 trials is not a batch of 8 guesses."""
 REPEATS = 50
 """Suggestions in a row that were tried before, after which an untried config is taken at random."""
 Facts = Mapping[Objective, float]
@@ -195,12 +196,12 @@ class Search:
 
 
 def at_once(batch: int, budget: int) -> int:
-    """How many suggestions to ask for together: at most ``batch``, and at least ``ROUNDS`` rounds for a small budget.
+    """How many suggestions to ask for together: ``batch``, but a small budget is spent in ``ROUNDS`` rounds.
 
     >>> at_once(8, 40), at_once(8, 14), at_once(8, 3)
-    (8, 2, 1)
+    (8, 3, 1)
     """
-    return max(1, min(batch, budget // ROUNDS))
+    return max(1, min(batch, math.ceil(budget / ROUNDS)))
 
 
 def frontier_of(study: Study) -> list[tuple[str, tuple[float, ...]]]:

@@ -42,7 +42,7 @@ class Prior:
     shared_length: float = 3.0
     own_length: float = 3.0
     noise: float = 0.03
-    trend: float = 0.5
+    trend: float = 0.8
     """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of log cost."""
     spread: float = 0.6
     """Standard deviation of the logarithms."""
