@@ -19,6 +19,7 @@ from search_space import Config
 from search_space.describe import describe
 from sweep.search.features import Array
 from sweep.search.loop import at_once
+from sweep.search.objectives import FREE
 from sweep.search.replay import Replay
 from sweep.search.replay_table import ReplayTable
 from sweep.search.samplers import SamplerName
@@ -76,9 +77,8 @@ class _BoTorch:
         torch.manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         # Parameters and MACs are arithmetic: nobody is blind to them.
-        self.known = [
-            not o.needs_training and (not blind or o.kind in ("parameters", "macs")) for o in table.objectives
-        ]
+        told = [not blind or o.kind in FREE for o in table.objectives]
+        self.known = [t and not o.needs_training for t, o in zip(told, table.objectives, strict=True)]
         columns = np.column_stack([_columns(configs), axes[:, self.known]])
         columns = columns[:, np.ptp(columns, axis=0) > 0]
         self.x = torch.tensor((columns - columns.min(0)) / np.ptp(columns, axis=0))

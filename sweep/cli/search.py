@@ -64,6 +64,10 @@ def search(
     batch: Annotated[
         int, typer.Option("--batch", min=1, help="Suggestions that train together as packs.")
     ] = DEFAULT_BATCH,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", help="Stop earlier when one more training is expected to add less, such as 0.5%."),
+    ] = None,
     screen: Annotated[
         bool,
         typer.Option("--screen", help="Train a quarter of the steps first; give up what cannot reach the frontier."),
@@ -117,13 +121,14 @@ def search(
     from sweep.planning.data import load_data
     from sweep.running.launch import Launch
     from sweep.running.speed_phase import QUICK, device_name
-    from sweep.search.objectives import parse_constraint, parse_objectives
+    from sweep.search.objectives import parse_constraint, parse_objectives, parse_part
     from sweep.search.samplers import SamplerName
     from sweep.search.training import Training, check_targets
     from workers.training.recipe import recipe_for
 
     if sampler not in list(SamplerName):
         raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
+    least = parse_part(until) if until else 0.0
     loaded = load_space(space)
     chosen = recipe_for(recipe)
     if steps is not None:
@@ -156,6 +161,8 @@ def search(
                 db, label, loaded, one, candidates, training, axes, bounds, SamplerName(sampler), batch, screen, seed,
                 benchmark_first, tuple(family or ()), as_json,
             )  # fmt: skip
+            if least:
+                _stop_at(made, least)
             made.run(budget)
             reports.append(_report(made, one, len(candidates)))
             if not as_json:
@@ -164,6 +171,15 @@ def search(
     _leave()
     if as_json:
         typer.echo(json.dumps({"study": label, "scales": reports}, indent=2))
+
+
+def _stop_at(made: Search, least: float) -> None:
+    from search_space.errors import BadSpace
+    from sweep.search.frontier_sampler import FrontierSampler
+
+    if not isinstance(made.study.sampler, FrontierSampler) or len(made.objectives) != 2:
+        raise BadSpace("--until needs the sampler frontier or frontier-blind and two objectives")
+    made.until, made.growth = least, made.study.sampler.expected_growth
 
 
 def _scales(space: Space) -> set[int]:
@@ -249,6 +265,7 @@ def _report(made: Search, scale: int, size: int) -> dict[str, Any]:
         "candidates": size,
         "trained": made.spent(),
         "tried": made.tried(),
+        "settled": made.settled,
         "frontier": [
             {"config": config, **dict(zip(names, values, strict=True))} for config, values in frontier_of(made.study)
         ],
@@ -261,6 +278,8 @@ def _show(made: Search, report: dict[str, Any]) -> None:
 
     names = [str(objective) for objective in made.objectives]
     title = f"x{report['scale']}: frontier after {report['trained']} of {report['candidates']} configs"
+    if made.settled:
+        title += f"; one more is expected to add less than {made.until:.2%} of the hypervolume"
     table = Table("config", *names, title=title, title_justify="left", show_edge=False)
     for row in report["frontier"]:
         table.add_row(row["config"], *(f"{row[name]:.4g}" for name in names))

@@ -65,6 +65,12 @@ class Search:
     screening: bool = False
     seed: int = 0
     listener: Callable[[Event], None] = lambda event: None
+    until: float = 0.0
+    """Stop when the best untried config is expected to add less than this part of the hypervolume; 0: never."""
+    growth: Callable[[Study], float] | None = None
+    """That expected part, where the sampler can tell (``FrontierSampler.expected_growth``)."""
+    settled: bool = field(default=False, init=False)
+    """Whether ``until`` ended the last run before its budget."""
     _allowed: frozenset[Config] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,9 +87,13 @@ class Search:
         return list(dict.fromkeys(t.user_attrs["config"] for t in trials if t.user_attrs.get("source") == "search"))
 
     def run(self, budget: int) -> None:
-        """Until ``budget`` configs were tried in all or none is left."""
+        """Until ``budget`` configs were tried in all, none is left, or ``until`` says that it is enough."""
         waiting = self._left_running()
-        while True:
+        self.settled = False
+        while self.spent() < budget:
+            if not waiting and self.until and self.growth is not None and self.growth(self.study) < self.until:
+                self.settled = True
+                return
             room = min(at_once(self.batch, budget), budget - self.spent())
             asked = waiting[:room] if waiting else self._ask(room)
             waiting = waiting[len(asked) :]

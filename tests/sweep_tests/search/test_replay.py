@@ -56,8 +56,8 @@ def test_a_replay_asks_for_as_many_suggestions_at_once_as_a_search(monkeypatch: 
         return {config: self.table.facts[config] for config in configs}
 
     monkeypatch.setattr(TableEvaluator, "evaluate", evaluate)
-    replay(TABLE, SamplerName.RANDOM, 19, 0, ENCODED)
-    assert batches == [DEFAULT_BATCH, DEFAULT_BATCH, 19 - 2 * DEFAULT_BATCH]
+    replay(TABLE, SamplerName.RANDOM, 39, 0, ENCODED)
+    assert batches == [DEFAULT_BATCH] * 4 + [39 - 4 * DEFAULT_BATCH]
     batches.clear()
     replay(TABLE, SamplerName.RANDOM, 3, 0, ENCODED, batch=1)
     assert batches == [1, 1, 1]
