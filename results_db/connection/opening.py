@@ -13,9 +13,17 @@ from results_db.connection.engine import Database
 from results_db.connection.filesystems import refuse_network
 from search_space.errors import StoreError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
+
+
+class EmptyDatabase(StoreError):
+    """Opened read-only, and nothing was stored in it yet."""
+
+
+class OlderSchema(StoreError):
+    """Opened read-only, which does not migrate it."""
 
 
 def prepare(db: Database) -> None:
@@ -33,14 +41,14 @@ def prepare(db: Database) -> None:
         return
     if db.readonly:
         if version is None:
-            raise StoreError(f"{db.address} is empty: there is no sweep in it yet")
-        raise StoreError(f"{db.address} has the older schema {version}; open it once for writing to migrate it")
+            raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
+        raise OlderSchema(f"{db.address} has the older schema {version}; open it once for writing to migrate it")
     if version is None:
         _create(db)
     else:
         from results_db.connection.migrate import migrate
 
-        migrate(db, version)
+        migrate(db, version, HEAD)
 
 
 def _check_file(path: Path, readonly: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
+    CheckpointEvery,
     Cpus,
     Db,
     ExecutorName,
@@ -20,6 +21,7 @@ from sweep.cli.options import (
     Timeout,
 )
 from sweep.search import DEFAULT_BATCH
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 if TYPE_CHECKING:
     from search_space import Config
@@ -76,7 +78,7 @@ def search(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
+    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
@@ -88,6 +90,7 @@ def search(
     gpus: Gpus = 0.0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
+    checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     benchmark_first: Annotated[
         bool,
         typer.Option(
@@ -119,11 +122,14 @@ def search(
     from search_space.errors import BadSpace
     from search_space.spaces import load_space
     from sweep.planning.data import load_data
-    from sweep.running.launch import Launch
-    from sweep.running.speed_phase import QUICK, device_name
+    from sweep.planning.settings import usual_speed_protocol
+    from sweep.running.launch import Launch, disconnect
+    from sweep.running.signals import EXIT_INTERRUPTED
+    from sweep.search.loop import Interrupted
     from sweep.search.objectives import parse_constraint, parse_objectives, parse_part
     from sweep.search.samplers import SamplerName
     from sweep.search.training import Training, check_targets
+    from sweep.speed.measure_missing import device_name
     from workers.training.recipe import recipe_for
 
     if sampler not in list(SamplerName):
@@ -132,7 +138,7 @@ def search(
     loaded = load_space(space)
     chosen = recipe_for(recipe)
     if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+        chosen = chosen.with_steps(steps)
     data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))
     here = device or device_name()
     text = objectives or f"psnr:{data.tests[0].name},fps:HERE"
@@ -149,26 +155,41 @@ def search(
             chosen,
             data,
             everything,
-            Launch(executor, address, cpus, gpus, batch, max_attempts, timeout, True, here),
+            Launch(
+                executor,
+                address,
+                cpus,
+                gpus,
+                batch,
+                max_attempts,
+                timeout,
+                device=here,
+                checkpoint_every=checkpoint_every,
+            ),
             str(data_root) if data_root else None,
-            quick_speed=chosen.name.split("-")[0] in QUICK,
+            speed_protocol=usual_speed_protocol(chosen),
             quiet=as_json,
         )
         reports = []
-        for one in sorted(set(scale or _scales(loaded))):
-            candidates = _candidates(loaded, one, tuple(family or ()), where, seed)
-            made = _search(
-                db, label, loaded, one, candidates, training, axes, bounds, SamplerName(sampler), batch, screen, seed,
-                benchmark_first, tuple(family or ()), as_json,
-            )  # fmt: skip
-            if least:
-                _stop_at(made, least)
-            made.run(budget)
-            reports.append(_report(made, one, len(candidates)))
-            if not as_json:
-                _show(made, reports[-1])
-        training.close()
-    _leave()
+        try:
+            for one in sorted(set(scale or _scales(loaded))):
+                candidates = _candidates(loaded, one, tuple(family or ()), where, seed)
+                made = _search(
+                    db, label, loaded, one, candidates, training, axes, bounds, SamplerName(sampler), batch, screen,
+                    seed, benchmark_first, tuple(family or ()), as_json,
+                )  # fmt: skip
+                if least:
+                    _stop_at(made, least)
+                made.run(budget)
+                reports.append(_report(made, one, len(candidates)))
+                if not as_json:
+                    _show(made, reports[-1])
+        except Interrupted as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        finally:
+            training.close()
+            disconnect()
     if as_json:
         typer.echo(json.dumps({"study": label, "scales": reports}, indent=2))
 
@@ -284,15 +305,6 @@ def _show(made: Search, report: dict[str, Any]) -> None:
     for row in report["frontier"]:
         table.add_row(row["config"], *(f"{row[name]:.4g}" for name in names))
     Console().print(table)
-
-
-def _leave() -> None:
-    import sys
-
-    if "ray" in sys.modules:
-        from sweep.executors import cluster
-
-        cluster.disconnect()
 
 
 def _copy(db: str, source: str | None, target: str | None) -> None:

@@ -1,12 +1,14 @@
-"""The interface between the driver and whatever runs packs."""
+"""The interface between the driver and the executors that run packs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Protocol
 
-from search_space.facts import Failure, Outcome
+from search_space.facts import Checkpoint, Failure, Outcome
 from search_space.user_code import UserCode
 from sweep.executors.image_transport import ByPath, ByUrl, Images
 from workers.task import PackTask
@@ -19,20 +21,37 @@ class WorkerData:
     images: Images | ByPath | ByUrl
     user_code: tuple[UserCode, ...] = ()
     threads: int = 1
+    folder: str = ""
+    """The driver's current folder, so that relative paths mean the same on a worker that has it."""
+
+    def prepare(self) -> Images:
+        """Make a worker process ready for its first pack; the images. Raises BadData, BadSpace."""
+        import torch
+
+        from search_space import user_code
+
+        for code in self.user_code:
+            user_code.install(code)
+        torch.set_num_threads(self.threads)
+        if self.folder and Path(self.folder).is_dir():
+            os.chdir(self.folder)
+        return self.fetch()
 
     def fetch(self) -> Images:
-        """The images, from wherever they are. Raises BadData."""
+        """The images, by whichever way they travel. Raises BadData."""
         return self.images if isinstance(self.images, Images) else self.images.fetch()
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What must be the same on the driver and on every worker for their numbers to be the same."""
+    """What must be equal on the driver and on every worker for their results to be equal."""
 
     code: str
-    """Digest of the training code."""
+    """Digest of the code that decides training numbers."""
     torch: str
     python: str
+    engines: str
+    """Digest of the engines that carry training out: they agree with that code only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -41,22 +60,25 @@ class Versions:
 
         import torch
 
-        from workers.training.recipe import code_digest
+        from workers.packs.engine import files_digest
+        from workers.training.code_digest import code_digest
 
-        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+        python = ".".join(platform.python_version_tuple()[:2])
+        return cls(code_digest(), torch.__version__.split("+")[0], python, files_digest())
 
-    def unlike(self, other: Versions) -> str:
-        """The differences in words, ``other`` being what is wanted."""
-        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return ", ".join(f"{name} {mine} instead of {wanted}" for name, mine, wanted in pairs if mine != wanted)
+    def differences(self, expected: Versions) -> str:
+        """What differs from ``expected``, in words; empty when nothing does."""
+        pairs = ((f.name, getattr(self, f.name), getattr(expected, f.name)) for f in fields(self))
+        return ", ".join(f"{name} {ours} instead of {theirs}" for name, ours, theirs in pairs if ours != theirs)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """One pack's end: its outcomes, or the reason why there are none."""
+    """The end of one pack: its outcomes, or the reason why there are none."""
 
     ticket: int
     outcomes: tuple[Outcome, ...] = ()
+    """Of all its members, or of some where it was stopped."""
     lost: Failure | None = None
     reason: str = ""
     node: str = "unknown"
@@ -66,8 +88,8 @@ class Executor(Protocol):
     """Runs packs somewhere. Nothing here touches the database."""
 
     @property
-    def hears(self) -> bool:
-        """Whether it hears from packs while they run, and gives up those that make no progress."""
+    def reports_progress(self) -> bool:
+        """Whether packs report progress while they run, and those that make none are given up."""
 
     def free(self) -> int:
         """Workers that could start a pack now."""
@@ -76,19 +98,22 @@ class Executor(Protocol):
         """Workers in all."""
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
-        """Start a pack; the ticket under which its end is reported. At most ``free()`` at a time.
+        """Start a pack and return the ticket under which its end is reported; only while ``free()`` is above 0.
 
-        A pack that takes longer than ``timeout_s`` is given up (``math.inf``: never for that reason).
+        A pack that takes longer than ``timeout_s`` is given up (``math.inf``: no limit).
         """
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Packs that ended, waiting at most ``timeout_s`` for the first."""
 
-    def steps_done(self) -> int:
-        """Training steps that running packs report, for the progress bar."""
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """Before the first pack. ``save`` takes the states that workers hand out, during ``poll`` and ``stop``.
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Be told how to ask whether the driver wants to stop; for executors that cannot be left while they work."""
+        ``stopping()`` tells whether the driver is stopping, for executors whose ``poll`` takes long.
+        """
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """Have every pack that runs stop after its present step and hand out its state, within ``timeout_s``."""
 
     def close(self, now: bool = False) -> None:
-        """Give the workers back; ``now`` does not wait for what runs."""
+        """Release the workers; ``now`` does not wait for packs that run."""

@@ -12,13 +12,17 @@ from torch import nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
+from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
-from workers.packs.engine import Engine, Member, State
+from workers.packs.engine import Engine, Member, State, version_of
 from workers.packs.plan import macs
 from workers.packs.teams import build
+from workers.training.checkpoint import read_checkpoint, to_checkpoint
 from workers.training.initialisation import fit
-from workers.training.optimiser import pour, trained
+from workers.training.optimiser import set_weights, trained
 from workers.training.patches import PatchSampler
+from workers.training.precision import applied
+from workers.training.precision import check as check_precision
 from workers.training.recipe import Recipe
 from workers.training.train import (
     CHECK_EVERY,
@@ -29,8 +33,6 @@ from workers.training.train import (
     check_loss,
     initial_module,
     inner,
-    read_checkpoint,
-    to_checkpoint,
 )
 from workers.training.whitening import probe
 
@@ -48,6 +50,7 @@ def train_pack(
     checkpoint: Checkpoint | None = None,
     save: Callable[[dict[str, bytes]], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     compiled: bool = True,
@@ -55,17 +58,25 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
-    ``progress`` the number of steps done, once for every scale and seed among the members. ``compiled=False``
+    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that
+    have all their steps behind them, and after each step for which ``due()`` holds; ``progress`` gets the number of
+    steps done just before, once for every scale and seed among the members. A TrainingStopped that ``save`` raises ends
+    the training and gets what became of the members that had ended. ``compiled=False``
     keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):
         streams[member.config.scale, member.seed].append(index)
+    check_precision(recipe.precision, device)
     results: dict[int, Result] = {}
     for indices in streams.values():
         run = _Run([members[i] for i in indices], recipe, device, checkpoint or {}, compiled)
-        run.train(images, save, save_every, progress)
+        try:
+            with applied(recipe.precision, device):
+                run.train(images, save, save_every, due, progress)
+        except TrainingStopped as stop:
+            stop.failed |= {indices[i]: error for i, error in run.ended.items()}
+            raise
         results.update(zip(indices, run.results(), strict=True))
     return [results[i] for i in range(len(members))]
 
@@ -90,6 +101,7 @@ class _Run:
         self.modules: list[nn.Module] = [self._start(index) for index in range(len(members))]
         self.seconds = [0.0] * len(members)
         self.states: dict[int, State] = {}
+        self.engines: list[list[str]] = [[] for _ in members]
         for index, member in enumerate(members):
             if member.key in checkpoint and index not in self.ended:
                 try:
@@ -110,14 +122,17 @@ class _Run:
         count = sum(p.numel() for p in trained(self.modules[index]))
         found = read_checkpoint(data, self.members[index].config, self.recipe, count)
         self.first[index], self.curves[index] = found.step, found.curve
+        self.engines[index] = list(found.engines)
+        self.seconds[index] = found.seconds
         self.states[index] = State(found.weights, found.first, found.second)
-        pour(found.weights, self.modules[index])
+        set_weights(found.weights, self.modules[index])
 
     def train(
         self,
         images: ImageSet,
         save: Callable[[dict[str, bytes]], None] | None,
         save_every: int,
+        due: Callable[[], bool],
         progress: Callable[[int], None] | None,
     ) -> None:
         """All steps from the least advanced member's to the recipe's last."""
@@ -129,10 +144,14 @@ class _Run:
         self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
-        for step in range(min(self.first[i] for i in self.live), recipe.steps):
+        last = max(self._steps(i) for i in self.live)
+        for step in range(min(self.first[i] for i in self.live), last):
             low, high = sampler.batch(step)
-            rate = recipe.rate(step)
-            rates = {i: rate * peaks[i] if step >= self.first[i] else 0.0 for i in self.live}
+            rates = {
+                i: peaks[i] * recipe.rate(step, self.members[i].config)
+                for i in self.live
+                if self.first[i] <= step < self._steps(i)
+            }
             waiting = list(self.teams)
             while waiting:
                 team = waiting.pop(0)
@@ -147,16 +166,16 @@ class _Run:
                 except Exception as error:
                     waiting += self._halve(team, step, error)
                 team.seconds += time.perf_counter() - began
-            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+            if step % CHECK_EVERY == 0 or any(step == self._steps(i) - 1 for i in self.live):
                 power = float(inner(high, recipe.border * scale).square().mean())
                 self._check(step, power)
                 if not self._training():
                     return
             done = step + 1
-            if save is not None and done % save_every == 0 and done < recipe.steps:
-                save(self._checkpoints(done))
             if progress is not None:
                 progress(done)
+            if save is not None and done < last and (done % save_every == 0 or due()):
+                save(self._checkpoints(done))
         self._finish()
 
     def _fit(self, indices: list[int]) -> None:
@@ -172,6 +191,9 @@ class _Run:
         for place, rate in enumerate(rates):
             if rate > 0:
                 team.engine.whiten(place, low, fresh=True)
+
+    def _steps(self, index: int) -> int:
+        return self.recipe.steps_of(self.members[index].config)
 
     def _training(self) -> list[int]:
         return [i for i in self.live if i not in self.ended]
@@ -222,8 +244,9 @@ class _Run:
         kept = [i for i in team.members if i not in self.ended]
         for place, index in enumerate(team.members):
             if self.first[index] < step:
+                self.engines[index] = self._engines(index, team)
                 self.states[index] = team.engine.state(place)
-                self.first[index] = step
+                self.first[index] = min(step, self._steps(index))
         del team.engine
         fresh = self._smaller(kept, error)
         self.teams += fresh
@@ -232,7 +255,9 @@ class _Run:
     def _check(self, step: int, power: float) -> None:
         for team in self.teams:
             for index, loss in zip(team.members, team.engine.losses(), strict=True):
-                if index in self.ended or step < self.first[index]:
+                steps = self._steps(index)
+                looked = step % CHECK_EVERY == 0 or step == steps - 1
+                if index in self.ended or not looked or not self.first[index] <= step < steps:
                     continue
                 try:
                     check_loss(self.members[index].config.id, self.recipe, step, loss, power)
@@ -251,14 +276,21 @@ class _Run:
     def _checkpoints(self, step: int) -> dict[str, bytes]:
         out: dict[str, bytes] = {}
         for team in self.teams:
+            self._share(team)
             for place, index in enumerate(team.members):
-                if index not in self.ended and step > self.first[index]:
-                    out[self.members[index].key] = self._checkpoint(index, step, team.engine.state(place))
+                if index not in self.ended:
+                    done = min(max(step, self.first[index]), self._steps(index))
+                    out[self.members[index].key] = self._checkpoint(index, done, team, team.engine.state(place))
         return out
 
-    def _checkpoint(self, index: int, step: int, state: State) -> bytes:
-        config, curve = self.members[index].config, self.curves[index]
-        return to_checkpoint(config, self.recipe, step, curve, state.weights, state.first, state.second)
+    def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
+        config, curve, engines = self.members[index].config, self.curves[index], self._engines(index, team)
+        vectors = (state.weights, state.first, state.second)
+        return to_checkpoint(config, self.recipe, step, curve, *vectors, engines, self.seconds[index])
+
+    def _engines(self, index: int, team: _Team) -> list[str]:
+        """What brought a member here, this team's engine last."""
+        return list(dict.fromkeys([*self.engines[index], version_of(team.engine)]))
 
     def _finish(self) -> None:
         for team in self.teams:
@@ -266,9 +298,11 @@ class _Run:
             for place, index in enumerate(team.members):
                 if index in self.ended:
                     continue
-                pour(team.engine.state(place).weights, self.modules[index])
+                if self.first[index] < self._steps(index):
+                    self.engines[index] = self._engines(index, team)
+                set_weights(team.engine.state(place).weights, self.modules[index])
                 try:
-                    check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
+                    check_finite(self.members[index].config.id, self._steps(index), self.modules[index])
                 except Diverged as error:
                     self.ended[index] = error
         self.teams = []
@@ -278,9 +312,10 @@ class _Run:
         return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
 
     def _trained(self, index: int) -> Trained:
-        steps = self.recipe.steps if index in self.live else 0
+        steps = self._steps(index) if index in self.live else 0
+        curve, engines = tuple(self.curves[index]), tuple(self.engines[index])
         return Trained(
-            self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], tuple(self.curves[index])
+            self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], curve, engines
         )
 
 

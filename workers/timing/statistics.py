@@ -41,7 +41,11 @@ def summarise(seconds: Sequence[float]) -> Summary:
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The ``q`` quantile (0 to 1) of sorted numbers, interpolated linearly."""
+    """The ``q`` quantile (0 to 1) of sorted numbers, interpolated linearly.
+
+    >>> quantile([1.0, 3.0, 5.0], 0.25)
+    2.0
+    """
     place = q * (len(ordered) - 1)
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
@@ -68,13 +72,13 @@ def ties(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[str, .
     {'a': ('b',), 'b': ('a',), 'c': ()}
     """
     place = {name: i for i, name in enumerate(intervals)}
-    found: dict[str, list[str]] = {name: [] for name in intervals}
+    overlapping: dict[str, list[str]] = {name: [] for name in intervals}
     open_now: list[str] = []
     for name in sorted(intervals, key=lambda n: intervals[n]):
         low = intervals[name][0]
         open_now = [other for other in open_now if intervals[other][1] >= low]
         for other in open_now:
-            found[name].append(other)
-            found[other].append(name)
+            overlapping[name].append(other)
+            overlapping[other].append(name)
         open_now.append(name)
-    return {name: tuple(sorted(others, key=place.__getitem__)) for name, others in found.items()}
+    return {name: tuple(sorted(others, key=place.__getitem__)) for name, others in overlapping.items()}

@@ -1,5 +1,5 @@
 """One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates;
-for ESPCN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
+for ESPCN and eSR-CNN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
 
 Neighbouring pixels are alike, so the gradient of a filter's taps is nearly the same for all of them, and Adam's
 step size a tap cannot tell smooth from sharp. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from search_space.architectures.edge_sr import EdgeSRTM, EdgeSRTR, OneLayerNet
+from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.linear import LinearFilter
 from workers.training.recipe import Recipe
@@ -40,7 +41,7 @@ def split(vector: Tensor, module: nn.Module) -> list[Tensor]:
     return [part.view_as(p) for part, p in zip(parts, trained(module), strict=True)]
 
 
-def pour(vector: Tensor, module: nn.Module) -> None:
+def set_weights(vector: Tensor, module: nn.Module) -> None:
     """The inverse of ``flat``."""
     with torch.no_grad():
         for parameter, part in zip(trained(module), split(vector, module), strict=True):
@@ -86,6 +87,8 @@ class Rule:
     turned: tuple[Turned, ...]
     multiplier: Tensor
     layers: tuple[Layer, ...] = ()
+    momentum: float = 0.0
+    """Of the orthogonal steps."""
 
     def to_coefficients(self, taps: Tensor) -> Tensor:
         """A copy with every turned filter's taps replaced by its cosine coefficients."""
@@ -107,6 +110,13 @@ class Rule:
 
 def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
     """The rule a recipe has for a module: plain Adam where it is not of the eSR families."""
+    orthogonal = {
+        SubPixelCNN: (recipe.espcn, recipe.momentum),
+        EdgeSRCNN: (recipe.esr_cnn, recipe.esr_cnn_momentum),
+    }
+    steps, momentum = orthogonal.get(type(module), ("adam", 0.0))
+    if steps == "orthogonal":
+        return Rule((), torch.ones_like(flat(module)), layers_of(module), momentum)
     gates = _gates(module)
     turned: list[Turned] = []
     multipliers: list[Tensor] = []
@@ -120,8 +130,7 @@ def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
         if recipe.filters == "cosine" and square and isinstance(module, (OneLayerNet, LinearFilter, EdgeSRCNN)):
             turned.append(Turned(start, parameter.shape[0] * parameter.shape[1], parameter.shape[-1]))
         start += parameter.numel()
-    layers = layers_of(module) if recipe.espcn == "orthogonal" else ()
-    return Rule(tuple(turned), torch.cat(multipliers), layers)
+    return Rule(tuple(turned), torch.cat(multipliers))
 
 
 def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
@@ -137,7 +146,7 @@ def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
     return weight, slice(weight.shape[0] // maps, None)
 
 
-class Descent:
+class Optimiser:
     """A module's optimiser. ``first`` and ``second`` are Adam's moments, of coefficients where filters are turned.
 
     ``whiten`` before the first step, after a restore, and at every refresh.
@@ -154,7 +163,7 @@ class Descent:
         for parameter, part in zip(self._parameters, split(self.weights, module), strict=True):
             parameter.data = part
 
-    def forget(self) -> None:
+    def zero_gradients(self) -> None:
         """Drop the gradients of the last step."""
         for parameter in self._parameters:
             parameter.grad = None
@@ -176,7 +185,7 @@ class Descent:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
         if self.rule.layers:
-            fresh = 1 - self._recipe.momentum
+            fresh = 1 - self.rule.momentum
             self.first.lerp_(gradient, fresh)
             moved = orthogonal_steps(self.first.lerp(gradient, fresh), self.rule.layers, self._inverses)
             self.weights.sub_(moved, alpha=rate)
@@ -191,19 +200,24 @@ class Descent:
 def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]:
     """``whitening.inverses`` of a module with other weights; its own are as before afterwards."""
     own = flat(module)
-    pour(weights, module)
+    set_weights(weights, module)
     try:
         return inverses(module, low)
     finally:
-        pour(own, module)
+        set_weights(own, module)
 
 
 def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[Tensor]) -> Tensor:
     """The step of every layer, flat as ``momentum`` is."""
     out = torch.empty_like(momentum)
     for layer, one in zip(layers, inverse, strict=True):
-        taps, biases = slice(layer.start, layer.bias), slice(layer.bias, layer.bias + layer.rows)
-        rows = torch.cat([momentum[taps].view(layer.rows, -1), momentum[biases, None]], dim=1)
-        moved = orthogonal(rows, one) * gain(layer.rows, layer.width + 1)
-        out[taps], out[biases] = moved[:, :-1].reshape(-1), moved[:, -1]
+        taps = slice(layer.start, layer.start + layer.rows * layer.width)
+        biases = slice(layer.bias, layer.bias + layer.rows)
+        rows = momentum[taps].view(layer.rows, -1)
+        if layer.bias >= 0:
+            rows = torch.cat([rows, momentum[biases, None]], dim=1)
+        moved = orthogonal(rows, one) * gain(*rows.shape)
+        out[taps] = moved[:, : layer.width].reshape(-1)
+        if layer.bias >= 0:
+            out[biases] = moved[:, -1]
     return out
