@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="*", type=int, default=[DEFAULT_BATCH])
     parser.add_argument("--tables", nargs="*", help="Only tables whose name contains one of these.")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="Start no further run after so long.")
-    parser.add_argument("--runs", type=Path, default=Path("build/replay_heldout.jsonl"))
+    parser.add_argument("--runs", type=Path, default=_record.RESULTS / "replay_heldout.jsonl")
     options = parser.parse_args()
     if options.file is None or not options.file.is_file():
         print("replay_heldout: the published table is not here (--file tests.pkl); nothing measured")
