@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-DEFAULT_DB = "sqlite:///sweep.db"
+from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
 
 # The database and the form of the output
 
