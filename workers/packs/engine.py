@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -51,3 +52,17 @@ class Engine(Protocol):
 
     def restore(self, index: int, state: State) -> None:
         """Put a state in place that has had ``steps`` steps."""
+
+
+@runtime_checkable
+class BlockEngine(Engine, Protocol):
+    """An engine that takes many steps at once, and many members' white inputs."""
+
+    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row a step.
+
+        What raises here has changed no member.
+        """
+
+    def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
+        """``whiten`` of some members."""
