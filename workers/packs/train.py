@@ -59,7 +59,8 @@ def train_pack(
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
     others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
     ``progress`` the number of steps done (on a GPU some at once), once for every scale and seed among the members.
-    ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
+    ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is trained in
+    turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):

@@ -25,7 +25,8 @@ CUDA = torch.device("cuda", 0)
 MEMORY = 80 * 2**30
 
 # Operations that start no kernel, besides views.
-FREE = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh", "_unsafe_view", "unsqueeze_"}
+FREE = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh"}
+FREE |= {"_unsafe_view", "unsqueeze_"}
 LOOKS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "item", "_unique2"}
 # Their CUDA versions wait for an error code.
 SOLVERS = {"linalg_cholesky", "linalg_eigh", "_linalg_eigh", "_linalg_svd", "_linalg_solve_ex", "linalg_lstsq"}

@@ -25,9 +25,9 @@ FAMILIES = {
     "one-layer": ("eSR-MAX_s2_K3_C3", "eSR-TM_s2_K3_C2", "eSR-TR_s2_K3_C4", "Linear_s2_K3", "eSR-TM_s2_K5_C5"),
     "one-layer x3, K7": ("eSR-MAX_s3_K7_C5", "eSR-TM_s3_K7_C1", "eSR-TR_s3_K7_C2"),
     "one-layer x4, K5": ("eSR-MAX_s4_K5_C1", "eSR-TR_s4_K5_C2"),
-    "ESPCN": ("ESPCN_s2_D3_S6", "ESPCN_s2_D0_S3", "ESPCN_s2_D18_S9"),
+    "ESPCN": ("ESPCN_s2_D3_S6", "ESPCN_s2_D0_S17"),
     "eSR-CNN": ("eSR-CNN_s2_C2_D3_S6", "eSR-CNN_s2_C4_D0_S3"),
-    "FSRCNN": ("FSRCNN_s2_D6_S3_M1", "FSRCNN_s2_D19_S1_M2"),
+    "FSRCNN": ("FSRCNN_s2_D6_S2_M1", "FSRCNN_s2_D17_S1_M0"),
     "deep x3": ("ESPCN_s3_D2_S3", "eSR-CNN_s3_C5_D1_S3", "FSRCNN_s3_D6_S2_M1"),
     "deep x4": ("ESPCN_s4_D0_S3", "eSR-CNN_s4_C2_D1_S3", "FSRCNN_s4_D6_S1_M1"),
 }
@@ -113,7 +113,7 @@ def test_plain_adam_on_taps_and_another_border_are_those_of_the_reference():
     check(("eSR-TR_s2_K3_C2", "Linear_s2_K3", "ESPCN_s2_D2_S3", "eSR-CNN_s2_C2_D1_S3"), recipe)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     kind=st.sampled_from(["eSR-MAX", "eSR-TM", "eSR-TR"]),
     kernel=st.sampled_from([3, 5, 7]),
@@ -126,7 +126,7 @@ def test_one_layer_nets_of_any_size_on_patches_of_any_size(kind, kernel, templat
     check((f"{kind}_s2_K{kernel}_C{templates}",), recipe, steps=1)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(data=st.data(), scale=st.integers(2, 4), patch=st.integers(5, 9), batch=st.integers(1, 2))
 def test_deep_nets_of_any_size_on_patches_of_any_size(data, scale, patch, batch):
     recipe = RECIPE.with_changes(patch=patch, batch=batch, start="passing")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from workers.packs.engine import State
 from workers.packs.kernels import conv_kernels, head_kernel, launch, update_kernels
 from workers.packs.kernels.nets import DeepNet, deep_net_of
-from workers.packs.kernels.tables import FIELDS, HALO, Row, Sizes, plan_deep, slope_rows
+from workers.packs.kernels.tables import FIELDS, HALO, SIZES, Row, Sizes, plan_deep, slope_rows
 from workers.packs.kernels.white import input_moments, inverses_of
 from workers.training.optimiser import cosine_basis, flat, rule_of
 from workers.training.recipe import LOSSES, Recipe
@@ -30,7 +30,7 @@ class DeepTrainer:
 
     def __init__(
         self, modules: Sequence[nn.Module], recipe: Recipe, scale: int, device: torch.device, prec: str,
-        sizes: Sizes = Sizes(),
+        sizes: Sizes = SIZES,
     ):  # fmt: skip
         self.recipe, self.scale, self.device, self.prec, self.sizes = recipe, scale, device, prec, sizes
         self.nets = [cast(DeepNet, deep_net_of(module, scale)) for module in modules]

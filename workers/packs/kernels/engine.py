@@ -54,7 +54,6 @@ class KernelEngine:
     def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
         """See ``BlockEngine``."""
         beta1, beta2 = self.recipe.betas
-        numbers = range(first, first + len(rates))
         corrections = [
             (math.sqrt(1 - beta2 ** (n + 1)), 1 / (1 - beta1 ** (n + 1))) for n in range(first, first + len(rates))
         ]

@@ -18,10 +18,10 @@ def conv_head(
 ):  # fmt: skip
     """Writes the loss's gradient at the last layer's sums, and a sum of the loss a program. Grid (rows, pixel tiles).
 
-    HEAD 0: sigmoid of each sub-pixel (ESPCN), 1: the sub-pixels of a transposed convolution (FSRCNN), 2: value times
-    softmax(key * key) over templates (eSR-CNN). SCALE is 0 but for HEAD 1. ``high`` (steps, batch, 1, s side, s side), read at step ``clock``.
-    Row: x, gradient, weight, bias (unless HEAD 2), c_in, templates, first sub-pixel, loss, slope of x (or -1), 1 where one
-    bias serves all.
+    HEAD 0: sigmoid of each sub-pixel (ESPCN), 1: the sub-pixels of a transposed convolution of stride SCALE (FSRCNN),
+    2: value times softmax(key * key) over templates (eSR-CNN). ``high`` (steps, batch, 1, s side, s side), read at
+    step ``clock``. Row: x, gradient, weight, bias (unless HEAD 2), c_in, templates, first sub-pixel, loss, slope of x
+    (or -1), 1 where one bias serves all.
     """
     J: tl.constexpr = N // CP
     row = table + tl.program_id(0) * 12

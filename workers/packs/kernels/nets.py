@@ -32,7 +32,7 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Head:
-    """The last layer, seen as a convolution of ``side`` to ``channels`` planes; ``bias`` -1: none, or one if ``tied``."""
+    """The last layer, as a convolution of ``side`` to ``channels`` planes; ``bias`` -1: none; ``tied``: one for all."""
 
     kind: int
     inputs: int

@@ -29,6 +29,9 @@ class Sizes:
     filters: int = 64
 
 
+SIZES = Sizes()
+
+
 @dataclass(frozen=True)
 class Launch:
     """One launch: the kernel's name, its compile-time constants beyond the sizes, its rows, programs a row."""
@@ -69,7 +72,7 @@ def head_groups(head: Head, scale: int, columns: int) -> tuple[int, int, list[in
 
 
 def plan_deep(
-    nets: Sequence[DeepNet], starts: Sequence[int], scale: int, batch: int, side: int, sizes: Sizes = Sizes()
+    nets: Sequence[DeepNet], starts: Sequence[int], scale: int, batch: int, side: int, sizes: Sizes = SIZES
 ) -> Deep:
     """``starts``: where each net's parameters begin in the flat weights. Forward, heads, and back to the gradients."""
     out = Deep(tiles=-(-batch * side**2 // sizes.pixels))
