@@ -43,11 +43,10 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
 
     from results_db.store import Store
     from search_space.spaces import load_space
-    from sweep.executors import cluster
+    from sweep.executors import by_name, cluster
     from sweep.planning import stored_plan
     from sweep.planning.data import Data
-    from sweep.running import wiring
-    from sweep.running.driver import Settings
+    from sweep.running.driver import Driver, DriverSettings
     from workers.data.image_set import ImageSet
     from workers.training.recipe import recipe_for
 
@@ -58,15 +57,14 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
     configs = load_space("paper").configs[:trials]
     plan = stored_plan.make_plan("paper", configs, recipe, data, root=None, pack_size=pack_size)
     with Store.open(url) as store:
-        sweep_id = stored_plan.store_plan(store, plan, data)
+        sweep = stored_plan.open_plan(store, plan, data)
         planned = time.perf_counter()
-        workers = wiring.make_executor(executor, wiring.worker_data(data), "local", 1.0, 0.0)
+        workers = by_name.make_executor(executor, by_name.worker_data(data), "local", 1.0, 0.0)
         started = time.perf_counter()
-        settings = Settings(pack_size=pack_size)
-        report = wiring.make_driver(store, sweep_id, data, workers, settings, lambda notice: None).run()
+        report = Driver(sweep, workers, DriverSettings(pack_size=pack_size)).run()
         ran = time.perf_counter()
         cluster.disconnect()
-        counts = store.counts(sweep_id)
+        counts = sweep.counts()
     if counts.done != trials or report.failed:
         raise SystemExit(f"{counts.done} of {trials} done, {report.failed} failed")
     return {

@@ -23,9 +23,9 @@ import _record
 
 from results_db.store import Store
 from search_space import parse_id
-from sweep.running.speed_phase import device_name
 from sweep.search.replay import ReplayTable
 from sweep.search.tables import of_sweep
+from sweep.speed.measure_missing import device_name
 
 TEST = "embedded-test"
 SWEEP = str(Path(sys.executable).parent / "sweep")

@@ -31,3 +31,13 @@ class MissingExtra(SweepError):
 
 class StoreError(SweepError):
     """The results database cannot be opened, read or written."""
+
+
+def first_line(error: BaseException, most: int = 300) -> str:
+    """What an error says, for a message of one line: its first line that is not empty, or else its type.
+
+    >>> first_line(ValueError("\\n  bad header\\nat byte 4")), first_line(KeyboardInterrupt())
+    ('bad header', 'KeyboardInterrupt')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0].strip()[:most] if lines else type(error).__name__

@@ -18,6 +18,14 @@ REVISIONS = ("0001", "0002")
 HEAD = REVISIONS[-1]
 
 
+class EmptyDatabase(StoreError):
+    """Opened read-only, and nothing was stored in it yet."""
+
+
+class OlderSchema(StoreError):
+    """Opened read-only, which does not migrate it."""
+
+
 def prepare(db: Database) -> None:
     """Leave ``db`` with the newest schema, or raise StoreError saying why it cannot be.
 
@@ -33,8 +41,8 @@ def prepare(db: Database) -> None:
         return
     if db.readonly:
         if version is None:
-            raise StoreError(f"{db.address} is empty: there is no sweep in it yet")
-        raise StoreError(f"{db.address} has the older schema {version}; open it once for writing to migrate it")
+            raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
+        raise OlderSchema(f"{db.address} has the older schema {version}; open it once for writing to migrate it")
     if version is None:
         _create(db)
     else:

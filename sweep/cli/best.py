@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search_space.errors import SweepError
-from sweep.cli.options import DEFAULT_DB, Db, Json, SpeedProtocolName
+from sweep.cli import output
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Db,
+    Family,
+    Json,
+    Metric,
+    OfBackend,
+    OfDevice,
+    OfPrecision,
+    OneSweep,
+    SourceName,
+    SpeedProtocolName,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,19 +40,17 @@ def add(app: typer.Typer) -> None:
 
 def best(
     scale: Annotated[int, typer.Option("--scale", help="2, 3 or 4.")],
-    device: Annotated[str | None, typer.Option("--device", help="Needed when there is more than one.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="For example psnr:Set14; default the first.")] = None,
-    min_fps: Annotated[float | None, typer.Option("--min-fps", help="At least so many frames/s.")] = None,
-    max_watts: Annotated[float | None, typer.Option("--max-watts", help="At most so many W.")] = None,
+    device: OfDevice = None,
+    metric: Metric = None,
+    min_fps: Annotated[float | None, typer.Option("--min-fps", help="At least this many frames/s.")] = None,
+    max_watts: Annotated[float | None, typer.Option("--max-watts", help="At most this many W.")] = None,
     db: Db = DEFAULT_DB,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
-    backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    family: Family = None,
+    backend: OfBackend = None,
+    precision: OfPrecision = None,
     speed_protocol: SpeedProtocolName = None,
-    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
-    sweep: Annotated[
-        str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
-    ] = None,
+    source: SourceName = None,
+    sweep: OneSweep = None,
     as_json: Json = False,
 ) -> None:
     """Name the model to ship: of all that fit the budget, the one with the best quality.
@@ -59,37 +69,35 @@ def best(
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
         quality = results.metric(metric)
-        where = _device(results, device)
-        table = results.table[results.table["device"] == where]
+        device = device or _only_device(results)
+        table = results.table[results.table["device"] == device]
         choice = choose(table, quality, min_fps, max_watts)
         tied = _tied(store, choice.pick, set(table["config"]))
     pick = None if choice.pick is None else str(choice.pick["config"])
     if as_json:
         rows = [fact(row, quality) for row in choice.frontier]
-        document = {"frontier": rows, "pick": pick, "tied_with": tied, "scale": scale, "device": where,
+        document = {"frontier": rows, "pick": pick, "tied_with": tied, "scale": scale, "device": device,
                     "metric": quality.column, "source": results.source, "considered": choice.considered,
                     "unknown_power": choice.unknown_power}  # fmt: skip
-        typer.echo(json.dumps(document, indent=1, allow_nan=False))
+        output.print_json(document)
     else:
-        _show(choice, quality, f"x{scale} on {where}", results.source, tied)
+        _show(choice, quality, f"x{scale} on {device}", results.source, tied)
     if pick is None:
         raise typer.Exit(1)
 
 
 def _tied(store: Store, pick: Mapping[str, Any] | None, others: set[str]) -> list[str] | None:
-    """Which of the ``others`` are as fast as the pick, as far as measuring can tell; None where that is not known."""
+    """Which of the ``others`` cannot be told from the pick by their speed; None where that is not known."""
     if pick is None:
         return None
     kind = [pick[name] for name in ("config", "device", "backend", "precision", "speed_protocol")]
     if not all(isinstance(value, str) for value in kind) or pick["speed_source"] != "ours":
         return None
-    found = [one.detail.get("tied_with") for one in store.speeds(*kind)]
-    return None if not found or found[0] is None else [one for one in found[0] if one in others]
+    ties = [speed.detail.get("tied_with") for speed in store.speeds(*kind)]
+    return None if not ties or ties[0] is None else [config for config in ties[0] if config in others]
 
 
-def _device(results: Results, asked: str | None) -> str:
-    if asked is not None:
-        return asked
+def _only_device(results: Results) -> str:
     if len(results.devices) == 1:
         return results.devices[0]
     if not results.devices:
@@ -98,36 +106,36 @@ def _device(results: Results, asked: str | None) -> str:
 
 
 def _show(choice: Choice, metric: Axis, where: str, source: str, tied: list[str] | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from analysis.measures.best_in_budget import fact
 
-    console = Console()
     if choice.unknown_power:
-        console.print(f"{choice.unknown_power} models are left out: their power is not known", style="yellow")
+        output.print_text(f"{choice.unknown_power} models are left out: their power is not known")
     if choice.pick is None:
-        console.print(f"none of {choice.considered} models for {where} fits: ask for less speed or allow more power")
+        output.print_text(
+            f"none of {choice.considered} models for {where} fits: ask for less speed or allow more power"
+        )
         return
-    table = Table(title=f"Frontier of what fits, {where} ({source} figures)")
-    table.add_column("")
-    for name in ("config", "frames/s", metric.title, "W", "J a frame", "params"):
-        table.add_column(name, justify="left" if name == "config" else "right", no_wrap=name == "config")
     digits = 2 if metric.unit == "dB" else 4
+    pick = choice.pick["config"]
+    rows: list[list[str]] = []
+    place: int | None = None
     for row in choice.frontier:
-        one = fact(row, metric)
-        mine = one["config"] == choice.pick["config"]
-        cells = [f"{one['fps']:.4g}", f"{one[metric.name]:.{digits}f}"]
-        cells += ["" if one[k] is None else f"{one[k]:.3g}" for k in ("power_w", "energy_j")]
-        cells.append("" if one["parameters"] is None else f"{one['parameters']:,}")
-        table.add_row(">" if mine else "", one["config"], *cells, style="bold" if mine else None)
-    console.print(table)
-    _terminal_chart(choice, metric, console.width)
+        facts = fact(row, metric)
+        if facts["config"] == pick:
+            place = len(rows)
+        power, energy = ("" if facts[name] is None else f"{facts[name]:.3g}" for name in ("power_w", "energy_j"))
+        parameters = "" if facts["parameters"] is None else f"{facts['parameters']:,}"
+        fps, quality = f"{facts['fps']:.4g}", f"{facts[metric.name]:.{digits}f}"
+        rows.append([">" if facts["config"] == pick else "", facts["config"], fps, quality, power, energy, parameters])
+    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params"]
+    output.print_table(
+        headings, rows, title=f"Frontier of what fits, {where} ({source} measurements)", left=2, bold=place
+    )
+    _terminal_chart(choice, metric, output.stdout().width)
     if tied:
         some = ", ".join(tied[:TIES_SHOWN]) + (f" and {len(tied) - TIES_SHOWN} more" if len(tied) > TIES_SHOWN else "")
-        console.print(f"no faster and no slower than the pick, as far as measuring can tell: {some}", highlight=False)
-    config = choice.pick["config"]
-    console.print(f"pick: [bold]{config}[/bold]   sweep export {config} --format onnx --out {config}.onnx")
+        output.print_text(f"no faster and no slower than the pick, as far as measuring can tell: {some}")
+    output.print_text(f"pick: {pick}   sweep export {pick} --format onnx --out {pick}.onnx")
 
 
 def _terminal_chart(choice: Choice, metric: Axis, width: int) -> None:
@@ -146,4 +154,4 @@ def _terminal_chart(choice: Choice, metric: Axis, width: int) -> None:
     figure.draw(figure.signal([choice.pick["fps"]], [choice.pick[metric.column]], marker="X"))
     figure.label("frames/s (X: the pick)", "x")
     figure.label(metric.title, "y")
-    typer.echo(plotext.uncolorize(str(figure.build())))
+    output.print_text(plotext.uncolorize(str(figure.build())))

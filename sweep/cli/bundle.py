@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_space.errors import BadData
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli import output
+from sweep.cli.options import DEFAULT_DB, Db, Family, Limit, Metric, OfDevice, Sample, Scale, Where
 
 if TYPE_CHECKING:
     from search_space.config import Config
@@ -26,13 +27,13 @@ def bundle(
     out: Annotated[Path, typer.Option("--out", "-o", help="The kit.")] = Path("kit.zip"),
     frontier: Annotated[bool, typer.Option("--frontier", help="The configs of the frontier in --db.")] = False,
     space: Annotated[str | None, typer.Option("--space", "-s", help="All configs of a space.")] = None,
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
-    where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=0, help="The first N.")] = None,
-    sample: Annotated[int | None, typer.Option("--sample", min=0, help="N, fairly over families and scales.")] = None,
-    device: Annotated[str | None, typer.Option("--device", help="With --frontier: of this device.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="With --frontier: for example psnr:Set5.")] = None,
+    scale: Scale = None,
+    family: Family = None,
+    where: Where = None,
+    limit: Limit = None,
+    sample: Sample = None,
+    device: OfDevice = None,
+    metric: Metric = None,
     precision: Annotated[
         list[str] | None, typer.Option("--precision", "-p", help="fp32, fp16 or int8 (repeatable); default fp32.")
     ] = None,
@@ -44,45 +45,44 @@ def bundle(
     Example: sweep bundle --frontier --scale 2 -o kit.zip
 
     On the board: python kit.zip --out results.json (again: resumes). Back here: sweep import-measurements
-    results.json. Weights are those in --db; a config without any gets starting weights, which measure as fast.
+    results.json. Weights are those in --db; a config without any gets untrained weights, which are as fast.
     """
-    from rich.console import Console
     from rich.progress import track
 
     from search_space import parse_id
     from search_space.spaces import load_space, select
-    from sweep.planning.user_families import stored_config
+    from sweep.planning.user_families import stored_configs
     from workers.benchmark import REFERENCE
     from workers.benchmark import protocol as named
     from workers.kit.bundle import bundle as pack
 
     if sum(map(bool, (ids, frontier, space))) != 1:
         raise BadData("say what goes into the kit: ids, --frontier or --space S")
-    stderr = Console(stderr=True)
+    stderr = output.stderr()
     configs: Sequence[Config]
     if frontier:
         configs = _frontier(db, scale or [2, 3, 4], device, metric)
     else:
-        configs = [stored_config(one, db) for one in dict.fromkeys(ids or ())] or load_space(space or "").configs
+        configs = stored_configs(ids or (), db) or load_space(space or "").configs
     configs = select(configs, family or (), scale or (), where, limit, sample)
     precisions = tuple(dict.fromkeys(precision or ("fp32",)))
-    for one in precisions:
-        if one not in ("fp32", "fp16", "int8"):
-            raise BadData(f"there is no precision {one!r} for a kit (fp32, fp16, int8)")
+    for name in precisions:
+        if name not in ("fp32", "fp16", "int8"):
+            raise BadData(f"there is no precision {name!r} for a kit (fp32, fp16, int8)")
     chosen = named(protocol)
     weights = _weights(db, configs)
-    jobs = [(config, one) for config in configs for one in precisions]
+    jobs = [(config, name) for config in configs for name in precisions]
     models = [
-        _model(config, one, weights.get(config.id))
-        for config, one in track(jobs, "exporting", console=stderr, transient=True, disable=not stderr.is_terminal)
+        _model(config, name, weights.get(config.id))
+        for config, name in track(jobs, "exporting", console=stderr, transient=True, disable=not stderr.is_terminal)
     ]
     digest = pack(models, _model(parse_id(REFERENCE), "fp32", None), chosen, out)
-    trained = sum(one.weights == "trained" for one in models)
-    typer.echo(
+    trained = sum(model.weights == "trained" for model in models)
+    output.print_text(
         f"{out}: {len(models)} models ({trained} trained), {chosen.name}, {out.stat().st_size:,} bytes, "
         f"manifest {digest[:16]}"
     )
-    typer.echo(f"on the board: python {out.name} --out results.json --device NAME")
+    output.print_text(f"on the board: python {out.name} --out results.json --device NAME")
 
 
 def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | None) -> list[Config]:
@@ -90,23 +90,23 @@ def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | 
     from analysis.reading.results import gather
     from analysis.reading.selection import Ask
     from results_db.store import Store
-    from sweep.planning.user_families import stored_config
+    from sweep.planning.user_families import stored_configs
 
-    found: dict[str, None] = {}
+    frontier: dict[str, None] = {}
     with Store.open(db, readonly=True) as store:
         for scale in scales:
             results = gather(store, Ask(device=device, scales=(scale,)))
             if len(results.devices) > 1 and device is None:
                 raise BadData(f"the frontier of which device? --device ({', '.join(results.devices)})")
             for row in choose(results.table, results.metric(metric)).frontier:
-                found[str(row["config"])] = None
-    if not found:
+                frontier[str(row["config"])] = None
+    if not frontier:
         raise BadData("there is no frontier yet: the configs need a quality and a speed (sweep run, sweep benchmark)")
-    return [stored_config(one, db) for one in found]
+    return stored_configs(frontier, db)
 
 
 def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
-    """Trained weights by config id, as far as there are any."""
+    """Trained weights by config id, for those that have any in the store."""
     from results_db.connection.urls import parse
     from results_db.states import State
     from results_db.store import Store
@@ -114,14 +114,14 @@ def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:
     path = parse(db).path
     if path is not None and not path.exists():
         return {}
-    wanted = {config.id for config in configs}
-    found: dict[str, bytes] = {}
+    ids = {config.id for config in configs}
+    weights: dict[str, bytes] = {}
     with Store.open(db, readonly=True) as store:
         for row in store.trials(states=(State.DONE,)):
-            artifact = store.artifact(row.id) if row.key.config in wanted else None
+            artifact = store.artifact(row.id) if row.key.config in ids else None
             if artifact is not None:
-                found[row.key.config] = artifact.data
-    return found
+                weights[row.key.config] = artifact.data
+    return weights
 
 
 def _model(config: Config, precision: str, weights: bytes | None) -> Model:

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search_space.errors import BadData
-from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.cli import output
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Db,
+    Family,
+    Ids,
+    Json,
+    Metric,
+    OfBackend,
+    OfDevice,
+    OfPrecision,
+    Scale,
+    SourceName,
+    Space,
+    Where,
+)
 
 if TYPE_CHECKING:
+    from results_db.store import Store
     from search_space.config import Config
     from sweep.speed.cost_model import Accuracy, Prediction
 
@@ -22,15 +37,20 @@ def add(app: typer.Typer) -> None:
 
 
 def cost(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")] = None,
-    device: Annotated[str | None, typer.Option("--device", help="Needed when several were measured.")] = None,
-    backend: Annotated[str | None, typer.Option("--backend", "-b", help="Of the measurements.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", "-p", help="Of the measurements.")] = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Of the measurements.")] = None,
-    space: Annotated[str, typer.Option("--space", "-s", help="Without IDs: these configs.")] = "paper",
-    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
-    where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
+    ids: Ids = None,
+    device: OfDevice = None,
+    backend: OfBackend = None,
+    precision: OfPrecision = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol", "--speed-protocol", help="Only speeds of this protocol; default that of most models."
+        ),
+    ] = None,
+    space: Space = "paper",
+    family: Family = None,
+    scale: Scale = None,
+    where: Where = None,
     suggest: Annotated[
         int, typer.Option("--suggest", min=0, help="Print N ids that would teach the model most, nothing else.")
     ] = 0,
@@ -41,12 +61,8 @@ def cost(
             help="With --suggest: the ids that would add most to the speed-quality frontier of their scale instead.",
         ),
     ] = False,
-    metric: Annotated[
-        str | None, typer.Option("--metric", help="With --frontier: for example psnr:Set14; default the first.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="With --frontier: of this quality; default ours, if there is any.")
-    ] = None,
+    metric: Metric = None,
+    source: SourceName = None,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -58,109 +74,109 @@ def cost(
 
     Example: sweep benchmark --device pi $(sweep cost --device pi --suggest 12 --frontier --metric psnr:BSDS100)
 
-    With --frontier the networks must have been trained (or published): quality comes from --db, speed is guessed
-    with half a deviation of optimism, and what counts is the hypervolume a config would add.
+    With --frontier the networks must have been trained (or published): quality comes from --db (--metric and --source
+    choose it), speed is predicted half a standard deviation on the fast side, and configs are ranked by the
+    hypervolume they would add.
 
     Predictions are never stored: what is in the database was measured.
     """
     from results_db.store import Store
     from search_space.spaces import load_space, select
-    from sweep.planning.user_families import stored_config
+    from sweep.planning.user_families import stored_configs
     from sweep.speed.cost_model import CostModel, cross_validated
-    from sweep.speed.cost_model import suggest as choose
+    from sweep.speed.cost_model import suggest as most_informative
     from sweep.speed.next_to_measure import suggest_frontier
 
     if not (suggest and frontier) and (frontier or metric or source):
         raise BadData("--frontier goes with --suggest N, and --metric and --source go with both")
     with Store.open(db, readonly=True) as store:
-        measured = _measured(store, device, backend, precision, protocol)
-        qualities = _quality(store, metric, source) if frontier else {}
-    known = [stored_config(one, db) for one in measured]
-    seconds = [measured[config.id] for config in known]
-    configs: Sequence[Config] = [stored_config(one, db) for one in dict.fromkeys(ids or ())]
-    configs = configs or load_space(space).configs
+        seconds = _measured_seconds(store, device, backend, precision, protocol)
+        qualities = _qualities(store, metric, source) if frontier else {}
+    measured = stored_configs(seconds, db)
+    configs: Sequence[Config] = stored_configs(ids or (), db) or load_space(space).configs
     configs = select(configs, family or (), scale or (), where)
-    model = CostModel(known, seconds)
+    model = CostModel(measured, [seconds[config.id] for config in measured])
     if suggest:
-        left = [config for config in configs if config.id not in measured]
+        left = [config for config in configs if config.id not in seconds]
         if frontier:
-            fps = {config: 1 / measured[config.id] for config in known}
+            fps = {config: 1 / seconds[config.id] for config in measured}
             picked = suggest_frontier(model, fps, left, qualities, suggest)
         else:
-            picked = choose(model, left, suggest)
-        typer.echo("".join(f"{config.id}\n" for config in picked), nl=False)
+            picked = most_informative(model, left, suggest)
+        output.print_lines(config.id for config in picked)
         return
-    quality = cross_validated(known, seconds)
+    accuracy = cross_validated(measured, [seconds[config.id] for config in measured])
     predictions = model.predict(configs)
     if as_json:
-        typer.echo(json.dumps({"measured": len(known), "cross_validation": vars(quality),
-                               "predictions": [_row(one, measured) for one in predictions]}, indent=1))  # fmt: skip
+        rows = [_row(prediction, seconds) for prediction in predictions]
+        output.print_json({"measured": len(measured), "cross_validation": vars(accuracy), "predictions": rows})
     else:
-        _table(predictions, measured, quality)
+        _table(predictions, seconds, accuracy)
 
 
-def _measured(store: object, device: str | None, backend: str | None, precision: str | None, protocol: str | None
-              ) -> dict[str, float]:  # fmt: skip
-    """Seconds a frame by config, of the one kind of measurement that is meant."""
-    from typing import cast
-
+def _measured_seconds(
+    store: Store, device: str | None, backend: str | None, precision: str | None, protocol: str | None
+) -> dict[str, float]:
+    """Seconds per frame by config, of one device and one kind of speed: the kind of most configs, as everywhere."""
     from results_db.reading.frames import results
-    from results_db.store import Store
+    from results_db.reading.speed_kinds import KIND, of_most_configs
 
-    table = results(cast(Store, store), device=device, backend=backend, precision=precision)
+    table = results(store, device=device, backend=backend, precision=precision)
     table = table[table["fps"].notna()]
     if protocol is not None:
         table = table[table["speed_protocol"] == protocol]
-    kinds = table[["device", "backend", "precision", "speed_protocol"]].drop_duplicates()
-    if len(kinds) == 0:
+    devices = sorted(table["device"].unique())
+    if not devices:
         raise BadData("no such speed was measured yet: sweep benchmark --sample 48 gives the model something to learn")
-    if len(kinds) > 1:
-        there = "; ".join(" ".join(map(str, kind)) for kind in kinds.itertuples(index=False))
-        raise BadData(f"say which measurements: --device, --backend, --precision, --protocol (there is: {there})")
-    one = table.drop_duplicates("config")
-    return dict(zip(one["config"], (1 / one["fps"]).astype(float), strict=True))
+    if len(devices) > 1:
+        raise BadData(f"speed belongs to a device: choose one with --device ({', '.join(devices)})")
+    chosen = table[of_most_configs(table)].drop_duplicates("config")
+    if len(table[list(KIND)].drop_duplicates()) > 1:
+        output.note(f"speeds of {' '.join(chosen.iloc[0][list(KIND)])}, the kind of most configs")
+    return dict(zip(chosen["config"], (1 / chosen["fps"]).astype(float), strict=True))
 
 
-def _quality(store: object, metric: str | None, source: str | None) -> dict[str, float]:
-    """One quality figure by config, more is better."""
-    from typing import cast
-
+def _qualities(store: Store, metric: str | None, source: str | None) -> dict[str, float]:
+    """One quality measurement by config; more is better."""
     from analysis.reading.results import gather
     from analysis.reading.selection import Ask
-    from results_db.store import Store
 
-    results = gather(cast(Store, store), Ask(source=source))
+    results = gather(store, Ask(source=source))
     axis = results.metric(metric)
     table = results.table[results.table[axis.column].notna()].drop_duplicates("config")
     values = table[axis.column].astype(float) * (1 if axis.more_is_better else -1)
     return dict(zip(table["config"], values, strict=True))
 
 
-def _row(one: Prediction, measured: dict[str, float]) -> dict[str, object]:
-    low, high = one.interval
-    known = measured.get(one.config)
-    return {"config": one.config, "fps": 1 / one.seconds, "fps_low": 1 / high, "fps_high": 1 / low,
-            "measured_fps": None if known is None else 1 / known}  # fmt: skip
+def _row(prediction: Prediction, seconds: dict[str, float]) -> dict[str, object]:
+    low, high = prediction.interval
+    measured = seconds.get(prediction.config)
+    return {
+        "config": prediction.config,
+        "fps": 1 / prediction.seconds,
+        "fps_low": 1 / high,
+        "fps_high": 1 / low,
+        "measured_fps": None if measured is None else 1 / measured,
+    }
 
 
-def _table(predictions: Sequence[Prediction], measured: dict[str, float], quality: Accuracy) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_edge=False)
-    table.add_column("config", no_wrap=True)
-    for heading in ("frames/s", "90 %", "measured"):
-        table.add_column(heading, justify="right")
-    for one in sorted(predictions, key=lambda p: p.seconds):
-        low, high = one.interval
-        known = measured.get(one.config)
-        table.add_row(one.config, f"{1 / one.seconds:.2f}", f"{1 / high:.2f} - {1 / low:.2f}",
-                      "" if known is None else f"{1 / known:.2f}")  # fmt: skip
-    console = Console()
-    console.print(table)
-    console.print(
-        f"from {len(measured)} measured configs; cross-validated: median error {100 * quality.median_error:.1f} %, "
-        f"90 % below {100 * quality.p90_error:.0f} %, rank correlation {quality.spearman:.3f}, "
-        f"{100 * quality.covered:.0f} % inside their interval",
-        highlight=False,
+def _table(predictions: Sequence[Prediction], seconds: dict[str, float], accuracy: Accuracy) -> None:
+    rows = []
+    for prediction in sorted(predictions, key=lambda prediction: prediction.seconds):
+        low, high = prediction.interval
+        measured = seconds.get(prediction.config)
+        interval = f"{1 / high:.2f} - {1 / low:.2f}"
+        rows.append(
+            [
+                prediction.config,
+                f"{1 / prediction.seconds:.2f}",
+                interval,
+                "" if measured is None else f"{1 / measured:.2f}",
+            ]
+        )
+    output.print_table(["config", "frames/s", "90 %", "measured"], rows)
+    output.print_text(
+        f"from {len(seconds)} measured configs; cross-validated: median error {100 * accuracy.median_error:.1f} %, "
+        f"90 % below {100 * accuracy.p90_error:.0f} %, rank correlation {accuracy.spearman:.3f}, "
+        f"{100 * accuracy.covered:.0f} % inside their interval"
     )

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from search_space.errors import SweepError
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli import output
+from sweep.cli.options import DEFAULT_DB, Db, OneSweep
 
 
 def add(app: typer.Typer) -> None:
@@ -20,11 +21,11 @@ def dashboard(
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port on this machine; 0 takes a free one.")
     ] = 8765,
-    sweep: Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all.")] = None,
+    sweep: OneSweep = None,
     interval: Annotated[float, typer.Option("--interval", min=0.2, help="Seconds between looks at the store.")] = 2.0,
     crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop.")] = 30,
 ) -> None:
-    """Serve the report on this machine and keep it up to date. It only reads; Ctrl-C ends it.
+    """Serve the report on this machine and keep it up to date. The database is only read; Ctrl-C ends it.
 
     From another machine: ssh -L 8765:localhost:8765 HOST
 
@@ -53,7 +54,7 @@ def dashboard(
         def read() -> Content:
             return content(store, Ask(sweep=sweep), samples=Samples(crops))
 
-        typer.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/", err=True)
+        output.note(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         # Event streams never end by themselves, so they are cut soon after Ctrl-C.
         settings = uvicorn.Config(application(read, interval), log_level="warning", timeout_graceful_shutdown=1)
         uvicorn.Server(settings).run(sockets=[listener])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_space.errors import BadData
+from sweep.cli import output
+from sweep.cli.options import Json
 
 if TYPE_CHECKING:
     from workers.data.datasets import Inventory
     from workers.data.sources import Source
 
 Root = Annotated[
-    Path, typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with a folder a set.", metavar="DIR")
+    Path,
+    typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with one folder per set.", metavar="DIR"),
 ]
 
 
@@ -49,7 +51,6 @@ def fetch(
 
     Example: sweep data fetch Set5 --sha256 HEX --data-root data
     """
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     from workers.data.download import fetch as fetch_set
@@ -57,7 +58,7 @@ def fetch(
     if (url or sha256 or include) and len(names) > 1:
         raise BadData("--url, --sha256 and --include are for one NAME at a time")
     chosen = [_source(name, registry, url, sha256, include) for name in dict.fromkeys(names)]
-    stderr = Console(stderr=True)
+    stderr = output.stderr()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
         for source in chosen:
@@ -68,28 +69,28 @@ def fetch(
 
             got = fetch_set(source, data_root, verify=not no_verify or sha256 is not None, progress=show)
             if got is None:
-                typer.echo(f"{source.name}: already in {data_root / source.name}")
+                output.print_text(f"{source.name}: already in {data_root / source.name}")
             else:
                 checked = "checked" if got.verified else "NOT checked, note it down"
-                typer.echo(f"{got.name}: {got.images} images in {got.folder} (SHA-256 {got.sha256}, {checked})")
+                output.print_text(f"{got.name}: {got.images} images in {got.folder} (SHA-256 {got.sha256}, {checked})")
 
 
 def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
     from workers.data.sources import Source, read_sources
 
-    known = read_sources(registry)
-    if name not in known and url is None:
-        raise BadData(f"no image set {name!r} is known (known: {', '.join(known)}); give --url")
-    source = known[name] if name in known else Source(name, url or "")
+    registered = read_sources(registry)
+    if name not in registered and url is None:
+        raise BadData(f"no image set {name!r} is known (known: {', '.join(registered)}); give --url")
+    source = registered[name] if name in registered else Source(name, url or "")
     if url is not None and url != source.url:
-        # What is known of the usual archive says nothing about another one.
+        # SHA-256 and include belong to the usual archive and not to another one.
         source = Source(name, url)
     return replace(source, sha256=sha256 or source.sha256, include=include or source.include)
 
 
 def sources(
     registry: Annotated[Path | None, typer.Option("--registry", envvar="EDGE_SWEEP_DATASETS")] = None,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """List what fetch knows: names, URLs, and whether a SHA-256 is known.
 
@@ -97,12 +98,12 @@ def sources(
     """
     from workers.data.sources import read_sources
 
-    known = read_sources(registry).values()
+    listed = read_sources(registry).values()
     if as_json:
-        typer.echo(json.dumps([asdict(source) for source in known], indent=1))
+        output.print_json([asdict(source) for source in listed])
         return
-    for source in known:
-        typer.echo(f"{source.name:12} {'SHA-256 known' if source.sha256 else 'needs --sha256':14} {source.url}")
+    for source in listed:
+        output.print_text(f"{source.name:12} {'SHA-256 known' if source.sha256 else 'needs --sha256':14} {source.url}")
 
 
 def check(
@@ -112,7 +113,7 @@ def check(
         typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="Without one: the embedded sets.", metavar="DIR"),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 when a file would be skipped.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout, one object a set.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say what is there: images, sizes, unusable files by name, and a digest of the content.
 
@@ -120,7 +121,6 @@ def check(
 
     Exit status 1 when a named set is missing or unusable.
     """
-    from rich.console import Console
     from rich.progress import track
 
     from workers.data.datasets import available, inventory
@@ -129,24 +129,22 @@ def check(
     chosen = tuple(names or everything)
     if not chosen:
         raise BadData(f"there is no image set in {data_root}: sweep data fetch NAME --data-root {data_root}")
-    stderr = Console(stderr=True)
-    found = [
+    stderr = output.stderr()
+    inventories = [
         inventory(name, data_root)
         for name in track(chosen, "reading", console=stderr, transient=True, disable=not stderr.is_terminal)
     ]
     if as_json:
-        typer.echo(json.dumps([_row(one) for one in found], indent=1))
+        output.print_json([_row(inventory) for inventory in inventories])
     else:
-        _table(found)
-    bad = [one for one in found if one.error is not None or (strict and one.skipped)]
-    if bad and (names or strict or len(bad) == len(found)):
+        _table(inventories)
+    bad = [inventory for inventory in inventories if inventory.error is not None or (strict and inventory.skipped)]
+    if bad and (names or strict or len(bad) == len(inventories)):
         raise typer.Exit(1)
 
 
-def _row(one: Inventory) -> dict[str, Any]:
-    row = asdict(one)
-    row["role"] = _role(one.name)
-    return row
+def _row(inventory: Inventory) -> dict[str, Any]:
+    return asdict(inventory) | {"role": _role(inventory.name)}
 
 
 def _role(name: str) -> str:
@@ -157,26 +155,17 @@ def _role(name: str) -> str:
     return "test" if name in TESTS or name == "embedded-test" else "other"
 
 
-def _table(found: list[Inventory]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("set", no_wrap=True)
-    table.add_column("use", no_wrap=True)
-    for title in ("images", "Mpixel", "MiB", "largest"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("digest", no_wrap=True)
-    for one in found:
-        if one.error is None and one.largest is not None:
-            size = f"{one.bytes / 2**20:.1f}" if one.bytes else ""
-            largest = "x".join(map(str, one.largest))
-            row = (str(one.images), f"{one.megapixels:.2f}", size, largest, one.digest or "")
-            table.add_row(one.name, _role(one.name), *row)
-    console = Console(markup=False, highlight=False)
-    console.print(table)
-    for one in found:
-        if one.error is not None:
-            console.print(f"unusable: {one.error}", markup=False, soft_wrap=True)
-        for skipped in one.skipped:
-            console.print(f"left out: {one.name}/{skipped.name}: {skipped.reason}", markup=False, soft_wrap=True)
+def _table(inventories: list[Inventory]) -> None:
+    rows = []
+    for inventory in inventories:
+        if inventory.error is None and inventory.largest is not None:
+            size = f"{inventory.bytes / 2**20:.1f}" if inventory.bytes else ""
+            largest = "x".join(map(str, inventory.largest))
+            numbers = [str(inventory.images), f"{inventory.megapixels:.2f}", size, largest]
+            rows.append([inventory.name, _role(inventory.name), *numbers, inventory.digest or ""])
+    output.print_table(["set", "use", "images", "Mpixel", "MiB", "largest", "digest"], rows, left=2)
+    for inventory in inventories:
+        if inventory.error is not None:
+            output.print_text(f"unusable: {inventory.error}")
+        for skipped in inventory.skipped:
+            output.print_text(f"left out: {inventory.name}/{skipped.name}: {skipped.reason}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 group = typer.Typer(help="Look at, back up and copy the results database.", no_args_is_help=True)
@@ -28,38 +28,31 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     from results_db.store import Store
 
     with Store.open(db, readonly=True) as store:
-        found = describe(store)
+        facts = describe(store)
     if as_json:
-        print(json.dumps(_document(found)))
+        output.print_json(_document(facts), one_line=True)
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    console.print(f"{found.url}  ({found.server}, schema {found.schema}, {found.size / 2**20:.1f} MiB)", markup=False)
-    table = Table("sweep", "source", "space", "planned", "done", "running", "pending", "failed", "made")
-    for row, counts in found.sweeps:
+    output.print_text(f"{facts.url}  ({facts.server}, schema {facts.schema}, {facts.size / 2**20:.1f} MiB)")
+    headings = ["sweep", "source", "space", "planned", "done", "running", "pending", "failed", "made"]
+    rows = []
+    for row, counts in facts.sweeps:
         numbers = (counts.planned, counts.done, counts.running, counts.pending, counts.failed)
-        table.add_row(
-            escape(row.name),
-            row.source,
-            escape(row.space),
-            *map(str, numbers),
-            row.created_at.isoformat(" ", timespec="minutes"),
-        )
-    console.print(table)
-    console.print("rows: " + ", ".join(f"{name} {count}" for name, count in found.rows.items() if count))
+        made = row.created_at.isoformat(" ", timespec="minutes")
+        rows.append([row.name, row.source, row.space, *map(str, numbers), made])
+    output.print_table(headings, rows, left=3)
+    output.print_text("rows: " + ", ".join(f"{name} {count}" for name, count in facts.rows.items() if count))
 
 
-def _document(found: Any) -> dict[str, Any]:
+def _document(facts: Any) -> dict[str, Any]:
+    from sweep.cli.summary import count_fields
+
     return {
-        "url": found.url,
-        "engine": found.engine,
-        "server": found.server,
-        "schema": found.schema,
-        "bytes": found.size,
-        "rows": found.rows,
+        "url": facts.url,
+        "engine": facts.engine,
+        "server": facts.server,
+        "schema": facts.schema,
+        "bytes": facts.size,
+        "rows": facts.rows,
         "sweeps": [
             {
                 "id": row.id,
@@ -68,13 +61,9 @@ def _document(found: Any) -> dict[str, Any]:
                 "space": row.space,
                 "git": row.git,
                 "created": row.created_at.isoformat(timespec="seconds"),
-                "planned": counts.planned,
-                "done": counts.done,
-                "failed": counts.failed,
-                "running": counts.running,
-                "pending": counts.pending,
+                **count_fields(counts),
             }
-            for row, counts in found.sweeps
+            for row, counts in facts.sweeps
         ],
     }
 
@@ -100,7 +89,7 @@ def backup(
             copy_file(path, out)
     if path is None:
         _copy(db, str(out), new=out)
-    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+    output.print_text(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
 
 
 @group.command()
@@ -117,13 +106,12 @@ def copy(
     """
     rows = _copy(source, target)
     if as_json:
-        print(json.dumps({"rows": rows}))
+        output.print_json({"rows": rows}, one_line=True)
     else:
-        print("copied: " + ", ".join(f"{name} {count}" for name, count in rows.items() if count))
+        output.print_text("copied: " + ", ".join(f"{name} {count}" for name, count in rows.items() if count))
 
 
 def _copy(source: str, target: str, new: Path | None = None) -> dict[str, int]:
-    from rich.console import Console
     from rich.progress import Progress
 
     from results_db.foreign import transfer
@@ -133,9 +121,11 @@ def _copy(source: str, target: str, new: Path | None = None) -> dict[str, int]:
     if new is not None and new.exists():
         raise StoreError(f"{new} exists already: name another file for the backup")
     with (
-        Store.open(source, readonly=True) as one,
-        Store.open(target) as other,
-        Progress(console=Console(stderr=True), transient=True) as bar,
+        Store.open(source, readonly=True) as origin,
+        Store.open(target) as destination,
+        Progress(console=output.stderr(), transient=True) as bar,
     ):
         task = bar.add_task("copy", total=None)
-        return transfer.copy(one, other, lambda table, rows: bar.update(task, description=f"{table}: {rows} rows"))
+        return transfer.copy(
+            origin, destination, lambda table, rows: bar.update(task, description=f"{table}: {rows} rows")
+        )

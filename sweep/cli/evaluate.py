@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search_space.errors import BadConfig, BadWeights
+from sweep.cli import output
+from sweep.cli.options import Json
 
 if TYPE_CHECKING:
     from results_db.store import Store
     from search_space.facts import Quality
-    from workers.data.image_set import Skipped
-    from workers.quality.evaluate_files import Key
+    from workers.data.image_set import ImageSet, Skipped
+    from workers.quality.evaluate_files import Key, WeightsFile
+
+
+FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol")
+"""What ``--json`` says of each result."""
 
 
 def add(app: typer.Typer) -> None:
@@ -40,11 +45,11 @@ def evaluate(
         list[str] | None, typer.Option("--metric", help="psnr, ssim or lpips (repeatable); default psnr and ssim.")
     ] = None,
     db: Annotated[
-        str | None, typer.Option("--db", help="Keep the figures there; what is there already is not done again.")
+        str | None, typer.Option("--db", help="Store the results there; what is stored already is not measured again.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="With --db: the sweep the figures go to.")] = "re-evaluated",
+    name: Annotated[str, typer.Option("--name", help="With --db: the sweep the results go to.")] = "re-evaluated",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with an unusable file in it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON list on stdout, one object a figure.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure weights: PSNR and SSIM of whole images under one named protocol.
 
@@ -54,12 +59,9 @@ def evaluate(
 
     Exit status 1 when some of the weights files could not be used; the others are measured.
     """
-    from rich.console import Console
-
     from search_space import parse_id
     from workers.quality.evaluate_files import WeightsFile, find_weights, read_sets
 
-    stderr = Console(stderr=True)
     if (weights is None) == (weights_dir is None):
         raise BadWeights("give either ID --weights FILE or --weights-dir DIR")
     files: tuple[WeightsFile, ...]
@@ -77,32 +79,32 @@ def evaluate(
                 raise BadWeights(f"{weights_dir} holds no weights of {config}")
     sets, left_out = read_sets(data or ["embedded-test"], strict)
     for skipped in (*strangers, *left_out):
-        stderr.print(f"skipped {skipped.name}: {skipped.reason}", style="yellow", markup=False, highlight=False)
+        output.warn(f"skipped {skipped.name}: {skipped.reason}")
     metrics = tuple(dict.fromkeys(metric or ("psnr", "ssim")))
     if db is None:
-        figures, errors = _measure(files, sets, metrics, None, stderr)
+        qualities, errors = _measure(files, sets, metrics, None)
     else:
         from results_db.store import Store
 
         with Store.open(db) as store:
-            figures, errors = _measure(files, sets, metrics, _Kept(store, name), stderr)
+            qualities, errors = _measure(files, sets, metrics, _Stored(store, name))
     if errors and weights is not None:
         raise BadWeights(errors[0])
-    wanted = {file.config.id: i for i, file in enumerate(files)}
+    place = {file.config.id: i for i, file in enumerate(files)}
     order = {images.name: i for i, images in enumerate(sets)}
-    figures.sort(key=lambda q: (wanted[q.config], order[q.dataset], metrics.index(q.metric)))
+    qualities.sort(key=lambda q: (place[q.config], order[q.dataset], metrics.index(q.metric)))
     if as_json:
-        typer.echo(json.dumps([_row(figure) for figure in figures], indent=1))
+        output.print_json([{name: getattr(quality, name) for name in FIELDS} for quality in qualities])
     else:
-        _table(figures)
+        _table(qualities)
     for error in errors:
-        stderr.print(f"failed: {error}", style="red", markup=False, highlight=False)
+        output.error(f"failed: {error}")
     if errors:
         raise typer.Exit(1)
 
 
-class _Kept:
-    """What the store has of an earlier call, and the way to add to it."""
+class _Stored:
+    """The results that the store has from earlier calls, and the way to add to them."""
 
     def __init__(self, store: Store, name: str) -> None:
         from results_db.records import Source
@@ -110,8 +112,8 @@ class _Kept:
         self.store, self.name, self.source = store, name, Source.RE_EVALUATED
         self.sweep = store.create_sweep(name, "weights files", "{}", source=self.source)
 
-    def figures(self) -> list[Quality]:
-        """All that is stored under the current protocol."""
+    def qualities(self) -> list[Quality]:
+        """All results stored under the current protocol."""
         from results_db.reading.frames import results
         from search_space.facts import Quality
         from workers.quality.protocol import PROTOCOL, UNITS
@@ -124,64 +126,51 @@ class _Kept:
                 out[config, dataset, metric] = Quality(config, dataset, metric, float(value), UNITS[metric], PROTOCOL)
         return list(out.values())
 
-    def add(self, figures: Iterable[Quality]) -> None:
-        """Write at once, so that a killed run loses one file's work."""
-        self.store.add_qualities(self.sweep, figures, self.source, label=self.name)
+    def add(self, qualities: Iterable[Quality]) -> None:
+        """Write at once, so that a killed run loses the results of one file."""
+        self.store.add_qualities(self.sweep, qualities, self.source, label=self.name)
 
 
 def _measure(
-    files: Any, sets: Any, metrics: tuple[str, ...], kept: _Kept | None, stderr: Any
+    files: Sequence[WeightsFile], sets: Sequence[ImageSet], metrics: tuple[str, ...], stored: _Stored | None
 ) -> tuple[list[Quality], list[str]]:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from workers.quality.evaluate_files import evaluate_files
 
     here, ids = {images.name for images in sets}, {file.config.id for file in files}
-    figures = [
+    qualities = [
         q
-        for q in (kept.figures() if kept else [])
+        for q in (stored.qualities() if stored else [])
         if q.config in ids and q.dataset in here and q.metric in metrics and math.isfinite(q.value)
     ]
-    done = {(q.config, q.dataset, q.metric) for q in figures}
+    done = {(q.config, q.dataset, q.metric) for q in qualities}
     errors: list[str] = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as bar:
-        task = bar.add_task("evaluating", total=len(files) * len(sets))
-        for result in evaluate_files(files, sets, metrics, done, lambda: bar.advance(task)):
-            figures += result.qualities
-            if kept is not None and result.qualities:
-                kept.add(result.qualities)
+    total, measured = len(files) * len(sets), 0
+    with output.progress_bar("evaluating", total) as advance:
+
+        def one_more() -> None:
+            nonlocal measured
+            measured += 1
+            advance(measured)
+
+        for result in evaluate_files(files, sets, metrics, done, one_more):
+            qualities += result.qualities
+            if stored is not None and result.qualities:
+                stored.add(result.qualities)
             if result.error is not None:
                 errors.append(result.error)
-    return figures, errors
+    return qualities, errors
 
 
-def _row(figure: Quality) -> dict[str, Any]:
-    value = figure.value if math.isfinite(figure.value) else None
-    return {
-        "config": figure.config,
-        "dataset": figure.dataset,
-        "metric": figure.metric,
-        "value": value,
-        "unit": figure.unit,
-        "protocol": figure.protocol,
-    }
-
-
-def _table(figures: list[Quality]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = list(dict.fromkeys((q.dataset, q.metric, q.unit) for q in figures))
-    table = Table(title=figures[0].protocol if figures else None)
-    table.add_column("config")
-    for dataset, metric, unit in columns:
-        table.add_column(f"{dataset}\n{metric}{f' ({unit})' if unit else ''}", justify="right")
-    values = {(q.config, q.dataset, q.metric): q.value for q in figures}
-    for config in dict.fromkeys(q.config for q in figures):
+def _table(qualities: list[Quality]) -> None:
+    columns = list(dict.fromkeys((q.dataset, q.metric, q.unit) for q in qualities))
+    values = {(q.config, q.dataset, q.metric): q.value for q in qualities}
+    rows = []
+    for config in dict.fromkeys(q.config for q in qualities):
         cells = [values.get((config, dataset, metric)) for dataset, metric, _ in columns]
         texts = [
-            "" if v is None else f"{v:.{2 if c[1] == 'psnr' else 4}f}" for v, c in zip(cells, columns, strict=True)
+            "" if value is None else f"{value:.{2 if metric == 'psnr' else 4}f}"
+            for value, (_, metric, _) in zip(cells, columns, strict=True)
         ]
-        table.add_row(config, *texts)
-    Console().print(table)
+        rows.append([config, *texts])
+    headings = [f"{dataset}\n{metric}{f' ({unit})' if unit else ''}" for dataset, metric, unit in columns]
+    output.print_table(["config", *headings], rows, title=qualities[0].protocol if qualities else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_space.errors import BadData
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
 def export(
     config_id: Annotated[str, typer.Argument(metavar="ID", help="Such as eSR-TM_s2_K5_C4.")],
-    output: Annotated[Format, typer.Option("--format", "-f", help="File format.")] = Format.ONNX,
+    form: Annotated[Format, typer.Option("--format", "-f", help="File format.")] = Format.ONNX,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; default ID with the format's ending.")] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", help="Weights file; default those of the sweep in --db.")
@@ -61,8 +61,6 @@ def export(
     Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
     file's own, measured on the images of the check; a file that loses more than 3 dB is not written.
     """
-    from rich.console import Console
-
     from sweep.planning.user_families import stored_config
     from workers.data.datasets import resolve
     from workers.export import FORMATS, write
@@ -76,19 +74,19 @@ def export(
     made = make(
         config,
         module,
-        str(output),
+        str(form),
         images,
         precision="fp16" if fp16 else "int8" if int8 else "fp32",
         recipe=recipe,
         calibration=resolve("embedded-train") if int8 else None,
         force=force,
     )
-    path = out or Path(config.id + FORMATS[str(output)])
+    path = out or Path(config.id + FORMATS[str(form)])
     write(made.data, path)
-    figures = {
+    facts = {
         "file": str(path),
         "config": config.id,
-        "format": str(output),
+        "format": str(form),
         "precision": made.precision,
         "bytes": len(made.data),
         "sha256": made.sha256,
@@ -99,20 +97,14 @@ def export(
         "psnr_change": made.check.psnr_change,
     }
     if made.check.psnr_change < -WARN_LOSS:
-        Console(stderr=True).print(
-            f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {images.name}",
-            style="yellow", markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        output.warn(f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {images.name}")
     if as_json:
-        typer.echo(json.dumps(figures, indent=1))
+        output.print_json(facts)
         return
-    Console().print(
+    output.print_text(
         f"{path}: {len(made.data):,} bytes, {made.precision}; against torch on {made.check.images} images of "
         f"{images.name}: largest difference {made.check.max_difference:.2g} of 1, "
-        f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
     )
 
 

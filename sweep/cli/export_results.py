@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli import output
+from sweep.cli.options import DEFAULT_DB, Db, OfDevice, OneSweep, SourceName
 
 
 def add(app: typer.Typer) -> None:
@@ -19,11 +20,11 @@ def export_results(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
     form: Annotated[str, typer.Option("--format", help="csv, parquet or json (default: by the file's ending).")] = "",
     db: Db = DEFAULT_DB,
-    sweep: Annotated[str | None, typer.Option("--sweep", help="Only this sweep (its name).")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="Only ours, published or re-evaluated.")] = None,
-    device: Annotated[str | None, typer.Option("--device", help="Only speeds of this device.")] = None,
+    sweep: OneSweep = None,
+    source: SourceName = None,
+    device: OfDevice = None,
 ) -> None:
-    """Write every result as one flat table: a row a (config, device), a column a figure.
+    """Write every result as one flat table: a row per (config, device), a column per measurement.
 
     Example: sweep export-results --format csv --out results.csv --db sweep.db
     """
@@ -40,4 +41,4 @@ def export_results(
     with Store.open(db, readonly=True) as store:
         table = frames.results(store, sweep=sweep, source=source, device=device)
     export.write(table, out, chosen)
-    print(f"{out}: {len(table)} rows, {len(table.columns)} columns")
+    output.print_text(f"{out}: {len(table)} rows, {len(table.columns)} columns")

@@ -1,13 +1,13 @@
-"""``sweep import-measurements``: figures that a kit took on a board."""
+"""``sweep import-measurements``: speeds that a kit measured on a board."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 
@@ -28,21 +28,28 @@ def import_measurements(
     Example: sweep import-measurements results.json --kit kit.zip --db sweep.db
     """
     from results_db.store import Store
-    from sweep.speed.ties import retie
+    from sweep.speed.ties import mark_ties
     from workers.kit.receive import read_results
 
     received = read_results(file, device, kit)
     speeds = received.speeds
     with Store.open(db) as store:
         added = store.add_speeds(speeds)
-        retie(store, speeds)
-    for one in received.failed:
-        typer.echo(f"not measured on the board: {one.config} ({one.precision}): {one.reason}", err=True)
+        mark_ties(store, speeds)
+    for failure in received.failed:
+        output.note(f"not measured on the board: {failure.config} ({failure.precision}): {failure.reason}")
     if as_json:
-        failed = [vars(one) for one in received.failed]
-        typer.echo(json.dumps({"device": speeds[0].device, "new": added.new, "same": added.same,
-                               "replaced": added.different, "failed": failed}))  # fmt: skip
+        output.print_json(
+            {
+                "device": speeds[0].device,
+                "new": added.new,
+                "same": added.same,
+                "replaced": added.different,
+                "failed": [vars(failure) for failure in received.failed],
+            },
+            one_line=True,
+        )
         return
-    typer.echo(
+    output.print_text(
         f"{len(speeds)} speeds of {speeds[0].device}: {added.new} new, {added.same} known, {added.different} replaced"
     )

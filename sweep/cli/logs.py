@@ -1,13 +1,13 @@
-"""``sweep logs``: every attempt at one config, with its traceback, and what happened beside the attempts."""
+"""``sweep logs``: every attempt at one config, with its traceback, and the events between attempts."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def logs(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """The whole story of a config: attempts, nodes, times, errors, results that were fenced, leases that ran out.
+    """The history of a config: attempts, nodes, times, errors, results that were fenced, leases that ran out.
 
     Example: sweep logs eSR-TM_s2_K5_C4
     """
@@ -34,53 +34,57 @@ def logs(
 
     with Store.open(db, readonly=True) as store:
         attempts = store.attempts(config)
-        events = {number: store.events(number) for number in dict.fromkeys(a.trial for a in attempts)}
+        by_trial = {trial: store.events(trial) for trial in dict.fromkeys(attempt.trial for attempt in attempts)}
     if not attempts:
-        # Only now: a family of a user's own file need not be known here for its story to be told.
+        # Only now: the history of a family of a user's own file is shown without the file.
         parse_id(config)
         raise SweepError(f"no attempt at {config} is in this database")
-    story = [(attempt, _during(attempt, attempts, events[attempt.trial])) for attempt in attempts]
+    history = [(attempt, _during(attempt, attempts, by_trial[attempt.trial])) for attempt in attempts]
     if as_json:
-        typer.echo(json.dumps([_document(*chapter) for chapter in story], indent=2))
+        output.print_json([_document(*part) for part in history])
         return
-    for attempt, happened in story:
-        _show(attempt, happened)
+    for attempt, events in history:
+        _show(attempt, events)
 
 
 def _during(attempt: AttemptRow, attempts: Sequence[AttemptRow], events: Sequence[EventRow]) -> list[EventRow]:
     """Events of a trial from the start of an attempt to the start of the next; the first has the earlier ones too."""
-    starts = sorted(a.started_at for a in attempts if a.trial == attempt.trial)
+    starts = sorted(other.started_at for other in attempts if other.trial == attempt.trial)
     place = starts.index(attempt.started_at)
     later = starts[place + 1] if place + 1 < len(starts) else None
-    return [e for e in events if (place == 0 or e.at >= attempt.started_at) and (later is None or e.at < later)]
+    return [
+        event
+        for event in events
+        if (place == 0 or event.at >= attempt.started_at) and (later is None or event.at < later)
+    ]
 
 
-def _document(a: AttemptRow, happened: Sequence[EventRow]) -> dict[str, Any]:
+def _document(attempt: AttemptRow, events: Sequence[EventRow]) -> dict[str, Any]:
     return {
-        "trial": a.trial,
-        "attempt": a.number,
-        "owner": a.owner,
-        "node": a.node,
-        "started": a.started_at.isoformat(),
-        "ended": a.ended_at.isoformat() if a.ended_at else None,
-        "outcome": a.outcome,
-        "class": a.failure,
-        "error": a.error,
-        "traceback": a.traceback,
-        "seconds": a.seconds,
-        "steps": a.steps,
-        "detail": dict(a.detail),
-        "events": [{"at": e.at.isoformat(), "kind": e.kind, "detail": e.detail} for e in happened],
+        "trial": attempt.trial,
+        "attempt": attempt.number,
+        "owner": attempt.owner,
+        "node": attempt.node,
+        "started": attempt.started_at.isoformat(),
+        "ended": attempt.ended_at.isoformat() if attempt.ended_at else None,
+        "outcome": attempt.outcome,
+        "class": attempt.failure,
+        "error": attempt.error,
+        "traceback": attempt.traceback,
+        "seconds": attempt.seconds,
+        "steps": attempt.steps,
+        "detail": dict(attempt.detail),
+        "events": [{"at": event.at.isoformat(), "kind": event.kind, "detail": event.detail} for event in events],
     }
 
 
-def _show(a: AttemptRow, happened: Sequence[EventRow]) -> None:
-    ended = f"{(a.ended_at - a.started_at).total_seconds():.1f} s" if a.ended_at else "not ended"
-    where = f"on {a.node or a.owner} ({ended}) {dict(a.detail)}"
-    typer.echo(f"trial {a.trial} attempt {a.number}: {a.outcome or 'running'} {where}")
-    if a.error:
-        typer.echo(f"  {a.failure}: {a.error}")
-    if a.traceback:
-        typer.echo("  " + a.traceback.strip().replace("\n", "\n  "))
-    for event in happened:
-        typer.echo(f"  {event.at.isoformat(' ', timespec='seconds')} {event.kind}: {event.detail}")
+def _show(attempt: AttemptRow, events: Sequence[EventRow]) -> None:
+    ended = f"{(attempt.ended_at - attempt.started_at).total_seconds():.1f} s" if attempt.ended_at else "not ended"
+    where = f"on {attempt.node or attempt.owner} ({ended}) {dict(attempt.detail)}"
+    output.print_text(f"trial {attempt.trial} attempt {attempt.number}: {attempt.outcome or 'running'} {where}")
+    if attempt.error:
+        output.print_text(f"  {attempt.failure}: {attempt.error}")
+    if attempt.traceback:
+        output.print_text("  " + attempt.traceback.strip().replace("\n", "\n  "))
+    for event in events:
+        output.print_text(f"  {event.at.isoformat(' ', timespec='seconds')} {event.kind}: {event.detail}")

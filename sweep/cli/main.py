@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from search_space.errors import SweepError
+from sweep.cli import output
 
 COMMANDS = (
     "space",
@@ -42,8 +43,8 @@ COMMANDS = (
 """One module of ``sweep.cli`` each, in the order ``--help`` shows them; each has ``add(app)``."""
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         from importlib.metadata import version
 
         typer.echo(f"edge-sweep {version('edge-sweep')}")
@@ -51,12 +52,12 @@ def _print_version(wanted: bool) -> None:
 
 
 class Outline(typer.Typer):
-    """Commands by name and help alone: reading the options of all of them takes longer than listing them."""
+    """Commands with their names and help but without options, which take long to read: for the list of commands."""
 
     def command(  # type: ignore[override]
         self, name: str | None = None, **settings: Any
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Register a stand-in without options that has the function's help."""
+        """Register a function without options that has the help of the given one."""
 
         def keep(function: Callable[..., Any]) -> Callable[..., Any]:
             def listed() -> None: ...
@@ -81,16 +82,16 @@ def about(
 
 def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     """The application, with no more of it loaded than these arguments need."""
-    # A shell that completes a line gives it by the environment and wants the options too.
+    # A shell passes the line to complete in the environment, and needs the options too.
     outline = list(arguments) in (["--help"], []) and "_SWEEP_COMPLETE" not in os.environ
     asked = arguments[0].replace("-", "_") if arguments else ""
-    made = (Outline if outline else typer.Typer)(
+    application = (Outline if outline else typer.Typer)(
         name="sweep", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
     )
-    made.callback()(about)
+    application.callback()(about)
     for name in [asked] if asked in COMMANDS else COMMANDS:
-        import_module(f"sweep.cli.{name}").add(made)
-    return made
+        import_module(f"sweep.cli.{name}").add(application)
+    return application
 
 
 @cache
@@ -105,9 +106,10 @@ def __getattr__(name: str) -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done as asked, 1 finished with failed trials, 2 refused with one line on stderr."""
+    """Entry point. Exit status: 0 done as asked, 1 finished with failed trials, 2 refused with one line on stderr,
+    130 after Ctrl-C."""
     try:
         command_line(sys.argv[1:])()
     except SweepError as error:
-        print(f"sweep: {error}", file=sys.stderr)
+        output.refuse(error)
         raise SystemExit(2) from None

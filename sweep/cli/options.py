@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 DEFAULT_DB = "sqlite:///sweep.db"
+
+# The database and the form of the output
 
 Db = Annotated[
     str,
@@ -15,6 +18,39 @@ Db = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
+
+# Which configs
+
+Space = Annotated[
+    str,
+    typer.Option("--space", "-s", help="demo, paper, extended, a family's name, or a YAML or Python file."),
+]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")]
+Family = Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")]
+Scale = Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", help='Such as "C<=8 and K==3"; also family, scale, parameters, macs (Full HD).'),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The first N configs.")]
+Sample = Annotated[
+    int | None, typer.Option("--sample", min=0, help="N configs at random, fairly over families and scales.")
+]
+SampleSeed = Annotated[int, typer.Option("--seed", help="Of the sample.")]
+
+# What they are trained and measured with
+
+DataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
+TrainSets = Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")]
+TestSets = Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")]
+
+# Where and how training runs
+
 Address = Annotated[
     str, typer.Option("--address", help="Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.", metavar="A")
 ]
@@ -29,9 +65,6 @@ Timeout = Annotated[
 ]
 Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, help="CPUs of one worker.")]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]
-SweepName = Annotated[
-    str | None, typer.Option("--name", "--sweep", help="A sweep's name or number; default the newest.")
-]
 DataVia = Annotated[
     str,
     typer.Option(
@@ -41,6 +74,30 @@ DataVia = Annotated[
         "or a folder's URL (s3://bucket/folder, file:///mnt/x).",
     ),
 ]
+SpeedPhase = Annotated[bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")]
+DeviceName = Annotated[str | None, typer.Option("--device", help="Name under which this machine's speed is stored.")]
+MeasureProtocol = Annotated[
+    str | None,
+    typer.Option(
+        "--speed-protocol",
+        help="How speed is measured: fullhd14 (the paper's), uhd14 (4K) or qhd5 (quick); "
+        "default the stored one, or qhd5 for recipes below 10,000 steps and else fullhd14.",
+    ),
+]
+
+# Which stored results
+
+SweepName = Annotated[
+    str | None, typer.Option("--name", "--sweep", help="A sweep's name or number; default the newest.")
+]
+OneSweep = Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")]
+SourceName = Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")]
+OfDevice = Annotated[str | None, typer.Option("--device", help="One device; default all.")]
+OfBackend = Annotated[str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.")]
+OfPrecision = Annotated[str | None, typer.Option("--precision", "-p", help="Only speeds of this precision.")]
 SpeedProtocolName = Annotated[
     str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+]
+Metric = Annotated[
+    str | None, typer.Option("--metric", help="For example psnr:Set14 or lpips:Set5; default the first.")
 ]

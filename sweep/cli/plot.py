@@ -1,4 +1,4 @@
-"""``sweep plot``: the paper's figures from any store."""
+"""``sweep plot``: charts like the paper's from any store."""
 
 from __future__ import annotations
 
@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import DEFAULT_DB, Db, SpeedProtocolName
+from sweep.cli import output
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Db,
+    Family,
+    Metric,
+    OfBackend,
+    OfDevice,
+    OfPrecision,
+    OneSweep,
+    Scale,
+    SourceName,
+    SpeedProtocolName,
+)
 
 KINDS = "pareto, filters, templates, crops, compare, devices, growth"
 
@@ -21,18 +34,16 @@ def plot(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What to draw: {KINDS}.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.svg or FILE.pdf.")],
     db: Db = DEFAULT_DB,
-    device: Annotated[str | None, typer.Option("--device", help="One device; default all.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="For example psnr:Set5 or lpips:Set14.")] = None,
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="2, 3 or 4 (repeatable); default all.")] = None,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
+    device: OfDevice = None,
+    metric: Metric = None,
+    scale: Scale = None,
+    family: Family = None,
     x: Annotated[str, typer.Option("--x", help="fps, power, energy, parameters, macs or memory.")] = "fps",
-    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
+    source: SourceName = None,
     against: Annotated[str | None, typer.Option("--against", help="compare: the source to compare with.")] = None,
-    sweep: Annotated[
-        str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
-    ] = None,
-    backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    sweep: OneSweep = None,
+    backend: OfBackend = None,
+    precision: OfPrecision = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
     speed_protocol: SpeedProtocolName = None,
     config: Annotated[
@@ -44,7 +55,7 @@ def plot(
     image: Annotated[Path | None, typer.Option("--image", help="templates, crops: the image to use.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="crops: the part to show.")] = None,
 ) -> None:
-    """Draw a chart. A half-finished sweep is drawn as far as it is, and the chart says how far.
+    """Draw a chart. A sweep that is not finished is drawn too, and the chart says how much of it is there.
 
     Example: sweep plot pareto --db sweep.db --device AGX --metric psnr:BSDS100 --out pareto.pdf
 
@@ -53,15 +64,15 @@ def plot(
     Example: sweep plot filters --config eSR-TM_s2_K5_C4 --out filters.png
     """
     from analysis import kinds
-    from analysis.charts import output
+    from analysis.charts import output as files
     from analysis.reading.selection import Ask
     from analysis.script import parse_crop
     from results_db.store import Store
     from sweep.planning.user_families import stored_config
 
-    output.check(out)
-    for one in config or ():
-        stored_config(one, db, sweep)
+    files.check(out)
+    for config_id in config or ():
+        stored_config(config_id, db, sweep)
     ask = Ask(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
         protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
@@ -69,5 +80,5 @@ def plot(
         crop=parse_crop(crop) if crop else None, against=against,
     )  # fmt: skip
     with Store.open(db, readonly=True) as store:
-        output.save(kinds.figure(kind, store, ask), out)
-    typer.echo(f"{out}", err=True)
+        files.save(kinds.figure(kind, store, ask), out)
+    output.note(str(out))

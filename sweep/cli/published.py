@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def import_published(
 
     table = published.read(file)
     with Store.open(db) as store:
-        _say(published.keep(store, table), as_json)
+        _show(published.keep(store, table), as_json)
 
 
 @group.command("import-table")
@@ -57,18 +57,18 @@ def import_table(
 
     table = csv_json.read(file, name)
     with Store.open(db) as store:
-        _say(published.keep(store, table, name), as_json)
+        _show(published.keep(store, table, name), as_json)
 
 
-def _say(done: Imported, as_json: bool) -> None:
+def _show(done: Imported, as_json: bool) -> None:
     counts = {
         kind: {"new": added.new, "same": added.same, "different": added.different}
         for kind, added in (("quality", done.quality), ("speed", done.speed))
     }
     if as_json:
-        print(json.dumps({"sweep": done.sweep, "configs": done.configs, **counts}))
+        output.print_json({"sweep": done.sweep, "configs": done.configs, **counts}, one_line=True)
         return
-    print(f"{done.configs} configs in sweep {done.sweep!r}")
+    output.print_text(f"{done.configs} configs in sweep {done.sweep!r}")
     for kind, added in counts.items():
         kept = f", {added['different']} differ from what was there" if added["different"] else ""
-        print(f"  {kind}: {added['new']} new, {added['same']} already there{kept}")
+        output.print_text(f"  {kind}: {added['new']} new, {added['same']} already there{kept}")

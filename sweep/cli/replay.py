@@ -104,7 +104,7 @@ def _tables(
             if table == PUBLISHED:
                 devices = ["AGX", "MaxQ", "RPI"]
             else:
-                from sweep.running.speed_phase import device_name
+                from sweep.speed.measure_missing import device_name
 
                 devices = [device_name()]
         found = []

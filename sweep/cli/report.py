@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from search_space.errors import SweepError
-from sweep.cli.options import DEFAULT_DB, Db
+from sweep.cli import output
+from sweep.cli.options import DEFAULT_DB, Db, OneSweep, SourceName
 
 
 def add(app: typer.Typer) -> None:
@@ -19,10 +20,8 @@ def add(app: typer.Typer) -> None:
 def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
     db: Db = DEFAULT_DB,
-    sweep: Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all.")] = None,
-    source: Annotated[
-        str | None, typer.Option("--source", help="ours, re-evaluated or published; default all.")
-    ] = None,
+    sweep: OneSweep = None,
+    source: SourceName = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
     image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="The part of it to show.")] = None,
@@ -36,7 +35,7 @@ def report(
 
     Example: sweep report --db sweep.db --out report.html
     """
-    from analysis.charts import output
+    from analysis.charts import output as files
     from analysis.reading.selection import Ask
     from analysis.report.content import content
     from analysis.report.page import render
@@ -50,5 +49,5 @@ def report(
               weights=tuple(weights or ()))  # fmt: skip
     with Store.open(db, readonly=True) as store:
         page = render(content(store, ask, title, Samples(crops)))
-    output.write(out, lambda file: file.write(page.encode()))
-    typer.echo(f"{out}", err=True)
+    files.write(out, lambda file: file.write(page.encode()))
+    output.note(str(out))

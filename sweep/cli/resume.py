@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
     Cpus,
+    DataRoot,
     DataVia,
     Db,
+    DeviceName,
     ExecutorName,
     Gpus,
     Json,
     MaxAttempts,
+    MeasureProtocol,
     PackSize,
+    SpeedPhase,
     SweepName,
     Timeout,
 )
@@ -32,9 +32,7 @@ def add(app: typer.Typer) -> None:
 def resume(
     name: SweepName = None,
     db: Db = DEFAULT_DB,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", help="Where the images are now, if they moved.")
-    ] = None,
+    data_root: DataRoot = None,
     pack_size: PackSize = 48,
     executor: ExecutorName = "actors",
     address: Address = "local",
@@ -43,40 +41,39 @@ def resume(
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
     data_via: DataVia = "store",
-    benchmark: Annotated[
-        bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")
-    ] = True,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Name under which this machine's speed is kept.")
-    ] = None,
+    benchmark: SpeedPhase = True,
+    device: DeviceName = None,
+    speed_protocol: MeasureProtocol = None,
     as_json: Json = False,
 ) -> None:
     """Do what is missing of a sweep, on this machine or another; only the database is needed.
 
+    ``--data-root`` says where the images are now, if they moved.
+
     Example: sweep resume --db sweep.db --address auto
     """
     from results_db.store import Store
-    from search_space.errors import SweepError
-    from sweep.cli.closing import advice, say, say_how_to_go_on
-    from sweep.planning import stored_plan, test_set_names, user_families
-    from sweep.planning.data import recall_data
-    from sweep.planning.eligibility import why_not
+    from sweep.cli.summary import end_with_summary, resume_command
+    from sweep.planning.open_sweep import OpenSweep
     from sweep.running.launch import Launch, launch
-    from workers.training.recipe import Recipe
 
     with Store.open(db) as store:
-        row = store.sweep(name) if name else stored_plan.newest(store)
-        user_families.recall(row)
-        data = recall_data(row, str(data_root) if data_root else None)
-        reason = why_not(data.basis(Recipe.from_json(row.recipe_json)), store.missing(row.id), row.name)
-        if reason:
-            raise SweepError(reason)
-        test_set_names.check_names(store, data.tests)
-        test_set_names.note(store, row.id, data.tests)
-        root = str(data_root) if data_root else row.settings.get("data", {}).get("root")
-        wanted = Launch(
-            executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
+        sweep = OpenSweep.recall(store, name, str(data_root) if data_root else None)
+        root = str(data_root) if data_root else sweep.settings.data.root
+        how = Launch(
+            executor,
+            address,
+            cpus,
+            gpus,
+            pack_size,
+            max_attempts,
+            timeout,
+            benchmark,
+            device,
+            data_via,
+            root,
+            speed_protocol,
         )
-        parting = partial(say_how_to_go_on, advice(row, wanted, db))
-        report = launch(store, row.id, data, wanted, quiet=as_json, parting=parting)
-        say(store, row, report, wanted, db, as_json)
+        go_on = resume_command(sweep.row, how, db)
+        report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)
+        end_with_summary(sweep, report, go_on, as_json)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from shlex import quote
 from typing import Annotated
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 
@@ -29,7 +29,7 @@ def retry(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """Give failed trials another chance; `sweep resume` then runs them. An id means all its seeds.
+    """Make failed trials pending again; `sweep resume` then runs them. An id means all its seeds.
 
     Exit status 1 when one of the ids has nothing to try again.
 
@@ -38,7 +38,7 @@ def retry(
     from results_db.store import Store
     from search_space.errors import SweepError
     from search_space.facts import Failure
-    from sweep.planning import stored_plan
+    from sweep.planning.open_sweep import find_row
 
     if not (ids or failed or failure):
         raise SweepError("say which: --failed, --class CLASS, or config ids")
@@ -47,26 +47,28 @@ def retry(
     except ValueError:
         raise SweepError(f"unknown failure class {failure!r} (choose from {', '.join(Failure)})") from None
     with Store.open(db) as store:
-        row = store.sweep(name) if name else stored_plan.newest(store)
-        wanted = None
+        row = find_row(store, name)
+        chosen = None
         if ids:
             trials = [trial for trial in store.trials(row.id) if trial.key.config in set(ids)]
             unknown = [config for config in ids if config not in {trial.key.config for trial in trials}]
             if unknown:
                 raise SweepError(f"{unknown[0]} is not in sweep {row.name}")
             # All seeds of a config, and its trials of other images or code if the sweep has those too.
-            wanted = [trial.id for trial in trials]
-        again = store.retry(wanted, kind, row.id)
+            chosen = [trial.id for trial in trials]
+        again = store.retry(chosen, kind, row.id)
         names = [store.config_of(trial) for trial in again]
     which = f"failed trial of class {kind}" if kind else "failed trial"
-    idle = [config for config in dict.fromkeys(ids or ()) if config not in names]
+    without = [config for config in dict.fromkeys(ids or ()) if config not in names]
     if as_json:
-        typer.echo(json.dumps({"sweep": row.name, "pending": names, "without": idle}))
+        output.print_json({"sweep": row.name, "pending": names, "without": without}, one_line=True)
     elif again:
-        typer.echo(f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {quote(row.name)}`")
+        output.print_text(
+            f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {quote(row.name)}`"
+        )
     elif not ids:
-        typer.echo(f"{row.name} has no {which}: nothing to try again")
-    for config in idle:
-        typer.echo(f"{config} has no {which} in {row.name}: nothing to try again", err=True)
-    if idle:
+        output.print_text(f"{row.name} has no {which}: nothing to try again")
+    for config in without:
+        output.note(f"{config} has no {which} in {row.name}: nothing to try again")
+    if without:
         raise typer.Exit(1)

@@ -1,31 +1,46 @@
-"""``sweep run``: plan, train, measure; again does only what is missing."""
+"""``sweep run``: plan, train, measure; the same command again does only what is missing."""
 
 from __future__ import annotations
 
-import json
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
     Cpus,
+    DataRoot,
     DataVia,
     Db,
+    DeviceName,
     ExecutorName,
+    Family,
     Gpus,
     Json,
+    Limit,
     MaxAttempts,
+    MeasureProtocol,
     PackSize,
+    RecipeName,
+    Sample,
+    Scale,
+    Space,
+    SpeedPhase,
+    Steps,
+    TestSets,
     Timeout,
+    TrainSets,
+    Where,
 )
 
 if TYPE_CHECKING:
-    from results_db.records import Counts
-    from sweep.planning.stored_plan import Guess, Plan
+    from search_space.facts import TrialKey
+    from sweep.planning.data import Data
+    from sweep.planning.stored_plan import Plan, WallTime
+    from sweep.running.launch import Launch
 
 
 def add(app: typer.Typer) -> None:
@@ -34,31 +49,24 @@ def add(app: typer.Typer) -> None:
 
 
 def run(
-    space: Annotated[
-        str, typer.Option("--space", "-s", help="demo, paper, extended, a family, or a YAML/Python file.")
-    ],
-    data_root: Annotated[
-        Path | None,
-        typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
-    ] = None,
+    space: Space,
+    data_root: DataRoot = None,
     db: Db = DEFAULT_DB,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
-    where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=0, help="The first N configs.")] = None,
-    sample: Annotated[
-        int | None, typer.Option("--sample", min=0, help="N configs, fair over families and scales.")
-    ] = None,
+    family: Family = None,
+    scale: Scale = None,
+    where: Where = None,
+    limit: Limit = None,
+    sample: Sample = None,
     seed: Annotated[
         list[int] | None, typer.Option("--seed", help="Seed of the trials (repeatable) and of --sample; default 0.")
     ] = None,
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds 0 to N-1.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
-    steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
-    train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
-    test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
+    recipe: RecipeName = "paper",
+    steps: Steps = None,
+    train: TrainSets = None,
+    test: TestSets = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with an unusable file in it.")] = False,
     name: Annotated[
         str | None, typer.Option("--name", help="The sweep's name; default from space, recipe and data.")
@@ -71,13 +79,10 @@ def run(
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
     data_via: DataVia = "store",
-    benchmark: Annotated[
-        bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")
-    ] = True,
-    device: Annotated[
-        str | None, typer.Option("--device", help="Name under which this machine's speed is kept.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    benchmark: SpeedPhase = True,
+    device: DeviceName = None,
+    speed_protocol: MeasureProtocol = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train and measure a space. The same command again does only what is missing.
@@ -86,122 +91,161 @@ def run(
 
     Example: sweep run --space paper --data-root ~/sr --db sweep.db --address auto
     """
-    from results_db.store import Store
     from search_space.spaces import load_space, select
-    from sweep.cli.closing import advice, say, say_how_to_go_on
-    from sweep.planning import stored_plan
     from sweep.planning.data import load_data
-    from sweep.running.launch import Launch, launch
+    from sweep.planning.stored_plan import make_plan
+    from sweep.running.launch import Launch
+    from workers.benchmark.protocols import protocol
     from workers.training.recipe import recipe_for
 
     chosen = recipe_for(recipe)
     if steps is not None:
         chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+    if speed_protocol is not None:
+        protocol(speed_protocol)
     configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
-    data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()), strict)
-    plan = stored_plan.make_plan(
+    root = str(data_root) if data_root else None
+    data = load_data(root, tuple(train or ()), tuple(test or ()), strict)
+    plan = make_plan(
         space,
         configs,
         chosen,
         data,
-        root=str(data_root) if data_root else None,
+        root=root,
         seeds=tuple(dict.fromkeys(seed or range(seeds or 1))),
         name=name,
         pack_size=pack_size,
+        speed_protocol=speed_protocol,
     )
+    how = Launch(
+        executor,
+        address,
+        cpus,
+        gpus,
+        pack_size,
+        max_attempts,
+        timeout,
+        benchmark,
+        device,
+        data_via,
+        root,
+        speed_protocol,
+    )
+    if dry_run:
+        _show_plan(plan, data, how, db, as_json)
+    else:
+        _run(plan, data, how, db, as_json)
+
+
+def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
+    from results_db.store import Store
+    from sweep.cli.summary import end_with_summary, resume_command
+    from sweep.planning.stored_plan import finished_seconds, open_plan, without_result
+    from sweep.running.launch import launch
+
     with Store.open(db) as store:
-        if dry_run:
-            found = store.trial_ids(plan.keys)
-            finished = {row.id for row in store.trials(None, None) if row.state == "done"}
-            missing = [key for key in plan.keys if found.get(key) not in finished]
-        else:
-            sweep_id = stored_plan.store_plan(store, plan, data)
-            wanted_keys = set(plan.keys)
-            missing = [row.key for row in store.missing(sweep_id) if row.key in wanted_keys]
-        if dry_run or not as_json:
-            guess = stored_plan.estimate(store, plan, missing, _workers(executor, address, cpus))
-            _print_plan(plan, len(plan.keys) - len(missing), data_note(data), guess, as_json)
-        if dry_run:
-            return
-        root = str(data_root) if data_root else None
-        wanted = Launch(
-            executor, address, cpus, gpus, pack_size, max_attempts, timeout, benchmark, device, data_via, root
-        )
-        only = frozenset(store.trial_ids(plan.keys).values())
-        row = store.sweep(sweep_id)
-        parting = partial(say_how_to_go_on, advice(row, wanted, db))
-        report = launch(store, sweep_id, data, wanted, quiet=as_json, only=only, parting=parting)
-        say(store, row, report, wanted, db, as_json, only)
+        sweep = open_plan(store, plan, data)
+        if not as_json:
+            missing = without_result(store, plan)
+            _print_plan(_outline(plan, data, missing, finished_seconds(store, plan), how))
+        go_on = resume_command(sweep.row, how, db)
+        report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)
+        end_with_summary(sweep, report, go_on, as_json)
 
 
-def data_note(data: Any) -> str:
-    """The data in a few words."""
+def _show_plan(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
+    """Print the plan against the database as it is; without a database all is missing. Nothing is written."""
+    from sweep.planning.stored_plan import finished_seconds, open_unchanged, without_result
+
+    missing, seconds = list(plan.keys), dict[str, float]()
+    with open_unchanged(db) as store:
+        if store is not None:
+            missing, seconds = without_result(store, plan), finished_seconds(store, plan)
+    outline = _outline(plan, data, missing, seconds, how)
+    if as_json:
+        output.print_json(_document(outline))
+    else:
+        _print_plan(outline)
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """A plan in numbers."""
+
+    plan: Plan
+    data: str
+    planned: int
+    done: int
+    packs: int
+    by_family: dict[str, dict[int, int]]
+    time: WallTime
+
+    @property
+    def missing(self) -> int:
+        return self.planned - self.done
+
+
+def _outline(plan: Plan, data: Data, missing: list[TrialKey], seconds: dict[str, float], how: Launch) -> _Outline:
+    from sweep.planning.packs import Item, packs, tally
+    from sweep.planning.stored_plan import estimate
+
+    counted = tally(plan.keys, len(plan.keys) - len(missing))
+    number = len(packs([Item(i, key) for i, key in enumerate(plan.keys)], plan.settings.pack_size))
+    by_family = {family: dict(scales) for family, scales in counted.by_family.items()}
+    time = estimate(plan, missing, seconds, _workers(how))
+    return _Outline(plan, _data_in_words(data), counted.planned, counted.done, number, by_family, time)
+
+
+def _data_in_words(data: Data) -> str:
     tests = ", ".join(f"{images.name} ({len(images.names)})" for images in data.tests)
     return f"train on {data.train.name} ({len(data.train.names)} images), test on {tests}"
 
 
-def _workers(executor: str, address: str, cpus: float) -> int:
+def _workers(how: Launch) -> int:
     """Workers the time is estimated for: those of this machine; a cluster's are not known before it is joined."""
     import os
 
-    return 1 if executor == "inline" or address != "local" else max(1, int((os.cpu_count() or 1) / cpus))
+    return 1 if how.executor == "inline" or how.address != "local" else max(1, int((os.cpu_count() or 1) / how.cpus))
 
 
-def _print_plan(plan: Plan, done: int, data: str, guess: Guess, as_json: bool) -> None:
-    from sweep.planning.duration import in_words
-    from sweep.planning.packs import Item, packs, tally
+def _document(outline: _Outline) -> dict[str, Any]:
+    import json
 
-    counted = tally(plan.keys, done)
-    size = int(plan.settings["pack_size"])
-    number = len(packs([Item(i, key) for i, key in enumerate(plan.keys)], size))
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "sweep": plan.name,
-                    "planned": counted.planned,
-                    "done": counted.done,
-                    "missing": counted.missing,
-                    "packs": number,
-                    "estimated_seconds": round(guess.seconds, 1),
-                    "estimated_workers": guess.workers,
-                    "estimate": guess.how,
-                    "recipe": json.loads(plan.recipe.to_json()),
-                    "data": data,
-                    "families": {f: {str(s): n for s, n in row.items()} for f, row in counted.by_family.items()},
-                    "ids": [key.config for key in plan.keys],
-                },
-                indent=2,
-            )
-        )
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(stderr=True)
-    scales = sorted({s for row in counted.by_family.values() for s in row})
-    table = Table("family", *(f"x{s}" for s in scales), title=f"sweep {plan.name}", title_justify="left")
-    for family, row in counted.by_family.items():
-        table.add_row(family, *(str(row.get(s, "")) for s in scales))
-    console.print(table)
-    console.print(
-        f"{data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches", soft_wrap=True
-    )
-    console.print(f"{counted.planned} trials: {counted.done} done, {counted.missing} to do in at most {number} packs")
-    if counted.missing:
-        console.print(
-            f"training takes about {in_words(guess.seconds)} on {guess.workers} worker(s), {guess.how}",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-
-def counts_dict(counts: Counts) -> dict[str, int]:
-    """Counts under the names scripts rely on."""
     return {
-        "planned": counts.planned,
-        "done": counts.done,
-        "failed": counts.failed,
-        "running": counts.running,
-        "pending": counts.pending,
+        "sweep": outline.plan.name,
+        "planned": outline.planned,
+        "done": outline.done,
+        "missing": outline.missing,
+        "packs": outline.packs,
+        "estimated_seconds": round(outline.time.seconds, 1),
+        "estimated_workers": outline.time.workers,
+        "estimate": outline.time.how,
+        "recipe": json.loads(outline.plan.recipe.to_json()),
+        "data": outline.data,
+        "speed_protocol": outline.plan.settings.speed_protocol,
+        "families": {
+            family: {str(scale): number for scale, number in scales.items()}
+            for family, scales in outline.by_family.items()
+        },
+        "ids": [key.config for key in outline.plan.keys],
     }
+
+
+def _print_plan(outline: _Outline) -> None:
+    from sweep.planning.duration import in_words
+
+    plan = outline.plan
+    scales = sorted({scale for row in outline.by_family.values() for scale in row})
+    output.print_table(
+        ["family", *(f"x{scale}" for scale in scales)],
+        [[family, *(str(row.get(scale, "")) for scale in scales)] for family, row in outline.by_family.items()],
+        title=f"sweep {plan.name}",
+        to_stderr=True,
+    )
+    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches")
+    output.note(
+        f"{outline.planned} trials: {outline.done} done, {outline.missing} to do in at most {outline.packs} packs"
+    )
+    if outline.missing:
+        time = outline.time
+        output.note(f"training takes about {in_words(time.seconds)} on {time.workers} worker(s), {time.how}")

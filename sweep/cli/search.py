@@ -112,11 +112,14 @@ def search(
     from search_space.errors import BadSpace
     from search_space.spaces import load_space
     from sweep.planning.data import load_data
-    from sweep.running.launch import Launch
-    from sweep.running.speed_phase import QUICK, device_name
+    from sweep.planning.settings import usual_speed_protocol
+    from sweep.running.launch import Launch, disconnect
+    from sweep.running.signals import EXIT_INTERRUPTED
+    from sweep.search.loop import Interrupted
     from sweep.search.objectives import parse_constraint, parse_objectives
     from sweep.search.samplers import SamplerName
     from sweep.search.training import Training, check_targets
+    from sweep.speed.measure_missing import device_name
     from workers.training.recipe import recipe_for
 
     if sampler not in list(SamplerName):
@@ -143,22 +146,27 @@ def search(
             everything,
             Launch(executor, address, cpus, gpus, batch, max_attempts, timeout, True, here),
             str(data_root) if data_root else None,
-            quick_speed=chosen.name.split("-")[0] in QUICK,
+            speed_protocol=usual_speed_protocol(chosen),
             quiet=as_json,
         )
         reports = []
-        for one in sorted(set(scale or _scales(loaded))):
-            candidates = _candidates(loaded, one, tuple(family or ()), where, seed)
-            made = _search(
-                db, label, loaded, one, candidates, training, axes, bounds, SamplerName(sampler), batch, screen, seed,
-                benchmark_first, tuple(family or ()), as_json,
-            )  # fmt: skip
-            made.run(budget)
-            reports.append(_report(made, one, len(candidates)))
-            if not as_json:
-                _show(made, reports[-1])
-        training.close()
-    _leave()
+        try:
+            for one in sorted(set(scale or _scales(loaded))):
+                candidates = _candidates(loaded, one, tuple(family or ()), where, seed)
+                made = _search(
+                    db, label, loaded, one, candidates, training, axes, bounds, SamplerName(sampler), batch, screen,
+                    seed, benchmark_first, tuple(family or ()), as_json,
+                )  # fmt: skip
+                made.run(budget)
+                reports.append(_report(made, one, len(candidates)))
+                if not as_json:
+                    _show(made, reports[-1])
+        except Interrupted as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        finally:
+            training.close()
+            disconnect()
     if as_json:
         typer.echo(json.dumps({"study": label, "scales": reports}, indent=2))
 
@@ -262,15 +270,6 @@ def _show(made: Search, report: dict[str, Any]) -> None:
     for row in report["frontier"]:
         table.add_row(row["config"], *(f"{row[name]:.4g}" for name in names))
     Console().print(table)
-
-
-def _leave() -> None:
-    import sys
-
-    if "ray" in sys.modules:
-        from sweep.executors import cluster
-
-        cluster.disconnect()
 
 
 def _copy(db: str, source: str | None, target: str | None) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def status(
         while True:
             facts = gather(store, name, failed)
             if as_json:
-                typer.echo(json.dumps(facts))
+                output.print_json(facts, one_line=True)
             else:
                 _show(facts, failed)
             if not watch or facts["done"] + facts["failed"] >= facts["planned"]:
@@ -47,16 +49,13 @@ def status(
 
 def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
     """The facts behind the command, as JSON has them."""
-    from sweep.planning import stored_plan
+    from sweep.cli.summary import count_fields
+    from sweep.planning.open_sweep import find_row
 
-    row = store.sweep(name) if name else stored_plan.newest(store)
+    row = find_row(store, name)
     counts = store.counts(row.id)
     facts: dict[str, Any] = {
-        "planned": counts.planned,
-        "done": counts.done,
-        "failed": counts.failed,
-        "running": counts.running,
-        "pending": counts.pending,
+        **count_fields(counts),
         "sweep": row.name,
         "space": row.space,
         "recipe": json.loads(row.recipe_json).get("name"),
@@ -65,36 +64,32 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
     }
     if counts.failed:
         last = store.failures(row.id)
-        classes: dict[str, int] = {}
-        for attempt in last:
-            classes[str(attempt.failure)] = classes.get(str(attempt.failure), 0) + 1
-        facts["classes"] = classes
+        facts["classes"] = dict(Counter(str(attempt.failure) for attempt in last))
         if failed:
             facts["failures"] = [
-                {"config": a.config, "attempt": a.number, "class": a.failure, "error": a.error, "node": a.node}
-                for a in last
+                {
+                    "config": attempt.config,
+                    "attempt": attempt.number,
+                    "class": attempt.failure,
+                    "error": attempt.error,
+                    "node": attempt.node,
+                }
+                for attempt in last
             ]
     return facts
 
 
 def _show(facts: dict[str, Any], failed: bool) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
     share = 100 * facts["done"] / facts["planned"] if facts["planned"] else 0
-    title = f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})"
-    console.print(title, markup=False, highlight=False)
-    console.print(
+    output.print_text(f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})")
+    output.print_text(
         f"{facts['done']} of {facts['planned']} done ({share:.0f} %), {facts['running']} running, "
-        f"{facts['pending']} pending, {facts['failed']} failed",
-        highlight=False,
+        f"{facts['pending']} pending, {facts['failed']} failed"
     )
-    for kind, count in facts.get("classes", {}).items():
-        console.print(f"  {kind}: {count}", highlight=False)
+    for failure, count in facts.get("classes", {}).items():
+        output.print_text(f"  {failure}: {count}")
     if failed and facts.get("failures"):
-        table = Table("config", "attempt", "class", "last error")
-        for row in facts["failures"]:
-            table.add_row(row["config"], str(row["attempt"]), str(row["class"]), escape(row["error"] or ""))
-        console.print(table)
+        rows = [
+            [row["config"], str(row["attempt"]), str(row["class"]), row["error"] or ""] for row in facts["failures"]
+        ]
+        output.print_table(["config", "attempt", "class", "last error"], rows, left=4)

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.options import DEFAULT_DB, Db, SpeedProtocolName
+from sweep.cli import output
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Db,
+    Family,
+    Metric,
+    OfBackend,
+    OfDevice,
+    OfPrecision,
+    OneSweep,
+    Scale,
+    SourceName,
+    SpeedProtocolName,
+)
 
 
 def add(app: typer.Typer) -> None:
@@ -19,17 +32,15 @@ def table(
     form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default the terminal.")] = None,
     db: Db = DEFAULT_DB,
-    device: Annotated[str | None, typer.Option("--device", help="One device; default all.")] = None,
-    metric: Annotated[str | None, typer.Option("--metric", help="What best means, for example psnr:Set5.")] = None,
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="Repeatable; default all.")] = None,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Repeatable; default all.")] = None,
+    device: OfDevice = None,
+    metric: Metric = None,
+    scale: Scale = None,
+    family: Family = None,
     dataset: Annotated[list[str] | None, typer.Option("--set", help="Test sets to show; default all.")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")] = None,
-    sweep: Annotated[
-        str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")
-    ] = None,
-    backend: Annotated[str | None, typer.Option("--backend", help="Only speeds of this backend.")] = None,
-    precision: Annotated[str | None, typer.Option("--precision", help="Only speeds of this precision.")] = None,
+    source: SourceName = None,
+    sweep: OneSweep = None,
+    backend: OfBackend = None,
+    precision: OfPrecision = None,
     speed_protocol: SpeedProtocolName = None,
 ) -> None:
     """Per family and scale the fastest, the best and the knee, with parameters, frames/s, W, PSNR and SSIM.
@@ -38,7 +49,7 @@ def table(
 
     Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
     """
-    from analysis.charts import output
+    from analysis.charts import output as files
     from analysis.reading.results import gather
     from analysis.reading.selection import Ask
     from analysis.table import best_models, render
@@ -54,5 +65,5 @@ def table(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        output.write(out, lambda file: file.write(text.encode()))
-        typer.echo(f"{out}", err=True)
+        files.write(out, lambda file: file.write(text.encode()))
+        output.note(str(out))

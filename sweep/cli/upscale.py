@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_space.errors import BadData, SweepError
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db
 
 if TYPE_CHECKING:
@@ -41,10 +42,9 @@ def upscale(
 
     Exit status 1 when some inputs could not be used; the others are done.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    stderr = Console(stderr=True)
+    stderr = output.stderr()
     upscaler = _upscaler(model, weights, tile, db)
     jobs = _jobs(inputs, out, upscaler.scale)
     try:
@@ -59,11 +59,11 @@ def upscale(
             try:
                 if target.exists() and not overwrite:
                     raise BadData(f"{target} is there already (--overwrite replaces it)")
-                _one(source, target, upscaler, bar)
-                typer.echo(str(target))
+                _upscale_file(source, target, upscaler, bar)
+                output.print_text(str(target))
             except SweepError as error:
                 failed += 1
-                stderr.print(f"{source}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+                bar.console.print(f"{source}: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
             bar.advance(whole)
     if failed:
         raise typer.Exit(1)
@@ -88,16 +88,16 @@ def _jobs(inputs: list[Path], out: Path, scale: int) -> list[tuple[Path, Path]]:
     from workers.upscale.video import SUFFIXES
 
     files: list[Path] = []
-    for one in inputs:
-        if one.is_dir():
-            inside = sorted(f for f in one.iterdir() if f.suffix.lower() in (*IMAGES, *SUFFIXES) and f.is_file())
+    for path in inputs:
+        if path.is_dir():
+            inside = sorted(f for f in path.iterdir() if f.suffix.lower() in (*IMAGES, *SUFFIXES) and f.is_file())
             if not inside:
-                raise BadData(f"{one} holds no image and no video")
+                raise BadData(f"{path} holds no image and no video")
             files += inside
-        elif one.is_file():
-            files.append(one)
+        elif path.is_file():
+            files.append(path)
         else:
-            raise BadData(f"there is no file or folder {one}")
+            raise BadData(f"there is no file or folder {path}")
     taken: set[Path] = set()
     jobs = []
     for file in files:
@@ -114,7 +114,7 @@ def _jobs(inputs: list[Path], out: Path, scale: int) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def _one(source: Path, target: Path, upscaler: Upscaler, bar: Any) -> None:
+def _upscale_file(source: Path, target: Path, upscaler: Upscaler, bar: Any) -> None:
     import io
 
     from PIL import Image

@@ -1,8 +1,8 @@
 """Packs on a Ray cluster through a pool of our own actors, with our own time-outs.
 
-A Ray task whose node lost its link can stay unresolved for minutes; here every actor has a node and tells how far it
-is, and a pack whose node died, that makes no progress, or whose deadline passed is given up at once. What the lost
-worker still sends is never read, and the store fences it should it arrive by another way.
+A Ray task whose node lost its network can stay unresolved for minutes. Here the node of every actor is known and
+every actor reports progress: a pack whose node died, that makes no progress, or whose deadline passed is given up at
+once. What a lost worker still sends is not read, and the store fences it should it arrive by another way.
 """
 
 from __future__ import annotations
@@ -23,81 +23,71 @@ from sweep.executors.core import Finished, Versions, WorkerData
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
-"""A pack whose worker took no step and measured nothing for so long is given up: it hangs, or cannot be reached.
-Compiling for a GPU and one model on the largest test set take minutes."""
-GAP_S = 30.0
-"""Between two looks at the workers; when it was longer, nobody listened, and that is not their silence."""
+"""A pack is given up when its worker took no training step and measured nothing for so long. Compiling for a GPU and
+measuring one model on the largest test set take minutes."""
+POLL_GAP_S = 30.0
+"""A longer time between two polls (the driver was waiting for its store) does not count as silence of the workers."""
 START_TIMEOUT_S = 120.0
 """A worker that is not ready by then is given up: its node is gone or cannot import edge-sweep."""
-LOOK_EVERY_S = 0.5
-"""Between two looks at the cluster's nodes."""
-PAUSE_S = 3.0
-"""Before new workers are started after one that could not."""
-REFUSALS = 6
-"""Workers in a row that could not start before the sweep gives up and says why."""
+NODES_EVERY_S = 0.5
+"""Between two looks at the nodes of the cluster."""
+RESTART_PAUSE_S = 3.0
+"""Between a worker that could not start and the next new one."""
+MAX_START_FAILURES = 6
+"""Workers in a row that could not start before the sweep ends with their error."""
 
 
 class PackWorker:
-    """The actor: keeps the images, trains packs in one thread while another answers how far it is."""
+    """The actor: holds the images; one thread trains packs while another one answers for the progress."""
 
     def __init__(self, data: WorkerData) -> None:
-        import torch
-
-        # Here, not in the first pack: that has a deadline, while imports and the compiler take their time.
+        # Here rather than in the first pack, which has a deadline that imports and the compiler would use up.
         import workers.task  # noqa: F401
-        from search_space import user_code
         from workers.packs import compiled
 
         compiled.library()
 
-        for code in data.user_code:
-            user_code.install(code)
-        torch.set_num_threads(data.threads)
-        self._images = data.fetch()
-        self._steps = 0
-        self._signs = 0
+        self._images = data.prepare()
+        self._progress = 0
 
     def ready(self) -> tuple[str, Versions]:
-        """The node it runs on, and what it would train with."""
+        """The node it runs on, and the versions it would train with."""
         return ray.get_runtime_context().get_node_id(), Versions.here()
 
     def run(self, task: PackTask) -> list[Outcome]:
         """Train and measure a pack."""
         from workers.task import run_pack
 
-        self._steps = 0
-        return run_pack(task, self._images.train, self._images.tests, self._note)
+        return run_pack(task, self._images.train, self._images.tests, self._count)
 
-    def _note(self, steps: int) -> None:
-        self._steps = steps
-        self._signs += 1
+    def _count(self, steps: int) -> None:
+        self._progress += 1
 
-    def progress(self) -> tuple[int, int]:
-        """Training steps of the pack that runs, and signs of progress since the worker began."""
-        return self._steps, self._signs
+    def progress(self) -> int:
+        """Training steps taken and test sets measured since the worker started; only a change says something."""
+        return self._progress
 
 
 @dataclass
 class _Worker:
     actor: Any
     started: float
-    hello: Any
-    """Reference to the answer of ``ready`` until it came."""
+    ready: Any
+    """Reference to the answer of ``ready``."""
     node: str = ""
     ticket: int = 0
     result: Any = None
     deadline: float = 0.0
-    steps: int = 0
-    asked: Any = None
-    """Reference to an unanswered question for the progress."""
-    signs: int = -1
-    heard: float = 0.0
-    """When it last told of progress, or got its pack."""
+    answer: Any = None
+    """Reference to the answer of ``progress``, while one is asked for."""
+    progress: int = -1
+    last_progress: float = 0.0
+    """When it last reported progress, or got its pack."""
 
 
 @dataclass
 class ActorExecutor:
-    """One actor a slot; a slot is ``cpus`` CPUs, or a GPU with as many. Needs ``ray.init`` first."""
+    """One actor per slot; a slot is ``cpus`` CPUs, or a GPU with as many. Needs ``ray.init`` first."""
 
     data: WorkerData
     cpus: float = 1.0
@@ -105,21 +95,21 @@ class ActorExecutor:
     most: int = 0
     """Workers at most; 0 takes all the cluster has."""
     silence_s: float = SILENCE_S
-    hears: bool = True
+    reports_progress: bool = True
     _workers: list[_Worker] = field(default_factory=list)
     _tickets: int = 0
-    _looked: float = 0.0
-    _listened: float = 0.0
+    _nodes_seen: float = 0.0
+    _polled: float = 0.0
     _alive: frozenset[str] = frozenset()
-    _room: int = 0
-    _refused: int = 0
-    _pause: float = 0.0
-    """No new workers before then."""
+    _max_workers: int = 0
+    _start_failures: int = 0
+    _no_start_before: float = 0.0
+    """No new worker is started before this time."""
 
     def __post_init__(self) -> None:
         self._versions = Versions.here()
         self._reference = ray.put(self.data)
-        self._look()
+        self._update_workers()
 
     def slots(self) -> int:
         """Workers, ready or starting."""
@@ -127,29 +117,30 @@ class ActorExecutor:
 
     def free(self) -> int:
         """Ready workers without a pack."""
-        self._look()
-        return sum(1 for w in self._workers if w.node and not w.ticket)
+        self._update_workers()
+        return sum(1 for worker in self._workers if worker.node and not worker.ticket)
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         """Start a pack on a ready worker."""
-        worker = next(w for w in self._workers if w.node and not w.ticket)
+        worker = next(worker for worker in self._workers if worker.node and not worker.ticket)
         self._tickets += 1
         now = time.monotonic()
-        worker.ticket, worker.deadline, worker.heard, worker.steps = self._tickets, now + timeout_s, now, 0
+        worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
         worker.result = worker.actor.run.remote(task)
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Ended, lost and overdue packs; a lost worker is replaced."""
-        references = [w.result for w in self._workers if w.ticket]
-        references += [w.hello for w in self._workers if not w.node]
+        references = [worker.result for worker in self._workers if worker.ticket]
+        references += [worker.ready for worker in self._workers if not worker.node]
         if references:
             ray.wait(references, num_returns=1, timeout=timeout_s)
         else:
             time.sleep(min(timeout_s, 0.2))
-        self._look()
+        self._update_workers()
         self._ask_progress()
-        return [done for w in list(self._workers) if w.ticket and (done := self._ended(w)) is not None]
+        busy = [worker for worker in self._workers if worker.ticket]
+        return [end for worker in busy if (end := self._ended(worker)) is not None]
 
     def _ended(self, worker: _Worker) -> Finished | None:
         ticket = worker.ticket
@@ -161,7 +152,7 @@ class ActorExecutor:
                 worker.ticket, worker.result = 0, None
                 return Finished(ticket, lost=Failure.BUG, reason=_last_line(error), node=worker.node)
             except RayError as error:
-                # The kernel's or Ray's own guard killed the process for its memory: Ray says so in words only.
+                # When the kernel or Ray killed the process for its memory, Ray says so only in the message.
                 oom = isinstance(error, OutOfMemoryError) or "out of memory" in str(error).lower()
                 return self._lost(worker, Failure.OOM if oom else Failure.WORKER_LOST, _last_line(error))
             worker.ticket, worker.result = 0, None
@@ -170,7 +161,7 @@ class ActorExecutor:
             return self._lost(worker, Failure.WORKER_LOST, f"node {worker.node[:8]} is gone")
         if time.monotonic() > worker.deadline:
             return self._lost(worker, Failure.TIMEOUT, "no answer before the time-out")
-        if time.monotonic() > worker.heard + self.silence_s:
+        if time.monotonic() > worker.last_progress + self.silence_s:
             return self._lost(worker, Failure.TIMEOUT, f"no progress for {self.silence_s:.0f} s")
         return None
 
@@ -183,44 +174,46 @@ class ActorExecutor:
         with contextlib.suppress(RayError, ValueError):
             ray.kill(worker.actor)
 
-    def _look(self) -> None:
-        """Which workers became ready, which nodes live, and whether there is room for more workers."""
+    def _update_workers(self) -> None:
+        """See which workers became ready and which nodes are alive; start workers where there is room."""
         now = time.monotonic()
-        for worker in [w for w in self._workers if not w.node]:
-            if ray.wait([worker.hello], timeout=0)[0]:
-                self._greet(worker)
+        for worker in [worker for worker in self._workers if not worker.node]:
+            if ray.wait([worker.ready], timeout=0)[0]:
+                self._on_ready(worker)
             elif now - worker.started > START_TIMEOUT_S:
                 self._drop(worker)
-        if self._looked and now - self._looked < LOOK_EVERY_S:
+        if self._nodes_seen and now - self._nodes_seen < NODES_EVERY_S:
             return
-        self._looked = now
+        self._nodes_seen = now
         cluster = size()
         self._alive = frozenset(node.name for node in cluster.nodes)
-        room = cluster.slots(self.cpus, self.gpus)
-        self._room = min(room, self.most) if self.most else room
-        for worker in [w for w in self._workers if w.node and not w.ticket and w.node not in self._alive]:
-            self._drop(worker)
-        while len(self._workers) < self._room and now >= self._pause:
+        slots = cluster.slots(self.cpus, self.gpus)
+        self._max_workers = min(slots, self.most) if self.most else slots
+        for worker in list(self._workers):
+            if worker.node and not worker.ticket and worker.node not in self._alive:
+                self._drop(worker)
+        while len(self._workers) < self._max_workers and now >= self._no_start_before:
             self._start()
 
-    def _greet(self, worker: _Worker) -> None:
-        """A worker answered, or could not start. Raises SweepError when it would train something else."""
+    def _on_ready(self, worker: _Worker) -> None:
+        """A worker is ready, or could not start. Raises SweepError when its versions are not the driver's."""
         try:
-            node, versions = ray.get(worker.hello, timeout=5)
+            node, versions = ray.get(worker.ready, timeout=5)
         except (RayTaskError, ActorDiedError) as error:
             self._drop(worker)
             if "creation task" in str(error) or isinstance(error, RayTaskError):
-                self._refused += 1
-                self._pause = time.monotonic() + PAUSE_S
-            if self._refused >= REFUSALS:
+                self._start_failures += 1
+                self._no_start_before = time.monotonic() + RESTART_PAUSE_S
+            if self._start_failures >= MAX_START_FAILURES:
                 raise SweepError(f"workers cannot start: {_last_line(error)}") from None
             return
         except RayError:
             self._drop(worker)
             return
         if versions != self._versions:
-            raise SweepError(f"a worker on node {node[:8]} differs from the driver: {versions.unlike(self._versions)}")
-        self._refused = 0
+            differences = versions.differences(self._versions)
+            raise SweepError(f"a worker on node {node[:8]} differs from the driver: {differences}")
+        self._start_failures = 0
         worker.node = node
         self._alive |= {node}
 
@@ -232,30 +225,26 @@ class ActorExecutor:
 
     def _ask_progress(self) -> None:
         now = time.monotonic()
-        deaf = now - self._listened if self._listened and now - self._listened > GAP_S else 0.0
-        self._listened = now
+        gap = now - self._polled if self._polled and now - self._polled > POLL_GAP_S else 0.0
+        self._polled = now
         for worker in self._workers:
             if not worker.ticket:
                 continue
-            worker.heard = min(now, worker.heard + deaf)
-            if worker.asked is None:
-                worker.asked = worker.actor.progress.remote()
-            elif ray.wait([worker.asked], timeout=0)[0]:
+            worker.last_progress = min(now, worker.last_progress + gap)
+            if worker.answer is None:
+                worker.answer = worker.actor.progress.remote()
+            elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    worker.steps, signs = ray.get(worker.asked, timeout=1)
-                    if signs != worker.signs:
-                        worker.signs, worker.heard = signs, now
-                worker.asked = None
-
-    def steps_done(self) -> int:
-        """As far as the workers last said."""
-        return sum(w.steps for w in self._workers if w.ticket)
+                    progress = ray.get(worker.answer, timeout=1)
+                    if progress != worker.progress:
+                        worker.progress, worker.last_progress = progress, now
+                worker.answer = None
 
     def watch(self, stopping: Callable[[], bool]) -> None:
         """Not needed: ``poll`` never takes long."""
 
     def close(self, now: bool = False) -> None:
-        """Kill the workers; their packs are released by the driver."""
+        """Kill the workers; the driver releases their trials."""
         for worker in list(self._workers):
             self._drop(worker)
 

@@ -1,4 +1,4 @@
-"""Connecting to Ray, and saying at once when the cluster cannot do what is asked."""
+"""Connecting to Ray, and refusing at once when the cluster cannot do what is asked."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import contextlib
 import logging
 import os
 import socket
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search_space.errors import SweepError
+from search_space.errors import SweepError, first_line
 
 OBJECT_STORE_BYTES = 512 * 2**20
-ANSWER_S = 5.0
+CONNECT_S = 5.0
 """How long a head may take to accept a connection."""
 TRIES = 3
-PASSING = ("timed out during startup", "Initialization failure from server")
-"""Ray gives its own processes 30 s to start, which a busy machine may need more than once; a head's client server
-takes a process that is not there at once for one that failed."""
+PASSING_ERRORS = ("timed out during startup", "Initialization failure from server")
+"""Errors of Ray that a second try may not meet: its processes have 30 s to start, which is short on a busy machine,
+and a head's client server takes a process that is slow to start for one that failed."""
 PACKAGES = ("search_space", "workers", "sweep")
-"""What a worker on another machine needs of ours; it travels as a zip through Ray."""
+"""Our packages that a worker on another machine needs; they travel as zip files through Ray."""
 QUICK_HEALTH = {
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "500",
     "RAY_health_check_timeout_ms": "1000",
     "RAY_health_check_failure_threshold": "4",
 }
-"""For a cluster of our own: a dead node is noticed after some 3 s, not 13."""
+"""For a cluster started here: a dead node is noticed after about 3 s instead of 13."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Cluster:
 
     @property
     def cpus(self) -> float:
-        """In all."""
+        """CPUs of all nodes."""
         return sum(node.cpus for node in self.nodes)
 
     @property
     def gpus(self) -> float:
-        """In all."""
+        """GPUs of all nodes."""
         return sum(node.gpus for node in self.nodes)
 
     def slots(self, cpus: float, gpus: float) -> int:
@@ -77,7 +78,7 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         for name, value in QUICK_HEALTH.items():
             os.environ.setdefault(name, value)
     else:
-        _knock(address)
+        _check_reachable(address)
     import ray
 
     if ray.is_initialized():
@@ -87,27 +88,27 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
-    for left in reversed(range(TRIES)):
+    for tries_left in reversed(range(TRIES)):
         try:
-            ray.init(address=address, **options)
+            with contextlib.chdir(_start_folder()):
+                ray.init(address=address, **options)
             break
         except Exception as error:  # Ray raises a plain Exception when its own processes were too slow
-            if left and any(words in str(error) for words in PASSING):
+            if tries_left and any(words in str(error) for words in PASSING_ERRORS):
                 ray.shutdown()
                 continue
-            text = [line for line in str(error).strip().splitlines() if line.strip()]
-            raise SweepError(f"the Ray cluster at {address} cannot be used: {text[0] if text else error!r}") from None
+            raise SweepError(f"the Ray cluster at {address} cannot be used: {first_line(error)}") from None
     return size()
 
 
 def our_code() -> list[Path]:
-    """The folders of our packages a worker needs, as they lie here."""
+    """The folders of ``PACKAGES`` on this machine."""
     root = Path(__file__).parents[2]
     return [root / name for name in PACKAGES]
 
 
-def _knock(address: str) -> None:
-    """Raise SweepError when nothing listens at ``address``; Ray itself may try for minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise SweepError when nothing listens at ``address``; Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         if address.startswith("ray://") or (address != "auto" and ":" in address):
@@ -118,7 +119,7 @@ def _knock(address: str) -> None:
             raise SweepError(f"unknown address {address!r} (choose from local, auto, HOST:PORT, ray://HOST:PORT)")
         return
     try:
-        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S)):
+        with contextlib.closing(socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S)):
             return
     except OSError as error:
         raise SweepError(
@@ -128,7 +129,7 @@ def _knock(address: str) -> None:
 
 
 def size() -> Cluster:
-    """What the connected cluster has. Raises SweepError when it does not answer."""
+    """The live nodes of the connected cluster. Raises SweepError when it does not answer."""
     import ray
 
     try:
@@ -148,13 +149,13 @@ def check(cluster: Cluster, cpus: float, gpus: float) -> None:
     """Raise SweepError when no node can hold a worker of ``cpus`` CPUs and ``gpus`` GPUs."""
     if cluster.slots(cpus, gpus):
         return
-    for name, wanted, most in (
+    for name, asked, most in (
         ("CPUs", cpus, max((n.cpus for n in cluster.nodes), default=0.0)),
         ("GPUs", gpus, max((n.gpus for n in cluster.nodes), default=0.0)),
     ):
-        if wanted > most:
+        if asked > most:
             raise SweepError(
-                f"a worker asks for {wanted:g} {name} but the cluster has {most:g} on its largest node "
+                f"a worker asks for {asked:g} {name} but the cluster has {most:g} on its largest node "
                 f"({len(cluster.nodes)} node(s)); ask for less (--cpus-per-worker, --gpus-per-worker) or add nodes"
             )
     raise SweepError(f"no node has both {cpus:g} CPUs and {gpus:g} GPUs for a worker; ask for less or add nodes")
@@ -166,3 +167,19 @@ def disconnect() -> None:
 
     if ray.is_initialized():
         ray.shutdown()
+    if _start_folders:
+        _start_folders.pop().cleanup()
+
+
+_start_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _start_folder() -> str:
+    """An empty folder to start Ray in; it lasts as long as the connection.
+
+    Ray puts the folder it is started in first on the import path of all workers, where a user's own ``sweep.py`` or
+    ``analysis/`` would be taken for ours, and be run.
+    """
+    if not _start_folders:
+        _start_folders.append(tempfile.TemporaryDirectory(prefix="edge-sweep-"))
+    return _start_folders[0].name

@@ -1,9 +1,11 @@
-"""The interface between the driver and whatever runs packs."""
+"""The interface between the driver and the executors that run packs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Protocol
 
 from search_space.facts import Failure, Outcome
@@ -19,15 +21,30 @@ class WorkerData:
     images: Images | ByPath | ByUrl
     user_code: tuple[UserCode, ...] = ()
     threads: int = 1
+    folder: str = ""
+    """The driver's current folder, so that relative paths mean the same on a worker that has it."""
+
+    def prepare(self) -> Images:
+        """Make a worker process ready for its first pack; the images. Raises BadData, BadSpace."""
+        import torch
+
+        from search_space import user_code
+
+        for code in self.user_code:
+            user_code.install(code)
+        torch.set_num_threads(self.threads)
+        if self.folder and Path(self.folder).is_dir():
+            os.chdir(self.folder)
+        return self.fetch()
 
     def fetch(self) -> Images:
-        """The images, from wherever they are. Raises BadData."""
+        """The images, by whichever way they travel. Raises BadData."""
         return self.images if isinstance(self.images, Images) else self.images.fetch()
 
 
 @dataclass(frozen=True)
 class Versions:
-    """What must be the same on the driver and on every worker for their numbers to be the same."""
+    """What must be equal on the driver and on every worker for their results to be equal."""
 
     code: str
     """Digest of the training code."""
@@ -45,15 +62,15 @@ class Versions:
 
         return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
 
-    def unlike(self, other: Versions) -> str:
-        """The differences in words, ``other`` being what is wanted."""
-        pairs = ((f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return ", ".join(f"{name} {mine} instead of {wanted}" for name, mine, wanted in pairs if mine != wanted)
+    def differences(self, expected: Versions) -> str:
+        """What differs from ``expected``, in words; empty when nothing does."""
+        pairs = ((f.name, getattr(self, f.name), getattr(expected, f.name)) for f in fields(self))
+        return ", ".join(f"{name} {ours} instead of {theirs}" for name, ours, theirs in pairs if ours != theirs)
 
 
 @dataclass(frozen=True)
 class Finished:
-    """One pack's end: its outcomes, or the reason why there are none."""
+    """The end of one pack: its outcomes, or the reason why there are none."""
 
     ticket: int
     outcomes: tuple[Outcome, ...] = ()
@@ -66,8 +83,8 @@ class Executor(Protocol):
     """Runs packs somewhere. Nothing here touches the database."""
 
     @property
-    def hears(self) -> bool:
-        """Whether it hears from packs while they run, and gives up those that make no progress."""
+    def reports_progress(self) -> bool:
+        """Whether packs report progress while they run, and those that make none are given up."""
 
     def free(self) -> int:
         """Workers that could start a pack now."""
@@ -76,19 +93,16 @@ class Executor(Protocol):
         """Workers in all."""
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
-        """Start a pack; the ticket under which its end is reported. At most ``free()`` at a time.
+        """Start a pack and return the ticket under which its end is reported; only while ``free()`` is above 0.
 
-        A pack that takes longer than ``timeout_s`` is given up (``math.inf``: never for that reason).
+        A pack that takes longer than ``timeout_s`` is given up (``math.inf``: no limit).
         """
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Packs that ended, waiting at most ``timeout_s`` for the first."""
 
-    def steps_done(self) -> int:
-        """Training steps that running packs report, for the progress bar."""
-
     def watch(self, stopping: Callable[[], bool]) -> None:
-        """Be told how to ask whether the driver wants to stop; for executors that cannot be left while they work."""
+        """Use ``stopping()`` to ask whether the driver is stopping; for executors whose ``poll`` takes long."""
 
     def close(self, now: bool = False) -> None:
-        """Give the workers back; ``now`` does not wait for what runs."""
+        """Release the workers; ``now`` does not wait for packs that run."""

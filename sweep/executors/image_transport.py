@@ -17,14 +17,14 @@ from workers.data.image_set import ImageSet
 
 @dataclass(frozen=True)
 class Images:
-    """The images of a sweep, decoded."""
+    """The images of a sweep, decoded, as workers have them (``sweep.planning.data`` has them with the plan)."""
 
     train: ImageSet
     tests: tuple[ImageSet, ...]
 
     @property
     def digest(self) -> str:
-        """Of the content of all sets, in order."""
+        """Digest of the content of all sets, in order."""
         content = "/".join([self.train.digest, *(images.digest for images in self.tests)])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -40,10 +40,10 @@ class ByPath:
 
     def fetch(self) -> Images:
         """Raises BadData when the folder is missing or holds other images."""
-        found = Images(datasets.training_set(self.train, self.root), datasets.test_sets(self.tests, self.root))
-        if found.digest != self.digest:
+        images = Images(datasets.training_set(self.train, self.root), datasets.test_sets(self.tests, self.root))
+        if images.digest != self.digest:
             raise BadData(f"the images under {self.root} on this machine are not those of the driver")
-        return found
+        return images
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class ByUrl:
 def to_archive(images: Images) -> bytes:
     """The sets as one ``.npz`` of plain arrays; ``unpack`` gives them back."""
     arrays: dict[str, NDArray[Any]] = {}
-    for at, one in enumerate((images.train, *images.tests)):
-        arrays[f"{at}/names"] = np.array([one.name, *one.names], dtype=np.str_)
-        arrays |= {f"{at}/{i}": pixels for i, pixels in enumerate(one.pixels)}
+    for place, image_set in enumerate((images.train, *images.tests)):
+        arrays[f"{place}/names"] = np.array([image_set.name, *image_set.names], dtype=np.str_)
+        arrays |= {f"{place}/{i}": pixels for i, pixels in enumerate(image_set.pixels)}
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     return buffer.getvalue()
@@ -81,12 +81,12 @@ def to_archive(images: Images) -> bytes:
 def unpack(content: bytes) -> Images:
     """The inverse of ``to_archive``. Raises BadData for anything else."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as found:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             sets: list[ImageSet] = []
-            while f"{len(sets)}/names" in found:
-                at = len(sets)
-                name, *names = (str(part) for part in found[f"{at}/names"])
-                sets.append(ImageSet(name, tuple(names), tuple(found[f"{at}/{i}"] for i in range(len(names)))))
+            while f"{len(sets)}/names" in arrays:
+                place = len(sets)
+                name, *names = (str(part) for part in arrays[f"{place}/names"])
+                sets.append(ImageSet(name, tuple(names), tuple(arrays[f"{place}/{i}"] for i in range(len(names)))))
         return Images(sets[0], tuple(sets[1:]))
     except Exception as error:  # zipfile and NumPy raise many kinds on foreign bytes; none of them has run anything
         raise BadData(f"the archive of images cannot be read: {error}") from None
@@ -110,13 +110,13 @@ def put(images: Images, folder: str) -> ByUrl:
     return ByUrl(url, digest)
 
 
-def carried(images: Images, via: str, root: str | None) -> Images | ByPath | ByUrl:
+def transport(images: Images, via: str, root: str | None) -> Images | ByPath | ByUrl:
     """``images`` as they travel: ``via`` is ``store``, ``path`` or a URL. Raises BadData for anything else."""
     if via == "store":
         return images
     if via == "path":
         names = tuple(part for part in images.train.name.split("+") if part)
-        return ByPath(root, names, tuple(one.name for one in images.tests), images.digest)
+        return ByPath(root, names, tuple(image_set.name for image_set in images.tests), images.digest)
     if "://" in via:
         return put(images, via)
     raise BadData(f"--data-via {via!r} is not possible (store, path, or a URL such as s3://bucket/folder)")

@@ -1,8 +1,8 @@
-"""Packs through Ray Tune, its actors reused: a Tune trial is a slot that serves pack after pack.
+"""Packs through Ray Tune, with reused actors: a Tune trial is a slot that runs one pack after another.
 
-Tune wants all its trials at the start, while the driver hands packs out as it claims them, so a Tune trial takes
-packs from a queue until told to stop. Tune places the slots and restarts a lost one (``FailureConfig``); which pack
-was lost with it, time-outs and fencing stay with us. docs/decisions/060 says why this is not the default.
+Tune needs all its trials at the start, while the driver submits packs as it claims them, so a Tune trial takes packs
+from a queue until it is told to stop. Tune places the slots and restarts a lost one (``FailureConfig``); this file
+keeps track of which pack was lost with a slot, and of time-outs. docs/decisions/060 says why it is not the default.
 """
 
 from __future__ import annotations
@@ -26,24 +26,19 @@ from sweep.executors.core import Finished, WorkerData
 from workers.task import PackTask
 
 RESTARTS = 1000
-"""Slots that Tune may start again; whether a trial may, our own retry policy decides."""
+"""How often Tune may restart a slot; whether a trial is retried is decided by our own retry policy."""
 
 
 def _slot(config: dict[str, Any]) -> None:
-    """One Tune trial: serve packs until the queue says stop."""
-    import torch
+    """One Tune trial: run packs from the queue until there is a stop in it."""
     from ray import tune
 
-    from search_space import user_code
     from workers.task import failed, run_pack
 
     data: WorkerData = ray.get(config["data"])
-    for code in data.user_code:
-        user_code.install(code)
-    torch.set_num_threads(data.threads)
-    images = data.fetch()
+    images = data.prepare()
     slot, tasks, results = config["slot"], config["tasks"], config["results"]
-    results.put(("hello", slot, 0, ()))
+    results.put(("ready", slot, 0, ()))
     served = 0
     while True:
         ticket, task = tasks.get()
@@ -66,12 +61,12 @@ class _Running:
 
 
 class TuneExecutor:
-    """``tune.Tuner`` in a thread, one trial a slot. Needs ``ray.init`` first."""
+    """``tune.Tuner`` in a thread, one trial per slot. Needs ``ray.init`` first."""
 
-    hears = False
+    reports_progress = False
 
     def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0) -> None:
-        # Tune's newer reporter prints a banner on stdout whatever `verbose` says; stdout belongs to --json.
+        # Tune's newer reporter prints a banner on stdout in spite of `verbose`; stdout belongs to --json.
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
         from ray import tune
@@ -114,11 +109,11 @@ class TuneExecutor:
         return self._slots
 
     def free(self) -> int:
-        """Trials that answered and have no pack."""
+        """Slots that are ready and have no pack."""
         return max(0, len(self._ready) - len(self._running))
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
-        """Queue a pack for the next free trial."""
+        """Queue a pack for the next free slot."""
         self._tickets += 1
         self._running[self._tickets] = _Running(time.monotonic() + timeout_s)
         self._tasks.put((self._tickets, task))
@@ -135,32 +130,30 @@ class TuneExecutor:
             kind, slot, ticket, outcomes = "nothing", 0, 0, ()
         except RayError as error:
             raise SweepError(f"the Ray cluster is gone: {type(error).__name__}") from None
-        if kind == "hello":
-            ended += self._hello(slot)
+        if kind == "ready":
+            ended += self._slot_ready(slot)
         elif kind == "started" and ticket in self._running:
             self._running[ticket].slot = slot
         elif kind == "ended" and self._running.pop(ticket, None):
             ended.append(Finished(ticket, outcomes))
-        for late in [t for t, one in self._running.items() if time.monotonic() > one.deadline]:
+        now = time.monotonic()
+        for late in [ticket for ticket, running in self._running.items() if now > running.deadline]:
             # The slot stays busy with it until Tune is stopped: it cannot be killed from here.
             self._ready.discard(self._running.pop(late).slot or 0)
             ended.append(Finished(late, lost=Failure.TIMEOUT, reason="no answer before the time-out"))
         return ended
 
-    def _hello(self, slot: int) -> list[Finished]:
-        """A slot that says hello again was restarted: what it had is lost."""
+    def _slot_ready(self, slot: int) -> list[Finished]:
+        """A slot that is ready once more was restarted: the pack it had is lost."""
         self._ready.add(slot)
-        gone = [t for t, one in self._running.items() if one.slot == slot]
-        for ticket in gone:
+        lost = [ticket for ticket, running in self._running.items() if running.slot == slot]
+        for ticket in lost:
             del self._running[ticket]
-        return [Finished(t, lost=Failure.WORKER_LOST, reason="Ray Tune restarted the slot") for t in gone]
+        reason = "Ray Tune restarted the slot"
+        return [Finished(ticket, lost=Failure.WORKER_LOST, reason=reason) for ticket in lost]
 
     def watch(self, stopping: Callable[[], bool]) -> None:
         """Not needed: ``poll`` never takes long."""
-
-    def steps_done(self) -> int:
-        """Not known: Tune's trials report when a pack ends."""
-        return 0
 
     def close(self, now: bool = False) -> None:
         """Ask every trial to stop; with ``now`` do not wait."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from results_db.records import SweepRow
 from search_space.errors import SweepError
-from sweep.planning.eligibility import Basis
+from sweep.planning.settings import DataSettings
+from sweep.planning.training_inputs import TrainingInputs
 from workers.data import datasets
 from workers.data.image_set import ImageSet
 from workers.training.recipe import Recipe
@@ -20,27 +20,36 @@ class Data:
     train: ImageSet
     tests: tuple[ImageSet, ...]
 
-    def basis(self, recipe: Recipe) -> Basis:
+    def basis(self, recipe: Recipe) -> TrainingInputs:
         """What a trial that is trained on these images with ``recipe`` must have been planned with."""
-        return Basis(recipe.digest, self.train.digest[:12])
+        return TrainingInputs(recipe.digest, self.train.digest[:12])
+
+    @property
+    def test_digests(self) -> dict[str, str]:
+        """Digest of the content of each test set by its name."""
+        return {images.name: images.digest for images in self.tests}
+
+    @property
+    def train_names(self) -> tuple[str, ...]:
+        """Names of the sets that make up the training set."""
+        return tuple(part for part in self.train.name.split("+") if part)
 
 
 def load_data(root: str | None, train: tuple[str, ...] = (), tests: tuple[str, ...] = (), strict: bool = False) -> Data:
     """The training set and the test sets by name; embedded photographs without a root. Raises BadData."""
-    found = Data(datasets.training_set(train, root, strict), datasets.test_sets(tests, root, strict))
-    common = set(_digests(found.train)) & {d for images in found.tests for d in _digests(images)}
+    data = Data(datasets.training_set(train, root, strict), datasets.test_sets(tests, root, strict))
+    common = set(_digests(data.train)) & {digest for images in data.tests for digest in _digests(images)}
     if common:
         raise SweepError(f"{len(common)} image(s) are in the training set and in a test set; a fair test has none")
-    return found
+    return data
 
 
-def recall_data(row: SweepRow, root: str | None = None) -> Data:
+def recall_data(stored: DataSettings, root: str | None = None) -> Data:
     """The images of a stored sweep, from its remembered folder or from ``root``. Raises BadData.
 
-    Whether they are the images it began with, ``basis.why_not`` and ``image_sets.check_names`` tell.
+    Whether they are the images it began with, ``OpenSweep.recall`` checks.
     """
-    wanted = row.settings.get("data", {})
-    return load_data(root or wanted.get("root"), tuple(wanted.get("train", ())), tuple(wanted.get("tests", ())))
+    return load_data(root or stored.root, stored.train, stored.tests)
 
 
 def _digests(images: ImageSet) -> list[str]:

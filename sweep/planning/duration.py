@@ -1,4 +1,4 @@
-"""How long a sweep will take: from what the store remembers, or from a short probe on this machine."""
+"""How long a sweep will take: estimated from stored training times, or from a short probe on this machine."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from workers.training.recipe import Recipe
 from workers.training.train import initial_module, inner, loss_of
 
 PROBE_S = 0.7
-"""About what the probe may take for each of its configs."""
+"""About how long the probe times each of its configs."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds of work in all, were it done by one worker of this kind, and how we know."""
+    """Seconds of work for one worker, and what the estimate rests on."""
 
     seconds: float
     how: str
 
     def on(self, workers: int) -> float:
-        """Seconds with so many workers, no better than if the work could be cut freely."""
+        """Seconds with that many workers, if the work divides evenly."""
         return self.seconds / max(1, workers)
 
 
 def from_history(keys: Sequence[TrialKey], seconds: Mapping[str, float]) -> Estimate | None:
-    """Judged by trials of the same sweep that are done: ``seconds`` by config id. None when there are too few (3).
+    """From ``seconds`` of finished trials of the same sweep, by config id; None when there are fewer than 3.
 
-    A config without a figure of its own takes the median seconds per multiply-add of those that have one.
+    A config without a time of its own is given the median seconds per multiply-add of the others.
     """
     rates = [value / describe(parse_id(config)).macs_full_hd for config, value in seconds.items() if value > 0]
     if len(rates) < 3:
@@ -44,20 +44,21 @@ def from_history(keys: Sequence[TrialKey], seconds: Mapping[str, float]) -> Esti
 
 
 def probe(keys: Sequence[TrialKey], recipe: Recipe) -> Estimate:
-    """Time a few training steps of a cheap, a middling and a costly config here, one thread, and draw a line.
+    """From a few training steps of a cheap, a medium and a costly config on one thread of this machine.
 
-    Seconds a step are taken as a + b * multiply-adds; what comes out is for one CPU worker that trains each alone.
+    Seconds per step are fitted as a + b * multiply-adds. The estimate is for one CPU worker that trains each config
+    by itself.
     """
     trained = [key for key in keys if describe(parse_id(key.config)).parameters and "Bicubic" not in key.config]
     if not trained or not recipe.steps:
         return Estimate(0.0, "there is nothing to train")
     by_cost = sorted({key.config for key in trained}, key=lambda config: _macs(parse_id(config)))
-    chosen = [by_cost[0], by_cost[len(by_cost) // 2], by_cost[-1]]
-    points = [(float(_macs(parse_id(config))), _seconds_a_step(parse_id(config), recipe)) for config in chosen]
+    probed = [by_cost[0], by_cost[len(by_cost) // 2], by_cost[-1]]
+    points = [(float(_macs(parse_id(config))), _seconds_per_step(parse_id(config), recipe)) for config in probed]
     slope, base = _line(points)
     total = sum(recipe.steps * max(1e-6, base + slope * _macs(parse_id(key.config))) for key in trained)
     return Estimate(
-        total, f"judged by a few steps each of {', '.join(dict.fromkeys(chosen))} here, each alone on one CPU"
+        total, f"judged by a few steps each of {', '.join(dict.fromkeys(probed))} here, each alone on one CPU"
     )
 
 
@@ -72,7 +73,7 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, fit.slope), fit.intercept
 
 
-def _seconds_a_step(config: Config, recipe: Recipe) -> float:
+def _seconds_per_step(config: Config, recipe: Recipe) -> float:
     """Forward, backward and update on random patches of the recipe's size."""
     import torch
 
@@ -85,20 +86,20 @@ def _seconds_a_step(config: Config, recipe: Recipe) -> float:
         high = torch.rand(recipe.batch, 1, config.scale * recipe.patch, config.scale * recipe.patch)
         border = recipe.border * config.scale
         times: list[float] = []
-        until = time.perf_counter() + PROBE_S
-        while len(times) < 3 or (time.perf_counter() < until and len(times) < 12):
-            began = time.perf_counter()
+        deadline = time.perf_counter() + PROBE_S
+        while len(times) < 3 or (time.perf_counter() < deadline and len(times) < 12):
+            started = time.perf_counter()
             optimiser.zero_grad(set_to_none=True)
             loss_of(recipe.loss, inner(module(low), border), inner(high, border)).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
-            times.append(time.perf_counter() - began)
+            times.append(time.perf_counter() - started)
         return statistics.median(times[1:])
     finally:
         torch.set_num_threads(threads)
 
 
 def in_words(seconds: float) -> str:
-    """For people.
+    """A duration for people.
 
     >>> in_words(42), in_words(600), in_words(9000), in_words(400000)
     ('42 s', '10 min', '2.5 h', '4.6 days')

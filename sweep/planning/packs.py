@@ -1,4 +1,4 @@
-"""What is to be done: trial keys of a sweep and the packs that carry them out. Pure functions."""
+"""Trial keys of a sweep and the packs that train them. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search_space.facts import TrialKey
 
 DEFAULT_PACK_SIZE = 48
 SHARES = 3
-"""Packs a worker gets at least, where there are trials enough: a worker that is done early finds another."""
+"""Packs per worker at least, where there are enough trials: a worker that ends early gets another."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +22,23 @@ class Item:
     trial: int
     key: TrialKey
     lr_scale: float = 1.0
-    alone: bool = False
+    own_pack: bool = False
     """Run in a pack of its own: an attempt after a divergence or a lack of memory."""
-    solo: bool = False
-    """Run alone, and while nothing else does."""
+    exclusive: bool = False
+    """Run in a pack of its own, while no other pack runs."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials that train together, and their cost in multiply-adds a step (only ratios matter)."""
+    """Trials that train together, and their cost in multiply-adds per step (only ratios matter)."""
 
     items: tuple[Item, ...]
     cost: float
 
     @property
-    def solo(self) -> bool:
-        """Whether it waits until nothing else runs, and nothing is started beside it."""
-        return any(item.solo for item in self.items)
-
-    @property
-    def scale(self) -> int:
-        """The scale all members share."""
-        return parse_id(self.items[0].key.config).scale
+    def exclusive(self) -> bool:
+        """Whether it starts only when nothing else runs, and nothing is started beside it."""
+        return any(item.exclusive for item in self.items)
 
 
 def trial_keys(
@@ -56,14 +51,14 @@ def trial_keys(
 def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:
     """Packs of at most ``pack_size`` members of one scale and seed, which share their patches; the costliest first.
 
-    ``at_least`` is the number of workers: packs are made smaller so that none of them idles.
+    ``at_least`` is the number of workers: packs are made smaller so that no worker idles.
     """
     groups: dict[tuple[int, int], list[tuple[float, Item]]] = defaultdict(list)
     ready: list[Pack] = []
     for item in items:
         config = parse_id(item.key.config)
         cost = float(describe(config).macs_full_hd)
-        if item.alone or item.solo:
+        if item.own_pack or item.exclusive:
             ready.append(Pack((item,), cost))
         else:
             groups[config.scale, item.key.seed].append((cost, item))
@@ -78,8 +73,8 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
 
 
 def order(pack: Pack) -> tuple[bool, float]:
-    """The costliest first, so that none is left when the others are done; those that run by themselves last."""
-    return pack.solo, -pack.cost
+    """Sort key: the costliest first, so that no long pack starts last; exclusive packs after all others."""
+    return pack.exclusive, -pack.cost
 
 
 @dataclass(frozen=True)

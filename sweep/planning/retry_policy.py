@@ -10,8 +10,8 @@ from search_space.facts import Failure
 
 
 @dataclass(frozen=True)
-class Past:
-    """One attempt of a trial that failed, as the store tells it."""
+class FailedAttempt:
+    """One failed attempt of a trial, as far as the next one depends on it."""
 
     failure: Failure
     lr_scale: float = 1.0
@@ -21,79 +21,85 @@ class Past:
 
 
 @dataclass(frozen=True)
-class Manner:
+class Adjustment:
     """How the next attempt of a trial differs from its first."""
 
     lr_scale: float = 1.0
-    alone: bool = False
+    own_pack: bool = False
     """In a pack of its own."""
-    solo: bool = False
-    """While nothing else of this driver runs: with all the memory there is."""
+    exclusive: bool = False
+    """While nothing else of this driver runs, with all the memory there is."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Try again or not, how, and why in words."""
+    """Whether to try again, how, and the reason in words."""
 
-    again: bool
-    manner: Manner = Manner()
-    why: str = ""
+    retry: bool
+    adjustment: Adjustment = Adjustment()
+    reason: str = ""
 
 
-def manner_of(past: Sequence[Past]) -> Manner:
-    """How the attempt after ``past`` (the failed ones, oldest first) goes about it; the store alone decides it.
+def adjustment_after(failed: Sequence[FailedAttempt]) -> Adjustment:
+    """How the attempt after the ``failed`` ones (oldest first) differs; only the stored attempts decide it.
 
-    >>> manner_of([Past(Failure.DIVERGENCE, 1.0, 48)])
-    Manner(lr_scale=0.3, alone=True, solo=False)
-    >>> manner_of([Past(Failure.OOM, 1.0, 48), Past(Failure.OOM, 1.0, 1)])
-    Manner(lr_scale=1.0, alone=True, solo=True)
+    >>> adjustment_after([FailedAttempt(Failure.DIVERGENCE, 1.0, 48)])
+    Adjustment(lr_scale=0.3, own_pack=True, exclusive=False)
+    >>> adjustment_after([FailedAttempt(Failure.OOM, 1.0, 48), FailedAttempt(Failure.OOM, 1.0, 1)])
+    Adjustment(lr_scale=1.0, own_pack=True, exclusive=True)
     """
-    if not past:
-        return Manner()
-    scale = past[-1].lr_scale
-    if past[-1].failure is Failure.DIVERGENCE:
+    if not failed:
+        return Adjustment()
+    scale = failed[-1].lr_scale
+    if failed[-1].failure is Failure.DIVERGENCE:
         scale = round(scale * 0.3, 6)
-    failures = [one.failure for one in past]
-    # One member of a pack may be what kills or stops its worker: the others must not share its fate.
-    alone = failures.count(Failure.WORKER_LOST) > 1 or any(
+    failures = [attempt.failure for attempt in failed]
+    # One member of a pack may be what kills or stops its worker: the other members must not fail with it.
+    own_pack = failures.count(Failure.WORKER_LOST) > 1 or any(
         failure in (Failure.DIVERGENCE, Failure.OOM, Failure.TIMEOUT, Failure.BUG) for failure in failures
     )
-    solo = any(one.failure is Failure.OOM and one.pack == 1 for one in past)
-    return Manner(scale, alone, solo)
+    exclusive = any(attempt.failure is Failure.OOM and attempt.pack == 1 for attempt in failed)
+    return Adjustment(scale, own_pack, exclusive)
 
 
-def past_of(attempts: Sequence[AttemptRow]) -> list[Past]:
-    """The failed ones of a trial's stored attempts (oldest first), as decisions see them."""
+def failed_attempts(attempts: Sequence[AttemptRow]) -> list[FailedAttempt]:
+    """The failed ones of a trial's stored attempts, oldest first."""
     return [
-        Past(one.failure or Failure.BUG, float(one.detail.get("lr_scale") or 1.0), int(one.detail.get("pack") or 0))
-        for one in attempts
-        if one.outcome == "failed"
+        FailedAttempt(
+            attempt.failure or Failure.BUG,
+            float(attempt.detail.get("lr_scale") or 1.0),
+            int(attempt.detail.get("pack") or 0),
+        )
+        for attempt in attempts
+        if attempt.outcome == "failed"
     ]
 
 
-def decide(past: Sequence[Past], max_attempts: int) -> Decision:
-    """What follows the last of ``past``, the failed attempts of a trial, oldest first.
+def decide(failed: Sequence[FailedAttempt], max_attempts: int) -> Decision:
+    """What follows the last of the ``failed`` attempts of a trial, oldest first.
 
-    Attempts that were given back, or cut short with their driver, are not among them: they do not count.
+    Attempts that were given back, or ended with their driver, are not among them: they do not count.
 
-    >>> decide([Past(Failure.DIVERGENCE)], 3)
-    Decision(again=True, manner=Manner(lr_scale=0.3, alone=True, solo=False), why='alone, 0.3 of the learning rate')
-    >>> decide([Past(Failure.BAD_DATA)], 3).again
+    >>> decide([FailedAttempt(Failure.DIVERGENCE)], 3).reason
+    'alone, 0.3 of the learning rate'
+    >>> decide([FailedAttempt(Failure.BAD_DATA)], 3).retry
     False
     """
-    last = past[-1].failure
-    manner = manner_of(past)
-    if len(past) >= max_attempts:
-        return Decision(False, manner, f"{len(past)} failed attempts of at most {max_attempts}")
+    last = failed[-1].failure
+    adjustment = adjustment_after(failed)
+    if len(failed) >= max_attempts:
+        return Decision(False, adjustment, f"{len(failed)} failed attempts of at most {max_attempts}")
     if last is Failure.BAD_DATA:
-        return Decision(False, manner, "the data has to be mended first")
-    if last is Failure.BUG and sum(one.failure is Failure.BUG for one in past) > 1:
-        return Decision(False, manner, "the same error twice: a bug is not retried for ever")
-    return Decision(True, manner, _words(manner))
+        return Decision(False, adjustment, "the data has to be mended first")
+    if last is Failure.BUG and sum(attempt.failure is Failure.BUG for attempt in failed) > 1:
+        return Decision(False, adjustment, "the same error twice: a bug is not retried for ever")
+    return Decision(True, adjustment, _words(adjustment))
 
 
-def _words(manner: Manner) -> str:
-    parts = ["while nothing else runs" if manner.solo else "alone" if manner.alone else "on another worker"]
-    if manner.lr_scale != 1.0:
-        parts.append(f"{manner.lr_scale:g} of the learning rate")
+def _words(adjustment: Adjustment) -> str:
+    parts = [
+        "while nothing else runs" if adjustment.exclusive else "alone" if adjustment.own_pack else "on another worker"
+    ]
+    if adjustment.lr_scale != 1.0:
+        parts.append(f"{adjustment.lr_scale:g} of the learning rate")
     return ", ".join(parts)

@@ -1,15 +1,18 @@
-"""What ``sweep run`` was asked, as it is stored: trial keys and the settings a resume elsewhere needs."""
+"""What ``sweep run`` was asked for, as it is stored: trial keys and the settings that a resume elsewhere needs."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
-from results_db.records import SweepRow, TrialRow
+from results_db.connection.opening import EmptyDatabase, OlderSchema
+from results_db.connection.urls import parse
+from results_db.states import State
 from results_db.store import Store
 from search_space.config import Config, parse_id
 from search_space.errors import SweepError
@@ -17,7 +20,9 @@ from search_space.facts import TrialKey
 from search_space.user_code import loaded
 from sweep.planning import test_set_names, user_families
 from sweep.planning.data import Data
+from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import trial_keys
+from sweep.planning.settings import DataSettings, SweepSettings, usual_speed_protocol
 from workers.training.recipe import Recipe, code_digest, code_of
 
 
@@ -29,7 +34,7 @@ class Plan:
     space: str
     recipe: Recipe
     keys: tuple[TrialKey, ...]
-    settings: Mapping[str, Any]
+    settings: SweepSettings
 
 
 def make_plan(
@@ -42,46 +47,87 @@ def make_plan(
     seeds: tuple[int, ...] = (0,),
     name: str | None = None,
     pack_size: int = 48,
+    speed_protocol: str | None = None,
 ) -> Plan:
-    """What ``sweep run`` was asked. The default name changes with the recipe, the data and the training code."""
+    """The plan of a new sweep. The default name changes with the recipe, the data and the training code."""
     if not configs:
         raise SweepError("the filters leave no config; see `sweep space list` with the same options")
     basis = data.basis(recipe)
     keys = trial_keys(configs, seeds, basis.recipe, basis.data, code_of)
     code = code_digest() + user_families.digest()
-    content = f"{recipe.digest}/{data.train.digest}/{code}/{[t.name for t in data.tests]}"
+    content = f"{recipe.digest}/{data.train.digest}/{code}/{[images.name for images in data.tests]}"
     label = Path(space).stem if Path(space).suffix else space
-    settings = {
-        "data": {
-            "root": str(Path(root).resolve()) if root else None,
-            "train": [part for part in data.train.name.split("+") if part],
-            "tests": [images.name for images in data.tests],
-            "digests": test_set_names.digests(data.tests),
-        },
-        "pack_size": pack_size,
-        "user_code": user_families.settings_of(loaded()),
-    }
-    return Plan(name or f"{label}-{recipe.name}-{_short(content)}", label, recipe, keys, settings)
+    settings = SweepSettings(
+        DataSettings(
+            str(Path(root).resolve()) if root else None,
+            data.train_names,
+            tuple(images.name for images in data.tests),
+            data.test_digests,
+        ),
+        pack_size,
+        speed_protocol or usual_speed_protocol(recipe),
+        user_families.without_passwords(loaded()),
+    )
+    return Plan(name or f"{label}-{recipe.name}-{_short_digest(content)}", label, recipe, keys, settings)
 
 
 def store_plan(store: Store, plan: Plan, data: Data) -> int:
-    """Write the sweep and its trials; again adds only test sets it had not. Returns the sweep's id.
+    """Write the sweep and its trials; a second call adds only test sets that are new. Returns the sweep's id.
 
     Raises SweepError when a sweep of that name holds other things.
     """
-    before = next((row for row in store.sweeps() if row.name == plan.name), None)
-    if before is not None:
-        user_families.check_unchanged(before, (parse_id(key.config) for key in plan.keys))
+    stored = next((row for row in store.sweeps() if row.name == plan.name), None)
+    if stored is not None:
+        user_families.check_unchanged(stored, (parse_id(key.config) for key in plan.keys))
     test_set_names.check_names(store, data.tests)
     sweep_id = store.create_sweep(
-        plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=dict(plan.settings)
+        plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=plan.settings.to_dict()
     )
     store.plan(sweep_id, plan.keys)
-    test_set_names.note(store, sweep_id, data.tests)
+    test_set_names.remember_tests(store, sweep_id, data)
     return sweep_id
 
 
-def _short(text: str) -> str:
+def open_plan(store: Store, plan: Plan, data: Data) -> OpenSweep:
+    """Store a plan and open its sweep, with only the trials of the plan to work on."""
+    return OpenSweep.of(store, store_plan(store, plan, data), data).narrowed(plan.keys)
+
+
+def without_result(store: Store, plan: Plan) -> list[TrialKey]:
+    """The keys of a plan that no sweep of the store has a result of; nothing is written."""
+    ids = store.trial_ids(plan.keys)
+    done = {row.id for row in store.trials(states=(State.DONE,))}
+    return [key for key in plan.keys if ids.get(key) not in done]
+
+
+@contextmanager
+def open_unchanged(db: str) -> Iterator[Store | None]:
+    """The store at ``db`` read-only; None where there is none yet.
+
+    A SQLite file of an older schema is copied, and the copy migrated. Raises StoreError.
+    """
+    path = parse(db).path
+    if path is not None and not path.exists():
+        yield None
+        return
+    with ExitStack() as opened:
+        store: Store | None = None
+        try:
+            store = opened.enter_context(Store.open(db, readonly=True))
+        except EmptyDatabase:
+            pass
+        except OlderSchema:
+            if path is None:
+                raise
+            from results_db.connection.migrate import copy_file
+
+            copy = Path(opened.enter_context(TemporaryDirectory(prefix="edge-sweep-"))) / path.name
+            copy_file(path.resolve(), copy)
+            store = opened.enter_context(Store.open(str(copy)))
+        yield store
+
+
+def _short_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
@@ -101,36 +147,26 @@ def git_revision() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def newest(store: Store) -> SweepRow:
-    """The sweep that ``resume`` and ``status`` mean when none is named. Raises SweepError when there is none."""
-    ours = [row for row in store.sweeps() if row.source == "ours"]
-    if not ours:
-        raise SweepError("this database holds no sweep of ours yet; start one with `sweep run`")
-    return ours[-1]
-
-
-def missing(store: Store, sweep_id: int, data: Data, only: frozenset[int] | None = None) -> list[TrialRow]:
-    """The trials of a sweep without a result that these images and this code can train (of ``only``, if given)."""
-    basis = data.basis(Recipe.from_json(store.sweep(sweep_id).recipe_json))
-    return basis.own(row for row in store.missing(sweep_id) if only is None or row.id in only)
+def finished_seconds(store: Store, plan: Plan) -> dict[str, float]:
+    """Seconds of training of the plan's finished trials, by config id; empty for a sweep that is not stored yet."""
+    row = next((row for row in store.sweeps() if row.name == plan.name), None)
+    if row is None:
+        return {}
+    return {a.config: a.seconds for a in store.attempts(sweep_id=row.id) if a.outcome == "done" and a.seconds}
 
 
 @dataclass(frozen=True)
-class Guess:
-    """How long training what is missing may take."""
+class WallTime:
+    """How long training what is missing may take with so many workers."""
 
     seconds: float
     workers: int
     how: str
 
 
-def estimate(store: Store, plan: Plan, missing: Sequence[TrialKey], workers: int) -> Guess:
-    """Judged by the finished trials of the sweep, or else by a short probe on this machine."""
+def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float], workers: int) -> WallTime:
+    """Judged by ``seconds`` of finished trials of the sweep (by config id), or by a short probe on this machine."""
     from sweep.planning.duration import from_history, probe
 
-    known: dict[str, float] = {}
-    if any(row.name == plan.name for row in store.sweeps()):
-        attempts = store.attempts(sweep_id=store.sweep_id(plan.name))
-        known = {a.config: a.seconds for a in attempts if a.outcome == "done" and a.seconds}
-    found = from_history(missing, known) or probe(missing, plan.recipe)
-    return Guess(found.on(workers), workers, found.how)
+    work = from_history(missing, seconds) or probe(missing, plan.recipe)
+    return WallTime(work.on(workers), workers, work.how)

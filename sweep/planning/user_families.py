@@ -1,10 +1,9 @@
-"""A user's own families in a stored sweep: kept as text, recalled by a resume, compared by a second run."""
+"""A user's own families in a stored sweep: stored as text, recalled by a resume, compared by a second run."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from results_db.connection.urls import password_line
 from results_db.records import SweepRow
@@ -12,11 +11,12 @@ from search_space.config import Config, parse_id
 from search_space.errors import BadConfig, StoreError, SweepError
 from search_space.registry import families
 from search_space.user_code import UserCode, install, loaded
+from sweep.planning.settings import SweepSettings
 
 
-def settings_of(codes: Iterable[UserCode]) -> list[dict[str, str]]:
-    """The files as a sweep keeps them, to the letter. Raises SweepError for one that holds a password."""
-    listed = list(codes)
+def without_passwords(codes: Iterable[UserCode]) -> tuple[UserCode, ...]:
+    """The same files. Raises SweepError for one whose text holds a password: the text is stored."""
+    listed = tuple(codes)
     for code in listed:
         line = password_line(code.source)
         if line:
@@ -24,13 +24,13 @@ def settings_of(codes: Iterable[UserCode]) -> list[dict[str, str]]:
                 f"{code.path}:{line} holds an address with a password, and the file's text is kept in the database: "
                 "read the password from the environment instead"
             )
-    return [asdict(code) for code in listed]
+    return listed
 
 
-def recall(row: SweepRow) -> None:
+def recall(settings: SweepSettings) -> None:
     """Install the families that a stored sweep came with."""
-    for fields in row.settings.get("user_code", ()):
-        install(UserCode(**fields))
+    for code in settings.user_code:
+        install(code)
 
 
 def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
@@ -48,13 +48,19 @@ def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
             with Store.open(db, readonly=True) as store:
                 rows = [store.sweep(sweep)] if sweep else list(reversed(store.sweeps()))
                 for row in rows:
-                    if row.settings.get("user_code") and any(t.key.config == config_id for t in store.trials(row.id)):
-                        recall(row)
+                    settings = SweepSettings.from_dict(row.settings)
+                    if settings.user_code and any(trial.key.config == config_id for trial in store.trials(row.id)):
+                        recall(settings)
                         return parse_id(config_id)
         except StoreError:
             # Without a database the id is what is wrong.
             pass
         raise unknown
+
+
+def stored_configs(config_ids: Iterable[str], db: str) -> list[Config]:
+    """``stored_config`` of each id, without repeats."""
+    return [stored_config(config_id, db) for config_id in dict.fromkeys(config_ids)]
 
 
 def with_families() -> list[UserCode]:
@@ -64,7 +70,7 @@ def with_families() -> list[UserCode]:
 
 
 def digest() -> str:
-    """Of the text of all families of the user's own here; empty without one."""
+    """Digest of the text of all user families in this process; empty without one."""
     sources = sorted({code.source for code in with_families()})
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12] if sources else ""
 
@@ -74,10 +80,10 @@ def check_unchanged(row: SweepRow, configs: Iterable[Config]) -> None:
 
     A resume installs the stored text: it would find the new trials to be of other code. Raises SweepError.
     """
-    wanted = {type(config).__module__ for config in configs}
-    kept = {fields.get("source") for fields in row.settings.get("user_code", ())}
+    modules = {type(config).__module__ for config in configs}
+    sources = {code.source for code in SweepSettings.from_dict(row.settings).user_code}
     for code in with_families():
-        if code.module in wanted and code.source not in kept:
+        if code.module in modules and code.source not in sources:
             raise SweepError(
                 f"{code.path} is not the file that sweep {row.name!r} was made with: give its new version a sweep of "
                 f"its own with --name, or go on with the old one by `sweep resume --name {row.name}`"

@@ -1,4 +1,4 @@
-"""What a driver tells while it runs, and what it says at the end."""
+"""What a driver reports while it runs, and at the end."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Kind(StrEnum):
-    """What a listener is told."""
+class EventKind(StrEnum):
+    """What happened to a trial, a pack or the store."""
 
     STARTED = "started"
     DONE = "done"
@@ -19,17 +19,17 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Notice:
-    """One thing that happened, for progress and logs."""
+class DriverEvent:
+    """One event, for progress displays and logs."""
 
-    kind: Kind
+    kind: EventKind
     config: str
     text: str = ""
 
 
 @dataclass
 class Report:
-    """What this run of the driver did."""
+    """What one run of the driver did, in numbers of trials."""
 
     done: int = 0
     failed: int = 0

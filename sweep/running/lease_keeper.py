@@ -1,4 +1,4 @@
-"""Renewing leases in the background, whatever the driver is busy with."""
+"""Renewing leases from a thread of its own, so that a busy driver does not lose its trials."""
 
 from __future__ import annotations
 
@@ -11,43 +11,45 @@ from results_db.records import Claim
 from results_db.store import Store
 from search_space.errors import StoreError
 
+RENEWALS_PER_LEASE = 4
 
-class Heart:
-    """Beats four times a lease. A driver that trains in its own process, or waits for a database, keeps its trials."""
+
+class LeaseKeeper:
+    """Renews leases four times per lease, also while the driver trains in its own process or waits for the store."""
 
     def __init__(self, store: Store, owner: str, lease_s: float) -> None:
-        self._store, self._owner, self._lease = store, owner, lease_s
-        self._held: dict[int, Claim] = {}
+        self._store, self._owner, self._lease_s = store, owner, lease_s
+        self._claims: dict[int, Claim] = {}
         self._lock = threading.Lock()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="leases", daemon=True)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
 
-    def hold(self, claims: Iterable[Claim]) -> None:
-        """Keep these alive from now on."""
+    def add(self, claims: Iterable[Claim]) -> None:
+        """Renew the leases of these claims from now on."""
         with self._lock:
-            self._held |= {claim.trial: claim for claim in claims}
+            self._claims |= {claim.trial: claim for claim in claims}
 
-    def let_go(self, claims: Iterable[Claim]) -> None:
-        """Their outcome is written, or they are given back."""
+    def remove(self, claims: Iterable[Claim]) -> None:
+        """Stop renewing: their outcome is stored, or they are released."""
         with self._lock:
             for claim in claims:
-                self._held.pop(claim.trial, None)
+                self._claims.pop(claim.trial, None)
 
-    def __enter__(self) -> Heart:
+    def __enter__(self) -> LeaseKeeper:
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end.set()
+        self._closed.set()
         self._thread.join(timeout=2)
 
-    def _beat(self) -> None:
-        while not self._end.wait(self._lease / 4):
+    def _renew(self) -> None:
+        while not self._closed.wait(self._lease_s / RENEWALS_PER_LEASE):
             with self._lock:
-                claims = list(self._held.values())
+                claims = list(self._claims.values())
             if claims:
-                # A store that does not answer now is asked again at the next beat; a lease outlives three of them.
+                # A store that does not answer now is tried again next time: a lease lasts for three failed renewals.
                 with contextlib.suppress(StoreError):
-                    self._store.extend_lease(claims, self._owner, self._lease)
+                    self._store.extend_lease(claims, self._owner, self._lease_s)

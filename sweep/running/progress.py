@@ -1,4 +1,4 @@
-"""Progress of a sweep on a terminal (a live bar) or in a log (a line now and then)."""
+"""Progress of a sweep on a terminal (a live bar) or in a log (a line every few seconds)."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from sweep.running.events import Kind, Notice
+from sweep.running.events import DriverEvent, EventKind
 
 
 class Display:
-    """Listens to a driver. ``quiet`` shows nothing (for ``--json``)."""
+    """A listener of driver events. ``quiet`` shows nothing (for ``--json``)."""
 
     def __init__(self, total: int, console: Console, quiet: bool = False, every_s: float = 10.0) -> None:
         self._console, self._total, self._quiet, self._every = console, total, quiet, every_s
-        self._counts = dict.fromkeys(Kind, 0)
-        self._began = self._last = time.monotonic()
+        self._counts = dict.fromkeys(EventKind, 0)
+        self._started = self._last_line = time.monotonic()
         self._live = console.is_terminal and not quiet
         self._bar = Progress(
             TextColumn("training"),
@@ -44,22 +44,27 @@ class Display:
         if self._live:
             self._bar.stop()
 
-    def __call__(self, notice: Notice) -> None:
-        """What the driver tells."""
-        self._counts[notice.kind] += 1
+    def __call__(self, event: DriverEvent) -> None:
+        """Count an event of the driver and show it."""
+        self._counts[event.kind] += 1
         if self._quiet:
             return
-        if notice.kind in (Kind.FAILED, Kind.LOST, Kind.FENCED):
-            self._console.print(f"[yellow]{notice.kind}[/] {notice.config}: ", end="")
-            self._console.print(notice.text, markup=False, highlight=False)
-        done = self._counts[Kind.DONE]
-        rate = f"{60 * done / max(1e-9, time.monotonic() - self._began):.1f}/min"
+        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED):
+            self._console.print(f"[yellow]{event.kind}[/] {event.config}: ", end="")
+            self._console.print(event.text, markup=False, highlight=False)
+        done = self._counts[EventKind.DONE]
+        now = time.monotonic()
+        rate = f"{60 * done / max(1e-9, now - self._started):.1f}/min"
         if self._live:
             self._bar.update(self._task, completed=done, rate=rate, trouble=self._trouble())
-        elif notice.kind is Kind.DONE and (time.monotonic() - self._last > self._every or done == self._total):
-            self._last = time.monotonic()
+        elif event.kind is EventKind.DONE and (now - self._last_line > self._every or done == self._total):
+            self._last_line = now
             self._console.print(f"{done} of {self._total} done, {rate} {self._trouble()}".rstrip(), highlight=False)
 
     def _trouble(self) -> str:
-        said = [(Kind.FAILED, "failed attempts"), (Kind.LOST, "lost packs"), (Kind.FENCED, "fenced")]
-        return ", ".join(f"{self._counts[k]} {text}" for k, text in said if self._counts[k])
+        labels = [
+            (EventKind.FAILED, "failed attempts"),
+            (EventKind.LOST, "lost packs"),
+            (EventKind.FENCED, "fenced"),
+        ]
+        return ", ".join(f"{self._counts[kind]} {label}" for kind, label in labels if self._counts[kind])

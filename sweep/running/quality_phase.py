@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
 
 from rich.console import Console
 from rich.progress import Progress
 
-from results_db.store import Store
 from search_space import parse_id
+from search_space.config import Config
 from search_space.errors import SweepError
+from search_space.facts import Quality
+from sweep.planning.open_sweep import OpenSweep
 from workers.data.image_set import ImageSet
-from workers.quality.protocol import PROTOCOL, evaluate
+from workers.quality.protocol import evaluate
 from workers.training.weights import load
 
 
-def measure_quality(
-    store: Store, sweep_id: int, tests: Sequence[ImageSet], only: frozenset[int] | None = None, *, quiet: bool = False
-) -> int:
-    """Evaluate the weights of finished trials (of ``only``, if given) on each set they have no figure of.
+def measure_quality(sweep: OpenSweep, *, quiet: bool = False) -> int:
+    """Evaluate the weights of finished trials on each test set they have no measurements of.
 
-    Nothing is trained. Returns how many trials got figures; each is written at once, so a stop loses one trial's.
-    A trial whose weights are not there or damaged is named on stderr and passed over.
+    Nothing is trained. Returns how many trials were measured; each is stored at once, so a stop loses one trial's
+    measurements. A trial whose weights are missing or damaged is named on stderr and passed over.
     """
-    wanted: dict[int, list[ImageSet]] = {}
-    for images in tests:
-        for trial in store.unmeasured(sweep_id, images.name, "psnr", PROTOCOL):
-            if only is None or trial in only:
-                wanted.setdefault(trial, []).append(images)
-    if not wanted:
+    missing: dict[int, list[ImageSet]] = defaultdict(list)
+    for images in sweep.data.tests:
+        for trial in sweep.unmeasured(images):
+            missing[trial].append(images)
+    if not missing:
         return 0
     console = Console(stderr=True)
     # By scale: of a large set only one scale's images are kept prepared.
-    configs = {row.id: parse_id(row.key.config) for row in store.trials(sweep_id) if row.id in wanted}
+    configs = {row.id: parse_id(row.key.config) for row in sweep.trials() if row.id in missing}
     measured = 0
     with Progress(console=console, disable=quiet) as bar:
-        task = bar.add_task(f"measuring on {', '.join(images.name for images in tests)}", total=len(wanted))
-        for trial in sorted(wanted, key=lambda number: (configs[number].scale, number)):
+        names = ", ".join(images.name for images in sweep.data.tests)
+        task = bar.add_task(f"measuring on {names}", total=len(missing))
+        for trial in sorted(missing, key=lambda trial: (configs[trial].scale, trial)):
             config = configs[trial]
             try:
-                weights = store.artifact(trial)
-                if weights is None:
-                    raise SweepError("its weights are not in the store")
-                module = load(config, weights.data)
-                figures = [figure for images in wanted[trial] for figure in evaluate(config, module, images)]
+                qualities = _measure(sweep, trial, config, missing[trial])
             except SweepError as error:
                 console.print(f"{config.id} is not measured: {error}", style="yellow", markup=False, highlight=False)
             else:
-                store.add_trial_qualities(trial, figures)
+                sweep.store.add_trial_qualities(trial, qualities)
                 measured += 1
             bar.advance(task)
     return measured
+
+
+def _measure(sweep: OpenSweep, trial: int, config: Config, sets: list[ImageSet]) -> list[Quality]:
+    weights = sweep.store.artifact(trial)
+    if weights is None:
+        raise SweepError("its weights are not in the store")
+    module = load(config, weights.data)
+    return [quality for images in sets for quality in evaluate(config, module, images)]

@@ -1,4 +1,4 @@
-"""Waiting for a store that does not answer for a while: locked, its disk full, its server away."""
+"""Repeating calls of a store that does not answer for a while: locked, its disk full, its server unreachable."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from search_space.errors import StoreError
 
 T = TypeVar("T")
 
-LOOK_EVERY_S = 0.2
-"""Between two looks whether to stop, while waiting."""
+CHECK_EVERY_S = 0.2
+"""Between two checks whether to stop, while waiting."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Does work on a store, again and again until it succeeds; every call of the store may be repeated."""
+class StoreRetry:
+    """Calls work on a store until it succeeds; every method of the store may be repeated."""
 
     seconds: float
     """How long one piece of work is tried."""
     stopping: Callable[[], bool]
     """Whether to give up at once."""
-    tell: Callable[[str], None]
-    """Hears why it waits."""
+    report: Callable[[str], None]
+    """Gets the reason each time the work has to be repeated."""
 
     def __call__(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns. Raises its StoreError when the store stays away, is damaged, or we are to stop."""
-        until = time.monotonic() + self.seconds
+        """What ``work`` returns. Raises its StoreError after ``seconds``, for a damaged store, or when stopping."""
+        deadline = time.monotonic() + self.seconds
         pause = 0.5
         while True:
             try:
                 return work()
             except StoreError as error:
-                if self.stopping() or "damaged" in str(error) or time.monotonic() + pause > until:
+                if self.stopping() or "damaged" in str(error) or time.monotonic() + pause > deadline:
                     raise
-                self.tell(str(error))
+                self.report(str(error))
             self._wait(pause)
             pause = min(5.0, pause * 2)
 
     def _wait(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self.stopping() and (left := until - time.monotonic()) > 0:
-            time.sleep(min(LOOK_EVERY_S, left))
+        deadline = time.monotonic() + seconds
+        while not self.stopping() and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(CHECK_EVERY_S, left))

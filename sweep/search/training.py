@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from search_space import Config, parse_id
 from search_space.errors import BadSpace
-from search_space.facts import Speed
+from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
 from sweep.planning import stored_plan
 from sweep.planning.data import Data
-from sweep.running import wiring
-from sweep.running.driver import Driver, Settings
+from sweep.planning.open_sweep import OpenSweep
+from sweep.running.driver import Driver
 from sweep.running.launch import Launch
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
+from sweep.running.signals import stop_on_signal
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
-from sweep.speed.ties import retie
+from sweep.speed.job import BenchmarkJob
+from sweep.speed.measure_missing import device_name, measure_missing
 from workers.task import PackTask
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from results_db.store import Store
     from workers.training.recipe import Recipe
 
+STOPPED = "stopped; the same command goes on from here"
 _COLUMNS = {"fps": "fps", "power": "power_w", "memory": "memory_mib", "energy": "energy_j"}
-_ONE_WAY = ["backend", "precision", "speed_protocol"]
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Lasting:
     inner: Executor
 
     @property
-    def hears(self) -> bool:
+    def reports_progress(self) -> bool:
         """As the executor that does the work."""
-        return self.inner.hears
+        return self.inner.reports_progress
 
     def free(self) -> int:
         """Workers that could start a pack now."""
@@ -67,10 +67,6 @@ class Lasting:
     def watch(self, stopping: Callable[[], bool]) -> None:
         """Each run of the driver asks to be heard."""
         self.inner.watch(stopping)
-
-    def steps_done(self) -> int:
-        """Training steps that running packs report."""
-        return self.inner.steps_done()
 
     def close(self, now: bool = False) -> None:
         """Keeps the workers, except when everything is being stopped."""
@@ -93,7 +89,8 @@ class Training:
     launch: Launch = field(default_factory=Launch)
     root: str | None = None
     seed: int = 0
-    quick_speed: bool = False
+    speed_protocol: str = "fullhd14"
+    """Name of the protocol this machine measures candidates with."""
     """The small speed protocol, as ``sweep run`` uses for recipes about looking around."""
     screen_part: float = 0.25
     """Steps of a screening run, as a part of the recipe's."""
@@ -109,8 +106,6 @@ class Training:
     @property
     def here(self) -> str:
         """The name of this machine as a device."""
-        from sweep.running.speed_phase import device_name
-
         return self.launch.device or device_name()
 
     def evaluate(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
@@ -133,10 +128,10 @@ class Training:
             return {}
         keys = [key for key in plan.keys if key.config in set(done)]
         again = self._plan([parse_id(c) for c in done], self.recipe, self.name)
-        sweep_id = stored_plan.store_plan(self.store, again, self.data)
-        self.store.plan(sweep_id, keys)
-        measure_quality(self.store, sweep_id, self.data.tests, frozenset(known.values()), quiet=self.quiet)
-        return self._figures(sweep_id, [parse_id(config) for config in done])
+        sweep = stored_plan.open_plan(self.store, again, self.data)
+        self.store.plan(sweep.id, keys)
+        measure_quality(sweep.narrowed(plan.keys), quiet=self.quiet)
+        return self._figures(sweep.id, [parse_id(config) for config in done])
 
     def known(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """What is measured of untrained configs: speeds in the store, by device."""
@@ -156,26 +151,17 @@ class Training:
 
     def benchmark(self, configs: Sequence[Config]) -> int:
         """Measure on this machine what has no figure here yet; returns how many were."""
-        from workers.benchmark import FULLHD14, QHD5, benchmark
+        from workers.benchmark import protocol
 
         wanted = [o for o in self.objectives if o.kind in MEASURED and o.target == self.here]
         if not wanted:
             return 0
-        have = self._speeds(wanted[0])
-        missing = [config for config in configs if config.id not in have]
-        if not missing:
-            return 0
-
-        def keep(speed: Speed) -> None:
-            self.store.add_speeds([speed])
 
         def notice(text: str) -> None:
             Console(stderr=True).print(text, style="yellow", markup=False, highlight=False)
 
-        protocol = QHD5 if self.quick_speed else FULLHD14
-        measured = benchmark(missing, device_name=self.here, protocol=protocol, progress=keep, notice=notice)
-        retie(self.store, measured)
-        return len(measured)
+        job = BenchmarkJob((), self.here, protocol=protocol(self.speed_protocol))
+        return len(measure_missing(self.store, configs, job, notice=notice).speeds)
 
     def _plan(self, configs: Sequence[Config], recipe: Recipe, name: str) -> stored_plan.Plan:
         return stored_plan.make_plan(
@@ -191,34 +177,32 @@ class Training:
 
     def _run(self, configs: Sequence[Config], recipe: Recipe, name: str) -> Mapping[Config, Facts]:
         plan = self._plan(configs, recipe, name)
-        sweep_id = stored_plan.store_plan(self.store, plan, self.data)
-        trials = self.store.trial_ids(plan.keys)
-        only = frozenset(trials.values())
-        missing = [row for row in self.store.missing(sweep_id) if row.id in only]
+        sweep = stored_plan.open_plan(self.store, plan, self.data)
+        missing = len(sweep.missing())
         if missing:
-            self._drive(sweep_id, only, len(missing))
-        measure_quality(self.store, sweep_id, self.data.tests, only, quiet=self.quiet)
-        done = {row.key.config for row in self.store.trials(sweep_id) if row.id in only and row.state == "done"}
+            self._drive(sweep, missing)
+        measure_quality(sweep, quiet=self.quiet)
+        done = {row.key.config for row in sweep.trials() if row.state == "done"}
         trained = [config for config in configs if config.id in done]
         self.benchmark(trained)
-        return self._figures(sweep_id, trained)
+        return self._figures(sweep.id, trained)
 
-    def _drive(self, sweep_id: int, only: frozenset[int], total: int) -> None:
-        wanted = self.launch
-        settings = Settings(
-            wanted.pack_size, wanted.max_attempts, wanted.timeout, device="cuda" if wanted.gpus else "cpu"
-        )
+    def _drive(self, sweep: OpenSweep, missing: int) -> None:
+        how = self.launch
         if self._workers is None:
-            workers = wiring.worker_data(self.data, max(1, int(wanted.cpus)))
-            made = wiring.make_executor(wanted.executor, workers, wanted.address, wanted.cpus, wanted.gpus)
+            workers = by_name.worker_data(self.data, max(1, int(how.cpus)))
+            made = by_name.make_executor(how.executor, workers, how.address, how.cpus, how.gpus)
             self._workers = Lasting(made)
-        executor = self._workers
-        with Display(total, Console(stderr=True), self.quiet) as display:
-            driver = wiring.make_driver(self.store, sweep_id, self.data, executor, settings, display, only)
-            with _stoppable(driver):
-                report = driver.run()
+        console = Console(stderr=True)
+        with (
+            stop_on_signal(console, partial(console.print, STOPPED)) as stop,
+            Display(missing, console, self.quiet) as display,
+        ):
+            driver = Driver(sweep, self._workers, how.driver_settings, display)
+            stop.target = driver
+            report = driver.run()
         if report.interrupted:
-            raise Interrupted("stopped; the same command goes on from here")
+            raise Interrupted(STOPPED)
 
     def _figures(self, sweep_id: int, configs: Sequence[Config]) -> dict[Config, Facts]:
         from results_db.reading import frames
@@ -241,15 +225,12 @@ class Training:
     def _speeds(self, objective: Objective) -> dict[str, float]:
         """Values by config id, all of one backend, precision and protocol: the one with the most configs."""
         from results_db.reading import frames
+        from results_db.reading.speed_kinds import of_most_configs
 
         column = _COLUMNS[objective.kind]
         frame: pd.DataFrame = frames.results(self.store, device=objective.target)
         frame = frame[frame["device"].notna() & frame[column].notna()]
-        if frame.empty:
-            return {}
-        rows: Any = frame.drop_duplicates(["config", *_ONE_WAY])
-        way = rows.groupby(_ONE_WAY, dropna=False).size().idxmax()
-        chosen = rows[(rows[_ONE_WAY] == list(way)).all(axis=1)]
+        chosen = frame[of_most_configs(frame)].drop_duplicates("config")
         return dict(zip(chosen["config"], (float(value) for value in chosen[column]), strict=True))
 
 
@@ -259,18 +240,3 @@ def check_targets(objectives: Sequence[Objective], data: Data) -> None:
     for objective in objectives:
         if objective.kind in QUALITY and objective.target not in names:
             raise BadSpace(f"{objective}: there is no test set {objective.target!r} here (have {', '.join(names)})")
-
-
-@contextmanager
-def _stoppable(driver: Driver) -> Iterator[None]:
-    def stop(number: int, frame: FrameType | None) -> None:
-        if driver.stopping:
-            raise KeyboardInterrupt
-        driver.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,7 +1,7 @@
-"""Predict speed on a device from a few dozen measured configs, so that the other thousand need no measuring.
+"""Predict speed on a device from a few dozen measured configs, so that the other thousand need not be measured.
 
-A Gaussian process on the logarithm of seconds a frame, over what a network costs as arithmetic sees it: it is
-exact enough with little data, and it says how unsure it is (docs/decisions/084).
+A Gaussian process on the logarithm of seconds per frame, over features of a network's arithmetic cost: it is accurate
+with little data and gives the uncertainty of each prediction (docs/decisions/084).
 """
 
 from __future__ import annotations
@@ -24,19 +24,15 @@ if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor
 
 RIDGE = 0.3
-LEAST = 8
-"""Fewer measured configs than this make no model."""
+MIN_CONFIGS = 8
+"""The least number of measured configs that a model is fitted to."""
 HEADS = {"eSR-MAX": 1, "eSR-TM": 2, "eSR-TR": 3, "eSR-CNN": 2}
-"""Maps a template of the families whose head works at full resolution."""
-FEATURES = (
-    "log macs", "log parameters", "log activations", "log head", "layers", "receptive field", "scale",
-    "attention", "transposed", "fixed",
-)  # fmt: skip
+"""Maps per template of the families whose head works at full resolution."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds a frame of one config: the middle, and how sure."""
+    """Predicted seconds per frame of one config: the median and its uncertainty."""
 
     config: str
     seconds: float
@@ -45,28 +41,27 @@ class Prediction:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """90 % of outcomes lie here, if the model is right about itself."""
+        """The 90 % prediction interval, in seconds per frame."""
         factor = math.exp(1.645 * self.deviation)
         return self.seconds / factor, self.seconds * factor
 
 
 @lru_cache(maxsize=65536)
 def features(config: Config) -> tuple[float, ...]:
-    """What speed depends on, as numbers of about the same size (``FEATURES``).
-
-    Traffic counts as much as arithmetic: ``activations`` are the values all layers write, ``head`` those that
-    the head over templates reads at full resolution.
+    """What speed depends on, as numbers of about the same size: logarithms of multiply-adds, parameters, activations
+    (values that all layers write) and head (values that the head over templates reads at full resolution), layers,
+    receptive field, scale, and whether there are attention, a transposed convolution, or fixed filters only.
     """
-    about, convs = describe(config), config.convs() or ()
+    costs, convs = describe(config), config.convs() or ()
     per_pixel = sum(conv.c_out * (conv.transposed_stride or 1) ** 2 for conv in convs) or config.scale**2
     head = HEADS.get(config.family, 0) * config.values.get("C", 0)
     return (
-        math.log(about.macs_full_hd),
-        math.log(about.parameters),
+        math.log(costs.macs_full_hd),
+        math.log(costs.parameters),
         math.log(per_pixel / config.scale**2),
         math.log1p(head),
         float(len(convs)),
-        float(about.receptive_field),
+        float(costs.receptive_field),
         float(config.scale),
         float(config.family in ("eSR-TM", "eSR-TR", "eSR-CNN")),
         float(any(conv.transposed_stride for conv in convs)),
@@ -75,18 +70,18 @@ def features(config: Config) -> tuple[float, ...]:
 
 
 class CostModel:
-    """Fitted to the seconds of some configs on one device, backend, precision and protocol."""
+    """Fitted to the seconds per frame of configs on one device, backend, precision and protocol."""
 
     def __init__(self, configs: Sequence[Config], seconds: Sequence[float], seed: int = 0) -> None:
-        """Raises SweepError with fewer than ``LEAST`` configs."""
-        if len(configs) < LEAST or len(configs) != len(seconds):
-            raise SweepError(f"a cost model needs at least {LEAST} measured configs, there are {len(configs)}")
+        """Raises SweepError with fewer than ``MIN_CONFIGS`` configs."""
+        if len(configs) < MIN_CONFIGS or len(configs) != len(seconds):
+            raise SweepError(f"a cost model needs at least {MIN_CONFIGS} measured configs, there are {len(configs)}")
         x = _matrix(configs)
         self.middle, self.spread = x.mean(0), np.maximum(x.std(0), 1e-6)
         y = np.log(np.asarray(seconds, dtype=np.float64))
         self.offset = float(y.mean())
         x = self.scaled(configs)
-        # A straight line in the logarithms carries most of it (time goes with work); the process bends it.
+        # A linear fit of the logarithms explains most of the time; the process models what is left.
         self.line = np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ (y - self.offset))
         rest = y - self.offset - x @ self.line
         self.height = float(max(rest.std(), 1e-3))
@@ -98,7 +93,7 @@ class CostModel:
         return out
 
     def predict(self, configs: Sequence[Config]) -> list[Prediction]:
-        """Seconds a frame of each, with its uncertainty."""
+        """Seconds per frame of each, with the uncertainty."""
         if not configs:
             return []
         x = self.scaled(configs)
@@ -112,7 +107,7 @@ class CostModel:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Predictions against measurements that the model had not seen."""
+    """Predictions compared with measurements that the model was not fitted to."""
 
     n: int
     median_error: float
@@ -124,43 +119,44 @@ class Accuracy:
 
 
 def accuracy(predictions: Sequence[Prediction], seconds: Sequence[float]) -> Accuracy:
-    """How good predictions were."""
+    """Compare predictions with measured ``seconds`` of the same configs."""
     from scipy.stats import spearmanr
 
-    got = np.array([p.seconds for p in predictions])
-    true = np.asarray(seconds, dtype=np.float64)
-    error = np.abs(got / true - 1)
-    inside = [p.interval[0] <= t <= p.interval[1] for p, t in zip(predictions, true, strict=True)]
-    rank = float(spearmanr(got, true).statistic) if len(true) > 2 else float("nan")
-    return Accuracy(len(true), float(np.median(error)), float(np.quantile(error, 0.9)), rank, float(np.mean(inside)))
+    predicted = np.array([p.seconds for p in predictions])
+    measured = np.asarray(seconds, dtype=np.float64)
+    error = np.abs(predicted / measured - 1)
+    inside = [p.interval[0] <= t <= p.interval[1] for p, t in zip(predictions, measured, strict=True)]
+    rank = float(spearmanr(predicted, measured).statistic) if len(measured) > 2 else float("nan")
+    return Accuracy(
+        len(measured), float(np.median(error)), float(np.quantile(error, 0.9)), rank, float(np.mean(inside))
+    )
 
 
 def cross_validated(configs: Sequence[Config], seconds: Sequence[float], folds: int = 5, seed: int = 0) -> Accuracy:
-    """Each config predicted by a model that did not see it."""
+    """Accuracy when each config is predicted by a model that was fitted without it."""
     order = np.random.default_rng(seed).permutation(len(configs))
     predictions: list[Prediction] = []
-    true: list[float] = []
+    measured: list[float] = []
     for fold in range(folds):
-        out = set(order[fold::folds].tolist())
-        kept = [i for i in range(len(configs)) if i not in out]
+        held_out = sorted(order[fold::folds].tolist())
+        kept = [i for i in range(len(configs)) if i not in held_out]
         model = CostModel([configs[i] for i in kept], [seconds[i] for i in kept], seed)
-        left = sorted(out)
-        predictions += model.predict([configs[i] for i in left])
-        true += [seconds[i] for i in left]
-    return accuracy(predictions, true)
+        predictions += model.predict([configs[i] for i in held_out])
+        measured += [seconds[i] for i in held_out]
+    return accuracy(predictions, measured)
 
 
 def suggest(model: CostModel, candidates: Sequence[Config], n: int) -> list[Config]:
-    """The ``n`` configs to measure next: those the model is least sure of, each making its neighbours surer.
+    """The ``n`` configs to measure next: each time the one with the largest variance of its prediction.
 
-    A pick's neighbours are judged with the pick as known, so that the picks spread over the space.
+    The variances are updated as if that config were measured, so that the picks spread over the space.
     """
-    left, picked = list(candidates), list[Config]()
-    covariance = model.process.predict(model.scaled(left), return_cov=True)[1] if left else np.empty((0, 0))
-    while len(picked) < min(n, len(left)):
+    picked = list[Config]()
+    covariance = model.process.predict(model.scaled(candidates), return_cov=True)[1] if candidates else np.empty((0, 0))
+    while len(picked) < min(n, len(candidates)):
         variance = np.diag(covariance)
         best = int(np.argmax(variance))
-        picked.append(left[best])
+        picked.append(candidates[best])
         column = covariance[:, best]
         covariance = covariance - np.outer(column, column) / max(float(variance[best]), 1e-12)
         covariance[best, best] = -1.0
@@ -168,7 +164,7 @@ def suggest(model: CostModel, candidates: Sequence[Config], n: int) -> list[Conf
 
 
 def first_sample(configs: Sequence[Config], n: int, seed: int = 0) -> list[Config]:
-    """``n`` configs to begin with, fairly over families and scales."""
+    """``n`` configs to measure first, fairly over families and scales."""
     from search_space.spaces import select
 
     return list(select(configs, sample=min(n, len(configs)), seed=seed))

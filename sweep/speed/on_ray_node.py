@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
-from search_space import parse_id
-from search_space.errors import BadData, SweepError
-from search_space.facts import Speed
+from search_space.errors import BadData, SweepError, first_line
 from search_space.user_code import UserCode, install, loaded
+from sweep.speed.job import BenchmarkJob, Groups, Notice, measure_here
 
 WAIT_NOTICE_S = 10.0
-"""Seconds after which a user is told that the node has something else to do."""
+"""Seconds after which a user is told that the node is busy."""
 
 
-def measure_on_node(job: Any, address: str, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
-    """Groups of figures as they come; ``job`` has the fields of ``_Job`` in ``sweep benchmark``.
+def measure_on_node(job: BenchmarkJob, notice: Notice | None, *, address: str, node: str | None = None) -> Groups:
+    """``measure_here`` on a node of the Ray cluster at ``address``.
 
-    The task asks for all the node has, so Ray starts it only when nothing else runs there and starts nothing
-    beside it. Our code travels with it. Raises BadData when no (or more than one) live node answers to ``node``,
-    SweepError when the cluster does not answer or the node fails.
+    The task asks for all the resources of the node, so Ray starts it only when nothing else runs there and starts
+    nothing beside it. Our code travels with it. Raises BadData when no (or more than one) live node answers to
+    ``node``, SweepError when the cluster does not answer or the node fails.
     """
     import ray
 
@@ -34,73 +32,63 @@ def measure_on_node(job: Any, address: str, node: str | None, notice: Callable[[
             ray.shutdown()
 
 
-def find_node(nodes: list[dict[str, Any]], wanted: str | None) -> dict[str, Any]:
-    """The live node that answers to a name, host name, address or id (or its beginning)."""
-    alive = [one for one in nodes if one.get("Alive")]
+def find_node(nodes: list[dict[str, Any]], name: str | None) -> dict[str, Any]:
+    """The live node that answers to a name, host name, address or id (or the beginning of an id)."""
+    alive = [node for node in nodes if node.get("Alive")]
     keys = ("NodeName", "NodeManagerHostname", "NodeManagerAddress")
-    found = [
-        one
-        for one in alive
-        if wanted is None or wanted in [one.get(k) for k in keys] or str(one.get("NodeID", "")).startswith(wanted)
+    matching = [
+        node
+        for node in alive
+        if name is None or name in [node.get(key) for key in keys] or str(node.get("NodeID", "")).startswith(name)
     ]
-    names = ", ".join(str(one.get("NodeManagerHostname")) + " " + str(one.get("NodeManagerAddress")) for one in alive)
-    if not found:
-        raise BadData(f"no live node answers to {wanted!r} (there is: {names or 'none'})")
-    if len(found) > 1:
+    names = ", ".join(f"{node.get('NodeManagerHostname')} {node.get('NodeManagerAddress')}" for node in alive)
+    if not matching:
+        raise BadData(f"no live node answers to {name!r} (there is: {names or 'none'})")
+    if len(matching) > 1:
         raise BadData(f"say which node with --node (there is: {names})")
-    return found[0]
+    return matching[0]
 
 
-def _run(job: Any, node: str | None, notice: Callable[[str], None]) -> Iterator[list[Speed]]:
+def _run(job: BenchmarkJob, node: str | None, notice: Notice | None) -> Groups:
     import ray
     from ray.exceptions import RayError, RayTaskError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     cluster: Any = ray
     chosen = find_node(cluster.nodes(), node)
-    has = chosen["Resources"]
+    resources = chosen["Resources"]
     task: Any = ray.remote(_measure).options(
-        num_cpus=has.get("CPU", 0),
-        num_gpus=has.get("GPU", 0),
+        num_cpus=resources.get("CPU", 0),
+        num_gpus=resources.get("GPU", 0),
         max_retries=0,
         num_returns="streaming",
         scheduling_strategy=NodeAffinitySchedulingStrategy(chosen["NodeID"], soft=False),
     )
-    values = (job.ids, job.device, job.backend, job.precision, job.protocol, job.compute, job.wait, job.usual)
-    answers: Any = task.remote(values, loaded())
-    name = chosen["NodeManagerHostname"]
-    if not ray.wait([answers], timeout=WAIT_NOTICE_S)[0]:
-        notice(f"waiting until {name} has nothing else to do")
+    answers: Any = task.remote(job, loaded())
+    host = chosen["NodeManagerHostname"]
+    if not ray.wait([answers], timeout=WAIT_NOTICE_S)[0] and notice is not None:
+        notice(f"waiting until {host} has nothing else to do")
     for reference in answers:
         try:
-            group, failed = ray.get(reference)
+            yield ray.get(reference)
         except RayTaskError as error:
-            raise _from_there(error.cause, name) from None
+            raise _error_on_node(error.cause, host) from None
         except RayError as error:
-            line = str(error).strip().splitlines()[0]
-            raise SweepError(f"{name} lost the benchmark, what it had measured is stored: {line}") from None
-        job.failed.update(failed)
-        yield group
+            raise SweepError(
+                f"{host} lost the benchmark, what it had measured is stored: {first_line(error)}"
+            ) from None
 
 
-def _from_there(cause: BaseException, name: str) -> SweepError:
-    """What went wrong on the node, without its traceback; our own errors as they were."""
+def _error_on_node(cause: BaseException, host: str) -> SweepError:
+    """An error on the node without its traceback; errors of ours stay as they are."""
     if isinstance(cause, SweepError):
         return cause
-    return SweepError(f"the benchmark on {name} failed: {type(cause).__name__}: {str(cause).strip()[:300]}")
+    return SweepError(f"the benchmark on {host} failed: {type(cause).__name__}: {str(cause).strip()[:300]}")
 
 
-def _measure(values: tuple[Any, ...], code: tuple[UserCode, ...]) -> Iterator[tuple[list[Speed], dict[str, str]]]:
-    """Runs on the node; the first answer, without figures, says that it has the node."""
-    from workers.benchmark import Session
-    from workers.benchmark.lock import whole_machine
-
+def _measure(job: BenchmarkJob, user_code: tuple[UserCode, ...]) -> Groups:
+    """Runs on the node. The first answer has no speeds: it says that the task has the node to itself."""
     yield [], {}
-    for one in code:
-        install(one)
-    ids, device, backend, precision, protocol, compute, wait, usual = values
-    session = Session(device, backend, precision, protocol, compute, usual=usual)
-    with whole_machine(wait):
-        for group in session.measure([parse_id(one) for one in ids]):
-            yield group, dict(session.failed)
-    yield [], dict(session.failed)
+    for code in user_code:
+        install(code)
+    yield from measure_here(job)

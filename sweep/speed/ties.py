@@ -1,4 +1,4 @@
-"""Which figures of one kind cannot be told apart: known only beside all of them, so found anew after measuring."""
+"""Marking which stored speeds of one kind cannot be told apart, among those of all calls."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def retie(store: Store, measured: Iterable[Speed]) -> list[Speed]:
-    """The figures ``measured``, stored before, as they are in the store once ties are marked anew.
+def mark_ties(store: Store, measured: Iterable[Speed]) -> list[Speed]:
+    """The speeds ``measured``, stored before, as they are in the store after their ties were marked.
 
-    For each (device, backend, precision, protocol) among them, all stored figures of ours are compared, those of
+    For each (device, backend, precision, protocol) among them, all stored speeds of ours are compared, those of
     earlier calls too: ``detail["tied_with"]`` of each names the configs whose 95 % interval overlaps its own.
     """
     from workers.benchmark import with_ties
 
-    listed = list(measured)
-    found: dict[tuple[str, ...], Speed] = {}
-    for kind in dict.fromkeys((one.device, one.backend, one.precision, one.protocol) for one in listed):
-        for one in store.mark_speeds(*kind, with_ties):
-            found[(*kind, one.config)] = one
-    keys = [(one.device, one.backend, one.precision, one.protocol, one.config) for one in listed]
-    return [found[key] for key in keys if key in found]
+    speeds = list(measured)
+    marked: dict[tuple[str, ...], Speed] = {}
+    for kind in dict.fromkeys(_kind(speed) for speed in speeds):
+        for speed in store.mark_speeds(*kind, with_ties):
+            marked[(*kind, speed.config)] = speed
+    keys = [(*_kind(speed), speed.config) for speed in speeds]
+    return [marked[key] for key in keys if key in marked]
+
+
+def _kind(speed: Speed) -> tuple[str, str, str, str]:
+    return speed.device, speed.backend, speed.precision, speed.protocol

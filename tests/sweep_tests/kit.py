@@ -11,13 +11,14 @@ from results_db.store import Store
 from search_space.config import Config
 from search_space.facts import Failure
 from search_space.spaces import load_space, select
+from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
 from sweep.executors.inline import InlineExecutor
 from sweep.planning import stored_plan
 from sweep.planning.data import Data
-from sweep.running import wiring
-from sweep.running.driver import Driver, Settings
-from sweep.running.events import Notice
+from sweep.planning.open_sweep import OpenSweep
+from sweep.running.driver import Driver, DriverSettings
+from sweep.running.events import DriverEvent
 from workers.data.image_set import ImageSet
 from workers.task import PackTask
 from workers.training.recipe import Recipe, recipe_for
@@ -46,14 +47,14 @@ def driver(
     store: Store,
     sweep_id: int,
     executor: Executor | None = None,
-    listener: Callable[[Notice], None] = lambda notice: None,
+    listener: Callable[[DriverEvent], None] = lambda event: None,
     data: Data = DATA,
     only: frozenset[int] | None = None,
     **settings: object,
 ) -> Driver:
-    chosen = Settings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
-    executor = executor or InlineExecutor(wiring.worker_data(data))
-    return wiring.make_driver(store, sweep_id, data, executor, chosen, listener, only)
+    chosen = DriverSettings(**{"pack_size": 2, "lease_s": 60.0, **settings})  # type: ignore[arg-type]
+    executor = executor or InlineExecutor(by_name.worker_data(data))
+    return Driver(OpenSweep.of(store, sweep_id, data, only), executor, chosen, listener)
 
 
 @dataclass
@@ -61,11 +62,11 @@ class Unlucky:
     """An executor that loses the packs ``lose`` says to lose, as a cluster would, and runs the others here."""
 
     lose: Callable[[PackTask], Failure | None]
-    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(wiring.worker_data(DATA)))
+    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(by_name.worker_data(DATA)))
     seen: list[PackTask] = field(default_factory=list)
     lost: list[Finished] = field(default_factory=list)
     last: int = 10_000
-    hears: bool = False
+    reports_progress: bool = False
     timeouts: list[float] = field(default_factory=list)
 
     def free(self) -> int:
@@ -87,9 +88,6 @@ class Unlucky:
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         lost, self.lost = self.lost, []
         return [*lost, *self.inner.poll(timeout_s)]
-
-    def steps_done(self) -> int:
-        return 0
 
     def watch(self, stopping: Callable[[], bool]) -> None:
         self.inner.watch(stopping)

@@ -1,0 +1,39 @@
+"""An executor by its name, and what its workers are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_space.errors import SweepError
+from search_space.user_code import loaded
+from sweep.executors.core import Executor, WorkerData
+from sweep.executors.image_transport import Images, transport
+
+if TYPE_CHECKING:
+    from sweep.planning.data import Data
+
+
+def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
+    """What travels to every worker; ``via`` is how the images do (see ``sweep.executors.image_transport``)."""
+    return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads, str(Path.cwd()))
+
+
+def make_executor(name: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:
+    """The executor of that name, once its cluster was checked. Raises SweepError when the cluster cannot serve it."""
+    if name == "inline":
+        from sweep.executors.inline import InlineExecutor
+
+        return InlineExecutor(data)
+    if name not in ("actors", "tune"):
+        raise SweepError(f"unknown executor {name!r} (choose from actors, tune, inline)")
+    from sweep.executors import cluster
+
+    cluster.check(cluster.connect(address), cpus, gpus)
+    if name == "actors":
+        from sweep.executors.actors import ActorExecutor
+
+        return ActorExecutor(data, cpus, gpus, most)
+    from sweep.executors.tune import TuneExecutor
+
+    return TuneExecutor(data, cpus, gpus)

@@ -1,0 +1,71 @@
+"""Ctrl-C and SIGTERM while a driver runs: the first stops it cleanly, the second ends the process at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+
+from rich.console import Console
+
+CLEAN_STOP_S = 8.0
+"""How long a clean stop may take."""
+EXIT_INTERRUPTED = 130
+"""Exit status of every command that was interrupted: 128 and the number of SIGINT."""
+
+
+class Stoppable(Protocol):
+    """What a signal stops."""
+
+    def stop(self) -> None:
+        """Stop cleanly and soon; called from a signal handler."""
+
+
+@dataclass
+class StopRequest:
+    """What the first signal stops; until ``target`` is set, it raises KeyboardInterrupt instead."""
+
+    target: Stoppable | None = None
+    signals: int = 0
+
+
+@contextmanager
+def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
+    """Handle SIGINT and SIGTERM within the block.
+
+    ``on_forced_exit`` is called when the clean stop takes longer than ``CLEAN_STOP_S``; then the process ends.
+    """
+    request = StopRequest()
+
+    def force_exit() -> None:
+        on_forced_exit()
+        sys.stderr.flush()
+        os._exit(EXIT_INTERRUPTED)
+
+    # Whatever does not answer (a store, a cluster), the user gets the terminal back.
+    timer = threading.Timer(CLEAN_STOP_S, force_exit)
+    timer.daemon = True
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        request.signals += 1
+        if request.signals > 1:
+            os._exit(EXIT_INTERRUPTED)
+        if request.target is None:
+            raise KeyboardInterrupt
+        request.target.stop()
+        timer.start()
+        console.print("stopping; once more stops at once (nothing that is done is lost)")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        timer.cancel()
+        for number, handler in previous.items():
+            signal.signal(number, handler)

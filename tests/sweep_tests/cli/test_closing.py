@@ -1,0 +1,57 @@
+"""The command that goes on with a sweep can be typed as it is printed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shlex
+
+import pytest
+
+from results_db.records import Source, SweepRow
+from sweep.cli.summary import resume_command
+from sweep.running.launch import Launch
+
+
+def row(name: str = "night", root: str | None = None) -> SweepRow:
+    now = dt.datetime.now(dt.UTC)
+    return SweepRow(1, name, "paper", "{}", "g", Source.OURS, {"data": {"root": root}}, now)
+
+
+def test_the_plainest_sweep_is_named_with_its_database():
+    told = resume_command(row(), Launch(), "/tmp/s.db")
+    assert (told.command, told.note) == ("sweep resume --name night --db /tmp/s.db", "")
+
+
+def test_all_that_was_asked_for_is_asked_for_again():
+    wanted = Launch("tune", "ray://head:10001", 2.0, 0.5, 16, 5, 900.0, False, "board", "path", "/mnt/sr")
+    told = resume_command(row("two words", "/other"), wanted, "/tmp/s.db")
+    assert shlex.split(told.command) == [
+        *("sweep", "resume", "--name", "two words", "--db", "/tmp/s.db", "--data-root", "/mnt/sr"),
+        *("--executor", "tune", "--address", "ray://head:10001", "--cpus-per-worker", "2", "--gpus-per-worker", "0.5"),
+        *("--pack-size", "16", "--max-attempts", "5", "--timeout", "900", "--device", "board", "--data-via", "path"),
+        "--no-benchmark",
+    ]
+
+
+def test_the_folder_that_the_sweep_remembers_is_not_repeated(tmp_path):
+    assert (
+        "--data-root"
+        not in resume_command(row(root=str(tmp_path)), Launch(data_root=str(tmp_path)), "/tmp/s.db").command
+    )
+
+
+def test_a_password_is_left_out_and_a_note_says_so(monkeypatch: pytest.MonkeyPatch):
+    url = "postgresql+psycopg://me:hunter2@host/db"
+    monkeypatch.delenv("SWEEP_DB", raising=False)
+    told = resume_command(row(), Launch(), url)
+    assert "me:***@host/db" in told.command and "password" in told.note and "hunter2" not in str(told)
+    monkeypatch.setenv("SWEEP_DB", url)
+    told = resume_command(row(), Launch(), url)
+    assert told.command == "sweep resume --name night" and "SWEEP_DB" in told.note
+    monkeypatch.setenv("SWEEP_DB", "elsewhere.db")
+    assert "--db" in resume_command(row(), Launch(), url).command
+
+
+def test_an_address_without_a_password_is_given_whole():
+    told = resume_command(row(), Launch(), "postgresql+psycopg://me@host/db")
+    assert told.command.endswith("--db postgresql+psycopg://me@host/db") and told.note == ""

@@ -1,0 +1,182 @@
+"""Quality under the named protocol: metrics agree with other libraries, figures with the released weights'."""
+
+import math
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from search_space import parse_id
+from search_space.errors import BadData, MissingExtra
+from workers.data.embedded import embedded
+from workers.data.image_set import ImageSet, read_folder
+from workers.quality import protocol
+from workers.quality.ssim import ssim
+from workers.training import weights
+
+SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
+RELEASED = SHARED / "published" / "model-files"
+needs_released = pytest.mark.skipif(not RELEASED.is_dir(), reason=f"the released weights are not in {RELEASED}")
+
+
+def pair(seed: int, noise: float = 8, side: tuple[int, int] = (40, 31)) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    want = torch.rand(1, 1, *side, generator=generator) * 255
+    return (want + noise * torch.randn(want.shape, generator=generator)).clamp(0, 255), want
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.5, 60))
+def test_psnr_agrees_with_torchmetrics_and_scikit_image(seed, noise):
+    from skimage.metrics import peak_signal_noise_ratio as skimage_psnr
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    got, want = pair(seed, noise)
+    ours = float(protocol.psnr(got.clone(), want))
+    assert ours == pytest.approx(float(peak_signal_noise_ratio(got, want, data_range=255.0)), abs=1e-4)
+    assert ours == pytest.approx(skimage_psnr(want.numpy(), got.numpy(), data_range=255.0), abs=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.5, 60))
+def test_ssim_agrees_with_torchmetrics_and_scikit_image_inside_the_border(seed, noise):
+    from skimage.metrics import structural_similarity
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    got, want = pair(seed, noise)
+    _, full = structural_similarity_index_measure(
+        got.double(), want.double(), sigma=1.5, data_range=255.0, return_full_image=True
+    )
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255.0}
+    other = structural_similarity(want[0, 0].double().numpy(), got[0, 0].double().numpy(), **options)
+    assert float(ssim(got, want)) == pytest.approx(float(full[..., 5:-5, 5:-5].mean()), abs=1e-5)
+    assert float(ssim(got, want)) == pytest.approx(other, abs=1e-5)
+
+
+def test_equal_images_have_infinite_psnr_and_an_ssim_of_one():
+    _, want = pair(0)
+    assert math.isinf(protocol.psnr(want, want)) and float(ssim(want, want)) == pytest.approx(1.0)
+
+
+def test_ssim_of_less_than_a_window_is_refused():
+    with pytest.raises(ValueError, match="at least 11"):
+        ssim(torch.zeros(1, 1, 10, 30), torch.zeros(1, 1, 10, 30))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_shave_takes_the_border_of_scale_pixels(scale):
+    assert protocol.shave(torch.zeros(1, 1, 40, 30), scale).shape == (1, 1, 40 - 2 * scale, 30 - 2 * scale)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_the_bicubic_reference_is_what_a_bicubic_network_reaches(scale):
+    config, images = parse_id(f"Bicubic_s{scale}"), embedded("embedded-test")
+    (result,) = protocol.evaluate(config, config.build(), images, ("psnr",))
+    assert result.value == pytest.approx(protocol.bicubic_psnr(images, scale), abs=0.1)
+
+
+def test_a_result_names_its_protocol_and_keeps_every_image():
+    config, images = parse_id("eSR-MAX_s2_K3_C1"), embedded("embedded-test")
+    psnr, ssim_ = protocol.evaluate(config, config.build(), images)
+    assert (psnr.metric, psnr.unit, ssim_.metric, ssim_.unit) == ("psnr", "dB", "ssim", "")
+    assert psnr.protocol == protocol.PROTOCOL == "y-bt601-bicubic-aa-v1"
+    assert tuple(name for name, _ in psnr.per_image) == images.names
+    assert psnr.value == pytest.approx(sum(v for _, v in psnr.per_image) / len(images))
+
+
+def test_evaluating_leaves_no_gradients_and_the_mode_as_it_was():
+    config = parse_id("ESPCN_s2_D2_S3")
+    module = config.build().train()
+    protocol.evaluate(config, module, embedded("embedded-test"), ("psnr",))
+    assert module.training and all(p.grad is None for p in module.parameters())
+
+
+def test_the_output_is_clamped_before_it_is_measured():
+    class Bright(nn.Module):
+        def forward(self, x):
+            return torch.full((1, 1, x.shape[2] * 2, x.shape[3] * 2), 7.0)
+
+    white = ImageSet("white", ("a",), (np.full((40, 40), 255, np.uint8),))
+    (result,) = protocol.evaluate(parse_id("Bicubic_s2"), Bright(), white, ("psnr",))
+    assert result.value == pytest.approx(10 * math.log10(255**2 / (255 - 235) ** 2), abs=1e-4)
+
+
+def test_a_network_that_gives_nan_is_reported_as_nan_not_left_out():
+    class Broken(nn.Module):
+        def forward(self, x):
+            return torch.full((1, 1, x.shape[2] * 2, x.shape[3] * 2), math.nan)
+
+    for result in protocol.evaluate(parse_id("Bicubic_s2"), Broken(), embedded("embedded-test")):
+        assert math.isnan(result.value)
+
+
+def test_a_network_of_another_scale_is_refused():
+    with pytest.raises(BadData, match="Bicubic_s2 gave"):
+        protocol.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s3").build(), embedded("embedded-test"))
+
+
+def test_images_are_prepared_once_a_scale_and_a_large_set_keeps_one_scale(monkeypatch):
+    images = ImageSet("one", ("a",), (np.zeros((40, 40), np.uint8),))
+    assert protocol.prepare(images, 2) is protocol.prepare(images, 2)
+    monkeypatch.setattr(protocol, "KEEP_MEGAPIXELS", 0.0)
+    first = protocol.prepare(images, 3)
+    protocol.prepare(images, 4)
+    assert protocol.prepare(images, 3) is not first
+
+
+def test_an_unknown_metric_is_refused_by_name():
+    with pytest.raises(BadData, match=r"no metric 'vmaf' .*psnr, ssim, lpips"):
+        protocol.require_metrics(["vmaf"])
+
+
+def test_lpips_without_its_extra_names_the_pip_command(monkeypatch):
+    monkeypatch.setattr(protocol, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'edge-sweep\[lpips\]'"):
+        protocol.evaluate(parse_id("Bicubic_s2"), parse_id("Bicubic_s2").build(), embedded("embedded-test"), ("lpips",))
+
+
+@cache
+def set5() -> ImageSet:
+    return read_folder(SHARED / "datasets" / "Set5")[0]
+
+
+@needs_released
+@pytest.mark.parametrize(
+    ("config", "least", "most"),
+    [
+        ("eSR-CNN_s2_C4_D5_S9", 36.38, 36.41),
+        ("Bicubic_s2", 33.6, 33.7),
+        ("ESPCN_s4_D10_S27", 30.32, 30.35),
+        ("FSRCNN_s4_D44_S3_M4", 29.71, 29.74),
+    ],
+)
+def test_the_released_weights_give_the_known_psnr_on_set5(config, least, most):
+    parsed = parse_id(config)
+    module = weights.load(parsed, RELEASED / f"{config}.model")
+    (result,) = protocol.evaluate(parsed, module, set5(), ("psnr",))
+    assert least < result.value < most
+
+
+@cache
+def published_on_set5() -> dict[str, float]:
+    from results_db.foreign import published
+
+    table = published.read(SHARED / "published" / "tests.pkl")
+    return {q.config: q.value for q in table.qualities if (q.dataset, q.metric) == ("Set5", "psnr")}
+
+
+@needs_released
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("family", ["eSR-MAX", "eSR-TM", "eSR-TR", "eSR-CNN", "FSRCNN"])
+def test_released_weights_lie_close_under_their_published_psnr(family, scale):
+    """Wherever a layer is one pixel off, this is 1 to 6 dB. ESPCN's published figures are not those of its weights."""
+    path = sorted(RELEASED.glob(f"{family}_s{scale}_*.model"))[0]
+    config = parse_id(path.stem)
+    (result,) = protocol.evaluate(config, weights.load(config, path), set5(), ("psnr",))
+    assert -0.35 < result.value - published_on_set5()[config.id] < 0.05
