@@ -52,7 +52,7 @@ class DeepTrainer:
         ]
         slopes = slope_rows(self.plan.launches, self.plan.tiles)
         self._slopes = self._table(slopes) if slopes else None
-        self.white = [sum(layer.rows * (layer.width + 1) for layer in rule.layers) for rule in self.rules]
+        self.white = [sum(layer.rows * inputs_of(layer) for layer in rule.layers) for rule in self.rules]
         """Weights of each member, from its first, that take orthogonal steps; the others Adam's."""
         self._adam = self._table(self._adam_rows())
         self._turned = self._turned_tables()
@@ -101,11 +101,11 @@ class DeepTrainer:
         inverses = turned = 0
         for member, rule in enumerate(self.rules):
             for index, layer in enumerate(rule.layers):
-                n = layer.width + 1
+                n = inputs_of(layer)
                 edge = self._edges[member]
                 row = (
                     edge + layer.start,
-                    edge + layer.bias,
+                    edge + layer.bias if layer.bias >= 0 else -1,
                     layer.rows,
                     layer.width,
                     member,
@@ -234,7 +234,10 @@ class DeepTrainer:
             if fresh:
                 self.second[mine] = self.weights[mine]
             layers = self.rules[member].layers
-            moments += input_moments(self.nets[member], self.second[mine], low, len(layers))
+            found = input_moments(self.nets[member], self.second[mine], low, len(layers))
+            # Values and keys of one convolution are layers of their own, with the same inputs.
+            found += found[-1:] * (len(layers) - len(found))
+            moments += [one[: inputs_of(layer), : inputs_of(layer)] for one, layer in zip(found, layers, strict=True)]
             places += [(member, index) for index in range(len(layers))]
         if not moments:
             return
@@ -261,6 +264,11 @@ class DeepTrainer:
         mine = slice(self._edges[member], self._edges[member + 1])
         for vector, part in ((self.weights, state.weights), (self.first, state.first), (self.second, state.second)):
             vector[mine].copy_(part)
+
+
+def inputs_of(layer: Layer) -> int:
+    """Columns of a layer's matrix: taps, and one for the bias if it has any."""
+    return layer.width + (layer.bias >= 0)
 
 
 def _row(start: int, count: int, member: int) -> Row:

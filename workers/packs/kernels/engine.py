@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,10 @@ def knows(module: nn.Module, recipe: Recipe, scale: int) -> bool:
 
 class KernelEngine:
     """Takes modules that ``knows`` says yes to, all of one scale."""
+
+    name: ClassVar[str] = "kernels"
+    sources: ClassVar[tuple[str, ...]] = ("kernels/*.py",)
+    """Its own files, as patterns under ``workers/packs``."""
 
     def __init__(
         self, modules: Sequence[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cuda"

@@ -121,7 +121,7 @@ def momentum_flat(
 
 @triton.jit
 def _layer_offsets(start, bias, rows, width, n, r, i):
-    """Of a layer's (rows, n) matrix in a flat vector: taps, with the biases as the last column."""
+    """Of a layer's (rows, n) matrix in a flat vector: taps, with the biases (if any) as the last column."""
     at = start + r[:, None] * width + i[None, :]
     at = tl.where(i[None, :] == width, bias + r[:, None], at)
     return at, (r < rows)[:, None] & (i < n)[None, :]
@@ -138,7 +138,7 @@ def turn_white(
     rows, width, member = tl.load(row + 2).to(tl.int32), tl.load(row + 3).to(tl.int32), tl.load(row + 4)
     inverse_at, turned_at, c0 = tl.load(row + 5), tl.load(row + 6), tl.load(row + 7).to(tl.int32)
     if tl.load(rates + tl.load(clock) * members + member) > 0:
-        n = width + 1
+        n = width + (bias >= 0).to(tl.int32)
         r = tl.arange(0, RP)
         c = c0 + tl.arange(0, NC)
         acc = tl.zeros([RP, NC], tl.float32)
@@ -165,7 +165,7 @@ def step_orthogonally(
     turned_at, gain = tl.load(row + 6), tl.load(gains + tl.load(row + 8))
     rate = tl.load(rates + tl.load(clock) * members + member)
     if rate > 0:
-        n = width + 1
+        n = width + (bias >= 0).to(tl.int32)
         r = tl.arange(0, RP)
         gram = tl.zeros([RP, RP], tl.float32)
         for i0 in range(0, n, NC):
