@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from search_space.config import Config
@@ -58,11 +59,19 @@ class Engine(Protocol):
 class BlockEngine(Engine, Protocol):
     """An engine that takes many steps at once, and many members' white inputs."""
 
-    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
-        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row a step.
+    taken: int
+    """Steps of the last block that were taken: what raises in a block has left its members there."""
 
-        What raises here has changed no member.
-        """
+    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row a step."""
 
     def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
         """``whiten`` of some members."""
+
+
+def upload(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers onto a device; the host goes on at once (from pinned memory nothing is waited for)."""
+    tensor = torch.as_tensor(values, dtype=dtype)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)

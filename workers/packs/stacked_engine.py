@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.packs.engine import State
+from workers.packs.engine import State, upload
 from workers.packs.stack import Stack
 from workers.training.optimiser import cosine_basis, inverses_at, rule_of
 from workers.training.recipe import Recipe
@@ -34,7 +34,27 @@ class StackedEngine:
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._layers = [rule.layers for rule in rules]
         self._inverses = self._make_inverses() if self._layers[0] else []
+        self._gains = [
+            torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])[:, None, None].to(
+                device
+            )
+            for i in range(len(self._inverses))
+        ]
         self._losses = torch.zeros(len(modules), device=device)
+        self._rates: Tensor | None = None
+        self.taken = 0
+
+    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """See ``BlockEngine``. All rates go to the device at once."""
+        self.taken = 0
+        table = upload(rates, torch.float32, self.stack.device)
+        for at, row in enumerate(rates):
+            self._rates = table[at]
+            try:
+                self.step(first + at, low[at], high[at], row)
+            finally:
+                self._rates = None
+            self.taken += 1
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
@@ -68,39 +88,53 @@ class StackedEngine:
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
         fresh = 1 - self.recipe.momentum
-        rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
+        rate = self._on_device(rates)[:, None, None]
         for i, inverse in enumerate(self._inverses):
             weight, bias = 2 * i, 2 * i + 1
             gradient = torch.cat([gradients[weight].flatten(2), gradients[bias][..., None]], dim=2)
             old = torch.cat([self.first[weight].flatten(2), self.first[bias][..., None]], dim=2)
             first = torch.where(rate > 0, old.lerp(gradient, fresh), old)
-            gains = torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])
-            moved = orthogonal(first.lerp(gradient, fresh), inverse) * gains[:, None, None].to(rate) * rate
+            moved = orthogonal(first.lerp(gradient, fresh), inverse) * (self._gains[i] * rate)
             self.first[weight], self.first[bias] = first[..., :-1].view_as(self.first[weight]), first[..., -1]
             self.weights[weight].sub_(moved[..., :-1].view_as(self.weights[weight]))
             self.weights[bias].sub_(moved[..., -1])
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-        """Adam, each member with a rate of its own; members at rate 0 keep their moments too."""
+        """Adam, each member with a rate of its own; members at rate 0 keep their moments too.
+
+        All weights in one operation each, in place: a stack has few numbers, and each launch costs more than they do.
+        """
         beta1, beta2 = self.recipe.betas
         root = math.sqrt(1 - beta2 ** (step + 1))
-        rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
+        rate = self._on_device(rates) / (1 - beta1 ** (step + 1))
         everyone = all(r > 0 for r in rates)
-        for i, gradient in enumerate(gradients):
-            gradient = _turn(gradient.mul_(self.stack.masks[i]), self._bases[i], back=False)
-            by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
-            first = torch.lerp(self.first[i], gradient, 1 - beta1)
-            second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            moved = first / (second.sqrt().div_(root).add_(self.recipe.eps)) * self._multipliers[i]
-            moved = by_member * _turn(moved, self._bases[i], back=True)
-            if not everyone:
-                active = by_member > 0
-                first = torch.where(active, first, self.first[i])
-                second = torch.where(active, second, self.second[i])
-                moved = torch.where(active, moved, 0.0)
-            self.first[i], self.second[i] = first, second
-            self.weights[i].sub_(moved)
+        masked = torch._foreach_mul(gradients, self.stack.masks)
+        turned = [_turn(one, basis, back=False) for one, basis in zip(masked, self._bases, strict=True)]
+        kept = [] if everyone else [[t.clone() for t in tensors] for tensors in (self.first, self.second)]
+        torch._foreach_lerp_(self.first, turned, 1 - beta1)
+        torch._foreach_mul_(self.second, beta2)
+        torch._foreach_addcmul_(self.second, turned, turned, 1 - beta2)
+        spread = torch._foreach_sqrt(self.second)
+        torch._foreach_div_(spread, root)
+        torch._foreach_add_(spread, self.recipe.eps)
+        moved = list(torch._foreach_div(self.first, spread))
+        torch._foreach_mul_(moved, self._multipliers)
+        moved = [_turn(one, basis, back=True) for one, basis in zip(moved, self._bases, strict=True)]
+        by_member = [rate.view(-1, *[1] * (one.dim() - 1)) for one in moved]
+        if not everyone:
+            for i, (first, second) in enumerate(zip(*kept, strict=True)):
+                active = by_member[i] > 0
+                self.first[i].copy_(torch.where(active, self.first[i], first))
+                self.second[i].copy_(torch.where(active, self.second[i], second))
+                moved[i] = torch.where(active, moved[i], 0.0)
+        torch._foreach_mul_(moved, by_member)
+        torch._foreach_sub_(self.weights, moved)
+
+    def _on_device(self, rates: list[float]) -> Tensor:
+        if self._rates is not None:
+            return self._rates
+        return upload(rates, torch.float32, self.stack.device)
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""

@@ -145,7 +145,9 @@ def _planned(
     for i in indices:
         left[configs[i]].append(i)
     budget = int(SHARE * free_memory(device))
-    planned = plan_packs([configs[i] for i in indices], budget, len(indices), recipe, compiled=compiled)
+    planned = plan_packs(
+        [configs[i] for i in indices], budget, len(indices), recipe, compiled=compiled, on_gpu=device.type != "cpu"
+    )
     return [[left[config].pop(0) for config in pack] for pack in planned]
 
 

@@ -97,8 +97,10 @@ class _Team:
     def run(self, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
         """The steps of a block from ``done`` on; ``done`` moves with each that succeeded."""
         if isinstance(self.engine, BlockEngine):
-            self.engine.steps(self.done, low, high, rates)
-            self.done += len(rates)
+            try:
+                self.engine.steps(self.done, low, high, rates)
+            finally:
+                self.done += self.engine.taken
             return
         for at, row in enumerate(rates):
             self.engine.step(self.done, low[at], high[at], row)

@@ -147,6 +147,29 @@ def test_the_whole_space_takes_few_launches_a_step_and_no_wait():
     assert 50 < total <= KERNELS_PER_STEP
 
 
+def test_the_whole_space_in_stacks_takes_few_launches_a_step_and_no_wait(trusting):
+    from benchmarks._training import trained_space
+
+    recipe = recipe_for("paper").with_changes(batch=1, patch=9)  # launches do not depend on the size of patches
+    total = stacks = 0
+    for scale in (2, 3, 4):
+        configs = [c for c in trained_space() if c.scale == scale]
+        modules = [initial_module(c, 0) for c in configs]
+        with fake_cuda() as counts:
+            parts = teams.build([range(len(configs))], modules, configs, recipe, torch.device("cuda"), compiled=False)
+            stacks += len(parts)
+            for part in parts:
+                engine = part.make()
+                for index in range(len(part.members)):
+                    engine.whiten(index, torch.rand(2, 1, 9, 9).to("cuda"), fresh=True)
+                    break
+                launches, syncs = a_block(engine, recipe, scale, len(part.members), 1, counts)
+                assert syncs == 0, counts.syncs
+                total += launches
+    assert stacks <= 45
+    assert 500 < total <= STACKED_KERNELS_PER_STEP
+
+
 def test_an_engine_that_agrees_with_the_reference_is_trusted():
     with fake_cuda():
         chain = teams.ways(torch.device("cuda"), RECIPE)

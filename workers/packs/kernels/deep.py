@@ -15,7 +15,7 @@ from workers.packs.kernels.tables import FIELDS, HALO, SIZES, Row, Sizes, plan_d
 from workers.packs.kernels.white import input_moments, inverses_of
 from workers.training.optimiser import cosine_basis, flat, rule_of
 from workers.training.recipe import LOSSES, Recipe
-from workers.training.whitening import QUINTIC, ROUNDS, gain
+from workers.training.whitening import QUINTIC, ROUNDS, Layer, gain
 
 MOST_ROWS = 64
 """Filters of a layer that takes orthogonal steps."""

@@ -9,9 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from workers.packs.engine import State
+from workers.packs.engine import State, upload
 from workers.packs.kernels.deep import MOST_ROWS, DeepTrainer
-from workers.packs.kernels.launch import upload
 from workers.packs.kernels.nets import deep_net_of
 from workers.packs.kernels.one_layer import OneLayerTrainer
 from workers.packs.kernels.slots import one_layer_of
@@ -40,7 +39,7 @@ class KernelEngine:
     def __init__(
         self, modules: Sequence[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cuda"
     ) -> None:
-        self.recipe, self.device = recipe, torch.device(device)
+        self.recipe, self.device, self.taken = recipe, torch.device(device), 0
         prec = PRECISIONS[recipe.precision]
         shallow = [i for i, module in enumerate(modules) if one_layer_of(module) is not None]
         deep = [i for i, module in enumerate(modules) if one_layer_of(module) is None]
@@ -58,6 +57,7 @@ class KernelEngine:
 
     def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
         """See ``BlockEngine``."""
+        self.taken = 0
         beta1, beta2 = self.recipe.betas
         corrections = [
             (math.sqrt(1 - beta2 ** (n + 1)), 1 / (1 - beta1 ** (n + 1))) for n in range(first, first + len(rates))
@@ -70,6 +70,7 @@ class KernelEngine:
         ]
         for (_, part), table in zip(self.parts, tables, strict=True):
             part.steps(low, high, table, schedule)
+        self.taken = len(rates)
 
     def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
         """See ``Engine``."""
