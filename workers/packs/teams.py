@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-import psutil
 import torch
 from torch import nn
 
@@ -155,4 +154,6 @@ def free_memory(device: torch.device) -> int:
     """Bytes free on a device now."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # a GPU does without
+
     return int(psutil.virtual_memory().available)

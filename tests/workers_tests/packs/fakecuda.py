@@ -217,8 +217,33 @@ class _Stream:
         pass
 
 
+class _Graph:
+    """Launches of our own kernels that were captured, and are started by ``replay``."""
+
+    capturing: _Graph | None = None
+
+    def __init__(self):
+        self.calls = []
+
+    def replay(self):
+        for call in self.calls:
+            _launch(*call)
+
+
+@contextlib.contextmanager
+def _capture(graph):
+    _Graph.capturing = graph
+    try:
+        yield
+    finally:
+        _Graph.capturing = None
+
+
 def _launch(kernel, grid, arguments, constants):
     """A kernel of our own: counted, and carried out (interpreted) on what the tensors hold."""
+    if _Graph.capturing is not None:
+        _Graph.capturing.calls.append((kernel, grid, arguments, constants))
+        return
     COUNTS.kernels[kernel.__name__] += 1
     if any(isinstance(x, torch.Tensor) and not isinstance(x, CudaTensor) for x in arguments):
         raise RuntimeError(f"{kernel.__name__}: Pointer argument cannot be accessed from Triton (cpu tensor?)")
@@ -240,6 +265,7 @@ def fake_cuda(compute: bool = True) -> Iterator[Counts]:
         "synchronize": lambda device=None: _sync("synchronize"), "get_device_capability": lambda device=None: (9, 0),
         "get_device_name": lambda device=None: "made-up GPU", "Stream": _Stream,
         "current_stream": lambda device=None: _Stream(), "stream": lambda stream: contextlib.nullcontext(),
+        "CUDAGraph": _Graph, "graph": _capture,
     }  # fmt: skip
     future = torch.__future__
     overwrite = future.get_overwrite_module_params_on_conversion()

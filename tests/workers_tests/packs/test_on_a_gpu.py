@@ -131,6 +131,28 @@ def a_block(engine, recipe, scale, members, steps, counts):
     return counts.launches / steps, sum(counts.syncs.values())
 
 
+@pytest.mark.parametrize("fault", [False, True], ids=["captured", "not to be captured"])
+def test_steps_replayed_from_a_graph_are_the_steps_launched_one_by_one(fault, monkeypatch, caplog):
+    config = parse_id("ESPCN_s2_D0_S3")
+    recipe = RECIPE.with_changes(espcn="adam")
+    low, high = torch.rand(5, 2, 1, 9, 9), torch.rand(5, 2, 1, 18, 18)
+    ends = []
+    for graphs in ("1", "0"):
+        monkeypatch.setenv("EDGE_SWEEP_CUDA_GRAPHS", graphs)
+        with fake_cuda():
+            if fault:
+                monkeypatch.setattr(torch.cuda, "CUDAGraph", None)
+            engine = KernelEngine([initial_module(config, 0)], recipe, 2, "cuda")
+            for start, end in ((0, 2), (2, 4), (4, 5)):
+                block = low[start:end].to("cuda"), high[start:end].to("cuda")
+                engine.steps(start, *block, [[1e-3]] * (end - start))
+            trainer = engine.parts[0][1]
+            assert (trainer._graph is not None) == (graphs == "1" and not fault)
+            ends.append(engine.state(0))
+    assert torch.equal(ends[0].weights, ends[1].weights) and torch.equal(ends[0].second, ends[1].second)
+    assert ("cannot be captured" in caplog.text) == fault
+
+
 def test_the_whole_space_takes_few_launches_a_step_and_no_wait():
     from benchmarks._training import trained_space
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from workers.packs.engine import State
 from workers.packs.kernels import conv_kernels, head_kernel, launch, update_kernels
+from workers.packs.kernels.graph import StepGraph
 from workers.packs.kernels.nets import DeepNet, deep_net_of
 from workers.packs.kernels.tables import FIELDS, HALO, SIZES, Row, Sizes, plan_deep, slope_rows
 from workers.packs.kernels.white import input_moments, inverses_of
@@ -57,6 +58,8 @@ class DeepTrainer:
         self._adam = self._table(self._adam_rows())
         self._turned = self._turned_tables()
         self._orthogonal()
+        self._graph: StepGraph | None = None
+        self._may_capture = device.type == "cuda"
 
     def _table(self, rows: Sequence[Row]) -> Tensor:
         return torch.tensor(rows, dtype=torch.int64).reshape(-1, FIELDS).to(self.device)
@@ -132,9 +135,17 @@ class DeepTrainer:
     def steps(self, low: Tensor, high: Tensor, rates: Tensor, corrections: Tensor) -> None:
         """A block of steps on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates`` (n, members)."""
         self.clock.zero_()
-        bound = self.bind(low.contiguous(), high.contiguous(), rates, corrections)
+        given = (low.contiguous(), high.contiguous(), rates, corrections)
+        if self._graph is not None and self._graph.takes(given):
+            self._graph.replay(given)
+            return
+        bound = self.bind(*given)
         for _ in range(low.shape[0]):
             self.one_step(bound)
+        # Captured after steps were taken, so that every kernel is compiled by then.
+        if self._graph is None and self._may_capture and low.shape[0] > 1:
+            self._may_capture = False
+            self._graph = StepGraph.captured(self, given)
 
     @staticmethod
     def one_step(bound: list[_Bound]) -> None:

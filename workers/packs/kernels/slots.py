@@ -69,9 +69,10 @@ def padded_templates(templates: int) -> int:
     return next(size for size in (4, 16) if size >= templates)
 
 
-def columns_of(side: int, padded: int) -> int:
-    """Columns of a program: of large filters fewer, or its sums would not stay in registers."""
-    return max(padded, 16 if padded_taps(side) == 64 else 32)
+def columns_of(kind: int, side: int, padded: int) -> int:
+    """Columns of a program: of many large filters fewer, or its sums would not stay in registers."""
+    wide = padded_taps(side) == 64 or (padded_taps(side) == 32 and kind == 2)
+    return max(padded, 16 if wide else 32)
 
 
 def plan_slots(nets: Sequence[OneLayer], scale: int) -> list[Group]:
@@ -81,7 +82,7 @@ def plan_slots(nets: Sequence[OneLayer], scale: int) -> list[Group]:
         members[net.kind, net.side, padded_templates(net.templates)].append(member)
     groups: list[Group] = []
     for (kind, side, padded), mine in members.items():
-        columns = columns_of(side, padded)
+        columns = columns_of(kind, side, padded)
         slots = [(member, sub) for member in mine for sub in range(scale**2)]
         per_program = columns // padded
         slots += [(-1, 0)] * (-len(slots) % per_program)
