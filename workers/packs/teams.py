@@ -71,6 +71,8 @@ NATIVE = Way("native", lambda module, recipe, scale: net_of(module, scale) is no
 KERNELS = Way("kernels", _known_to_kernels, _kernels)
 STACKED = Way("stacked", lambda module, recipe, scale: structure_of(module, scale) is not None, StackedEngine)
 PLAIN = Way("plain", lambda module, recipe, scale: True, PlainEngine)
+ALIKE: dict[str, Alike] = {"kernels": _everything_alike, "stacked": structure_of, "plain": _everything_alike}
+"""What modules of one engine have in common, by the name of the way."""
 
 
 def ways(device: torch.device, recipe: Recipe, compiled: bool = True) -> list[Way]:
@@ -85,8 +87,7 @@ def ways(device: torch.device, recipe: Recipe, compiled: bool = True) -> list[Wa
     if compiled and not why_no_kernels(device):
         found.append(KERNELS)
     found.append(STACKED)
-    alike: dict[str, Alike] = {"kernels": _everything_alike, "stacked": structure_of}
-    trusted = [way for way in found if not fault_of(way.name, way.make, alike[way.name], recipe.precision, device)]
+    trusted = [way for way in found if not fault_of(way.name, way.make, ALIKE[way.name], recipe.precision, device)]
     return [*trusted, PLAIN]
 
 
@@ -101,6 +102,13 @@ def build(
     """Parts for each group; groups are never joined, so that one split for lack of memory stays split."""
     chain = ways(device, recipe, compiled)
     return [part for group in groups for part in _build(group, modules, configs, recipe, device, chain)]
+
+
+def build_by(
+    way: Way, modules: Sequence[nn.Module], configs: Sequence[Config], recipe: Recipe, device: torch.device
+) -> list[Part]:
+    """Parts of one way, whatever others there are; of modules it does not know, plain ones."""
+    return _build(range(len(modules)), modules, configs, recipe, device, [way, PLAIN] if way is not PLAIN else [way])
 
 
 def _build(
