@@ -87,6 +87,9 @@ def trips(call: Call) -> list[float]:
         n = (values["table"][:, 3] + 1).double()
         around = float((n / c["NC"]).ceil().mean())
         return [around] if call.name == "turn_white" else [around, c["ROUNDS"], around]
+    if call.name == "step_orthogonally_wide":
+        # Loops in loops of many kinds: as if all went round as often as the innermost of a product.
+        return [float(c["ROUNDS"] * 4 * (c["RP"] // c["NB"]) ** 2)]
     return [1.0]
 
 
@@ -132,6 +135,8 @@ def tensor_macs(call: Call, around: list[float]) -> float:
         return 3 * c["RP"] * c["NC"] ** 2 * around[0]
     if call.name == "step_orthogonally":
         return 3 * c["RP"] ** 2 * (2 * c["NC"] * around[0] + 4 * c["RP"] * c["ROUNDS"])
+    if call.name == "step_orthogonally_wide":
+        return 3 * c["RP"] ** 3 * 5 * c["ROUNDS"]
     return 0.0
 
 

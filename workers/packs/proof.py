@@ -98,7 +98,7 @@ def _patches(recipe: Recipe) -> tuple[Tensor, Tensor]:
     high = F.interpolate(torch.rand(count, 1, 5, 5, generator=generator), (side, side), mode="bilinear")
     high = (0.9 * high + 0.1 * torch.rand(high.shape, generator=generator)).clamp(0, 1)
     low = F.avg_pool2d(high, 2)
-    return low.unflatten(0, (STEPS, recipe.batch)), high.unflatten(0, (STEPS, recipe.batch))
+    return low.view(STEPS, recipe.batch, *low.shape[1:]), high.view(STEPS, recipe.batch, *high.shape[1:])
 
 
 def _trained(engine: Engine, configs: list[Config], recipe: Recipe, low: Tensor, high: Tensor) -> None:

@@ -115,8 +115,9 @@ class PatchSampler:
         if self.device.type == "cpu":
             low, high = zip(*(self.batch(first + i) for i in range(count)), strict=True)
             return torch.stack(low), torch.stack(high)
-        low_all, high_all = self.cut(torch.cat([self.draws(first + i) for i in range(count)]))
-        return low_all.unflatten(0, (count, self.size)), high_all.unflatten(0, (count, self.size))
+        cut = self.cut(torch.cat([self.draws(first + i) for i in range(count)]))
+        low_all, high_all = (one.view(count, self.size, *one.shape[1:]) for one in cut)
+        return low_all, high_all
 
     def cut(self, draws: Tensor) -> tuple[Tensor, Tensor]:
         """The patches of ``draws``; only tensor operations on the device, so it can sit inside a CUDA graph."""

@@ -25,7 +25,7 @@ FAMILIES = {
     "one-layer": ("eSR-MAX_s2_K3_C3", "eSR-TM_s2_K3_C2", "eSR-TR_s2_K3_C4", "Linear_s2_K3", "eSR-TM_s2_K5_C5"),
     "one-layer x3, K7": ("eSR-MAX_s3_K7_C5", "eSR-TM_s3_K7_C1", "eSR-TR_s3_K7_C2"),
     "one-layer x4, K5": ("eSR-MAX_s4_K5_C1", "eSR-TR_s4_K5_C2"),
-    "ESPCN": ("ESPCN_s2_D3_S6", "ESPCN_s2_D0_S17"),
+    "ESPCN": ("ESPCN_s2_D3_S6", "ESPCN_s2_D0_S34"),
     "eSR-CNN": ("eSR-CNN_s2_C2_D3_S6", "eSR-CNN_s2_C4_D0_S3"),
     "FSRCNN": ("FSRCNN_s2_D6_S2_M1", "FSRCNN_s2_D17_S1_M0"),
     "deep x3": ("ESPCN_s3_D2_S3", "eSR-CNN_s3_C5_D1_S3", "FSRCNN_s3_D6_S2_M1"),
@@ -230,5 +230,5 @@ def test_lower_precisions_stay_near_the_reference():
 def test_what_the_kernels_do_not_know_is_left_to_others():
     assert not knows(initial_module(parse_id("ABPN_s2_D4_M1"), 0), RECIPE, 2)
     assert not knows(initial_module(parse_id("eSR-MAX_s2_K9_C2"), 0), RECIPE, 2)
-    wide = initial_module(parse_id("ESPCN_s2_D3_S80"), 0)
+    wide = initial_module(parse_id("ESPCN_s2_D3_S130"), 0)
     assert not knows(wide, RECIPE, 2) and knows(wide, RECIPE.with_changes(espcn="adam"), 2)

@@ -18,8 +18,10 @@ from workers.training.optimiser import cosine_basis, flat, rule_of
 from workers.training.recipe import LOSSES, Recipe
 from workers.training.whitening import QUINTIC, ROUNDS, Layer, gain
 
-MOST_ROWS = 64
+MOST_ROWS = 128
 """Filters of a layer that takes orthogonal steps."""
+IN_REGISTERS = 32
+"""Rows of a layer whose step is made without memory for intermediate matrices."""
 WHITE_COLUMNS = 32
 EXACT = "tf32x3"
 """Steps are taken in float32 whatever the precision of the layers."""
@@ -78,14 +80,18 @@ class DeepTrainer:
         size = self.sizes.flat
         return [_row(self._edges[member] + at, min(size, end - at), member) for at in range(start, end, size)]
 
+    def _filters(self, side: int) -> int:
+        """Of a side, how many a program turns: fewer large ones, which would not stay in registers."""
+        return self.sizes.filters // (1 if side <= 3 else 2)
+
     def _turned_tables(self) -> dict[int, tuple[Tensor, Tensor]]:
         """By the filters' side: (cosine basis padded to a power of two, rows)."""
         rows: dict[int, list[Row]] = {}
         for member, rule in enumerate(self.rules):
             for one in rule.turned:
-                for first in range(0, one.rows, self.sizes.filters):
+                for first in range(0, one.rows, self._filters(one.side)):
                     start = self._edges[member] + one.start + first * one.side**2
-                    row = _row(start, min(self.sizes.filters, one.rows - first), member)
+                    row = _row(start, min(self._filters(one.side), one.rows - first), member)
                     rows.setdefault(one.side, []).append(row)
         out: dict[int, tuple[Tensor, Tensor]] = {}
         for side, mine in sorted(rows.items()):
@@ -127,6 +133,8 @@ class DeepTrainer:
         self._white = {padded: (self._table(columns[padded]), self._table(rows[padded])) for padded in sorted(rows)}
         momentum = [row for member, white in enumerate(self.white) for row in self._pieces(member, 0, white)]
         self._momentum = self._table(momentum) if momentum else None
+        scratch = max((5 * padded**2 * len(mine) for padded, mine in rows.items() if padded > IN_REGISTERS), default=0)
+        self._scratch = torch.zeros(scratch, device=self.device)
         self.inverses = torch.zeros(inverses, device=self.device)
         self._rows_turned = torch.zeros(turned, device=self.device)
         self._ahead = torch.zeros_like(self.weights) if gains else self.weights[:0]
@@ -172,25 +180,30 @@ class DeepTrainer:
         ]
         for name, constants, table, programs in self._tables:
             grid = (len(table), programs)
+            # With 4 warps the sums of so many columns would not stay in registers.
+            warps = {"num_warps": 8} if constants.get("COUT", constants.get("N", 0)) == 32 else {}
             if name == "conv_forward":
                 arguments: tuple[Any, ...] = (self.arena, self.weights, table, batch, side)
-                out.append((conv_kernels.conv_forward, grid, arguments, {**fixed, **tile, **constants}))
+                out.append((conv_kernels.conv_forward, grid, arguments, {**fixed, **tile, **constants, **warps}))
             elif name == "conv_head":
                 arguments = (
                     self.arena, self.weights, high, self.clock, self.loss_sums, table, batch, side, recipe.border,
                     self.scale, share,
                 )  # fmt: skip
                 more = {"LOSS": LOSSES.index(recipe.loss)}
-                out.append((head_kernel.conv_head, grid, arguments, {**fixed, **tile, **constants, **more}))
+                out.append((head_kernel.conv_head, grid, arguments, {**fixed, **tile, **constants, **more, **warps}))
             elif name == "conv_backward":
                 arguments = (self.arena, self.weights, self.partials, table, batch, side)
-                out.append((conv_kernels.conv_backward, grid, arguments, {**fixed, **tile, **constants}))
+                out.append((conv_kernels.conv_backward, grid, arguments, {**fixed, **tile, **constants, **warps}))
             else:
                 arguments = (
                     self.arena, self.weights, self.gradients, table, batch, side, len(self.weights), part
                 )  # fmt: skip
-                tiles = {"P": sizes.gradient_pixels, "KC": sizes.gradient_inputs}
-                out.append((conv_kernels.conv_weight_gradient, grid, arguments, {**fixed, **tiles, **constants}))
+                at_once = sizes.gradient_pixels // (2 if warps else 1)
+                tiles = {"P": at_once, "KC": sizes.gradient_inputs}
+                out.append(
+                    (conv_kernels.conv_weight_gradient, grid, arguments, {**fixed, **tiles, **constants, **warps})
+                )
         return [*out, *self._updates(rates, corrections)]
 
     def _updates(self, rates: Tensor, corrections: Tensor) -> list[_Bound]:
@@ -210,7 +223,7 @@ class DeepTrainer:
         for side, (basis, table) in self._turned.items():
             arguments = (*moments, basis, rates, corrections, self.clock, table, *rule)
             constants = {
-                "PARTS": sizes.parts, "R": sizes.filters, "AREA": side**2, "AP": _padded_area(side),
+                "PARTS": sizes.parts, "R": self._filters(side), "AREA": side**2, "AP": _padded_area(side),
                 "PREC": EXACT,
             }  # fmt: skip
             out.append((update_kernels.adam_turned, (len(table),), arguments, constants))
@@ -225,11 +238,16 @@ class DeepTrainer:
             white = {"RP": padded, "NC": WHITE_COLUMNS, "PREC": EXACT}
             arguments = (self._ahead, self.inverses, self._rows_turned, columns, rates, self.clock, members)
             out.append((update_kernels.turn_white, (len(columns),), arguments, white))
-            arguments = (self.weights, self._ahead, self._rows_turned, self._gains, rows, rates, self.clock, members)
             a, b, c = QUINTIC
-            columns_at_once = 16 if padded == 64 else WHITE_COLUMNS  # more would not stay in registers
-            quintic = {**white, "NC": columns_at_once, "ROUNDS": ROUNDS, "A": a, "B": b, "C": c}
-            out.append((update_kernels.step_orthogonally, (len(rows),), arguments, quintic))
+            polynomial = {"RP": padded, "ROUNDS": ROUNDS, "A": a, "B": b, "C": c, "PREC": EXACT}
+            moved = (self.weights, self._ahead, self._rows_turned, self._gains)
+            by = (rows, rates, self.clock, members)
+            if padded <= IN_REGISTERS:
+                arguments, constants = (*moved, *by), {**polynomial, "NC": WHITE_COLUMNS}
+                out.append((update_kernels.step_orthogonally, (len(rows),), arguments, constants))
+            else:
+                arguments, constants = (*moved, self._scratch, *by), {**polynomial, "NB": WHITE_COLUMNS}
+                out.append((update_kernels.step_orthogonally_wide, (len(rows),), arguments, constants))
         out.append((update_kernels.tick, (1,), (self.clock,), {}))
         return out
 

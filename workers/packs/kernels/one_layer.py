@@ -53,7 +53,7 @@ class OneLayerTrainer:
             zeros = torch.zeros(conv.weight.numel())
             self.restore(member, State(conv.weight.detach().reshape(-1).cpu(), zeros, zeros))
         if device.type == "cuda":
-            self._streams = [torch.cuda.Stream(device) for _ in self.banks]
+            self._streams = [torch.cuda.Stream(device) for _ in self.banks]  # type: ignore[no-untyped-call]
 
     def _basis(self, side: int) -> Tensor:
         return cosine_basis(side) if self.cosine else torch.eye(side**2, dtype=torch.float64)
@@ -70,10 +70,14 @@ class OneLayerTrainer:
         counts = [self.nets[member].templates if member >= 0 else 1 for member, _ in group.slots]
         subpixels = [sub for _, sub in group.slots]
         columns = [member if member >= 0 else len(self.nets) for member, _ in group.slots]
-        numbers = [torch.tensor(one, dtype=torch.int32).to(self.device) for one in (counts, subpixels, columns)]
-        zeros = [torch.zeros(shape, device=self.device) for _ in range(3)]
+        numbers = (
+            torch.tensor(counts, dtype=torch.int32).to(self.device),
+            torch.tensor(subpixels, dtype=torch.int32).to(self.device),
+            torch.tensor(columns, dtype=torch.int32).to(self.device),
+        )
+        weights, first, second = (torch.zeros(shape, device=self.device) for _ in range(3))
         losses = torch.zeros(len(group.slots), device=self.device)
-        return _Bank(group, *zeros, *numbers, losses, members)
+        return _Bank(group, weights, first, second, *numbers, losses, members)
 
     def steps(self, low: Tensor, high: Tensor, rates: Tensor, corrections: Tensor) -> None:
         """A block of steps on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates`` (n, members + 1), the last column zero."""

@@ -71,8 +71,7 @@ def padded_templates(templates: int) -> int:
 
 def columns_of(kind: int, side: int, padded: int) -> int:
     """Columns of a program: of many large filters fewer, or its sums would not stay in registers."""
-    wide = padded_taps(side) == 64 or (padded_taps(side) == 32 and kind == 2)
-    return max(padded, 16 if wide else 32)
+    return max(padded, 16 if padded_taps(side) == 64 or kind == 2 else 32)
 
 
 def plan_slots(nets: Sequence[OneLayer], scale: int) -> list[Group]:

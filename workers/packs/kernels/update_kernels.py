@@ -189,3 +189,86 @@ def step_orthogonally(
             t = tl.load(turned + turned_at + r[:, None] * n + i[None, :], mask=real, other=0.0)
             w = tl.load(weights + at, mask=real, other=0.0)
             tl.store(weights + at, w - product(total, t, PREC) * by, mask=real)
+
+
+@triton.jit
+def _multiply(out, a, b, RP: tl.constexpr, NB: tl.constexpr, PREC: tl.constexpr):
+    """out = a @ b, all (RP, RP) in memory: a product as a whole would not stay in registers."""
+    r = tl.arange(0, RP)
+    for c0 in range(0, RP, NB):
+        c = c0 + tl.arange(0, NB)
+        acc = tl.zeros([RP, NB], tl.float32)
+        for k0 in range(0, RP, NB):
+            k = k0 + tl.arange(0, NB)
+            left = tl.load(a + r[:, None] * RP + k[None, :])
+            acc += product(left, tl.load(b + k[:, None] * RP + c[None, :]), PREC)
+        tl.store(out + r[:, None] * RP + c[None, :], acc)
+    tl.debug_barrier()
+
+
+@triton.jit(do_not_specialize=["members"])
+def step_orthogonally_wide(
+    weights, ahead, turned, gains, scratch, table, rates, clock, members,
+    RP: tl.constexpr, NB: tl.constexpr, ROUNDS: tl.constexpr, A: tl.constexpr, B: tl.constexpr, C: tl.constexpr,
+    PREC: tl.constexpr,
+):  # fmt: skip
+    """``step_orthogonally`` of layers of many rows, by way of ``scratch``: five (RP, RP) matrices a layer."""
+    row = table + tl.program_id(0) * 12
+    start, bias = tl.load(row), tl.load(row + 1)
+    rows, width, member = tl.load(row + 2).to(tl.int32), tl.load(row + 3).to(tl.int32), tl.load(row + 4)
+    turned_at, gain = tl.load(row + 6), tl.load(gains + tl.load(row + 8))
+    rate = tl.load(rates + tl.load(clock) * members + member)
+    if rate > 0:
+        n = width + (bias >= 0).to(tl.int32)
+        r = tl.arange(0, RP)
+        gram = scratch + tl.program_id(0).to(tl.int64) * (5 * RP * RP)
+        square = gram + RP * RP
+        factor = gram + 2 * RP * RP
+        total = gram + 3 * RP * RP
+        spare = gram + 4 * RP * RP
+        trace = tl.zeros([RP, NB], tl.float32)
+        for c0 in range(0, RP, NB):
+            c = c0 + tl.arange(0, NB)
+            acc = tl.zeros([RP, NB], tl.float32)
+            for i0 in range(0, n, NB):
+                i = i0 + tl.arange(0, NB)
+                inside = (r < rows)[:, None] & (i < n)[None, :]
+                t = tl.load(turned + turned_at + r[:, None] * n + i[None, :], mask=inside, other=0.0)
+                at, real = _layer_offsets(start, bias, rows, width, n, c, i)
+                acc += product(t, tl.trans(tl.load(ahead + at, mask=real, other=0.0)), PREC)
+            same = r[:, None] == c[None, :]
+            trace += tl.where(same, acc, 0.0)
+            tl.store(gram + r[:, None] * RP + c[None, :], acc)
+            tl.store(total + r[:, None] * RP + c[None, :], same.to(tl.float32))
+        size = tl.maximum(tl.sum(tl.sum(trace, 1), 0), 1e-30)
+        tl.debug_barrier()
+        # The matrix is divided once, where it is first read; later rounds read it as it is.
+        by = 1.0 / size
+        for _ in range(ROUNDS):
+            _multiply(square, gram, gram, RP, NB, PREC)
+            for c0 in range(0, RP, NB):
+                to = r[:, None] * RP + (c0 + tl.arange(0, NB))[None, :]
+                same = (r[:, None] == (c0 + tl.arange(0, NB))[None, :]).to(tl.float32)
+                g = tl.load(gram + to) * by
+                tl.store(factor + to, A * same + B * g + C * (tl.load(square + to) * by * by))
+                tl.store(gram + to, g)
+            tl.debug_barrier()
+            _multiply(spare, total, factor, RP, NB, PREC)
+            for c0 in range(0, RP, NB):
+                to = r[:, None] * RP + (c0 + tl.arange(0, NB))[None, :]
+                tl.store(total + to, tl.load(spare + to))
+            _multiply(spare, gram, factor, RP, NB, PREC)
+            _multiply(gram, spare, factor, RP, NB, PREC)
+            by = by * 0.0 + 1.0
+        step_by = rate * gain / tl.sqrt(size)
+        for i0 in range(0, n, NB):
+            i = i0 + tl.arange(0, NB)
+            acc = tl.zeros([RP, NB], tl.float32)
+            for k0 in range(0, RP, NB):
+                k = k0 + tl.arange(0, NB)
+                inside = (k < rows)[:, None] & (i < n)[None, :]
+                t = tl.load(turned + turned_at + k[:, None] * n + i[None, :], mask=inside, other=0.0)
+                acc += product(tl.load(total + r[:, None] * RP + k[None, :]), t, PREC)
+            at, real = _layer_offsets(start, bias, rows, width, n, r, i)
+            w = tl.load(weights + at, mask=real, other=0.0)
+            tl.store(weights + at, w - acc * step_by, mask=real)
