@@ -1,4 +1,4 @@
-"""``python -m analysis.compare``: our figures against the published or re-evaluated ones."""
+"""``python -m analysis.compare``: our measurements against the published or re-evaluated ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from analysis.charts.compare import Pairs, draw
 from analysis.measures.agreement import Agreement, overlap
-from analysis.reading.axes import Axis
 from analysis.reading.results import SOURCES, Results, gather, load
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, ask: Ask) -> Figure:
+def figure(store: Store, selection: Selection) -> Figure:
     """The comparison of two sources that share models and a metric. Raises SweepError naming what there is."""
-    return compared(store, ask)[0]
+    return compared(store, selection)[0]
 
 
-def compared(store: Store, ask: Ask) -> tuple[Figure, list[Agreement]]:
+def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement]]:
     """The chart, and the agreement of each scale in it. ``against`` is on the x axis."""
-    whole = load(store, ask)
+    whole = load(store, selection)
     there = [source for source in SOURCES if (whole["source"] == source).any()]
-    if ask.source is None and ask.against is None and len(there) < 2:
+    if selection.source is None and selection.against is None and len(there) < 2:
         names = ", ".join(there) or "nothing"
         raise SweepError(f"comparing needs two sources; here is {names} (sweep published import brings one)")
-    against = ask.against or next(s for s in reversed(there) if s != ask.source)
-    source = ask.source or next((s for s in there if s != against), against)
+    against = selection.against or next(s for s in reversed(there) if s != selection.source)
+    source = selection.source or next((s for s in there if s != against), against)
     if source == against:
         raise SweepError(f"choose two different sources: both are {source!r}")
-    wide = replace(ask, protocol=None)
+    wide = replace(selection, protocol=None)
     first = gather(store, replace(wide, source=against), whole)
     second = gather(store, replace(wide, source=source), whole)
-    metric = _shared(first, second, ask.metric)
+    metric = _shared(first, second, selection.metric)
     pairs = [pair for scale in second.scales if (pair := _pairs(first, second, metric, scale)) is not None]
     if not pairs:
         raise SweepError(f"{source} and {against} have no model in common with {metric.column}")
@@ -47,7 +47,7 @@ def compared(store: Store, ask: Ask) -> tuple[Figure, list[Agreement]]:
     return draw(pairs, metric, against, source, note)
 
 
-def _shared(first: Results, second: Results, name: str | None) -> Axis:
+def _shared(first: Results, second: Results, name: str | None) -> Quantity:
     common = [m for m in second.metrics if m in first.metrics]
     if name is not None:
         second.metric(name)
@@ -60,11 +60,11 @@ def _shared(first: Results, second: Results, name: str | None) -> Axis:
     return second.metric(common[0])
 
 
-def _pairs(first: Results, second: Results, metric: Axis, scale: int) -> Pairs | None:
+def _pairs(first: Results, second: Results, metric: Quantity, scale: int) -> Pairs | None:
     a = first.table[first.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
     b = second.table[second.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
-    known = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
-    both = [config for config in b.index if config in known]
+    common = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
+    both = [config for config in b.index if config in common]
     if not both:
         return None
     x, y = (table.loc[both, metric.column].to_numpy(dtype=float) for table in (a, b))
@@ -72,8 +72,8 @@ def _pairs(first: Results, second: Results, metric: Axis, scale: int) -> Pairs |
     for device in sorted({*first.devices, *second.devices}):
         speeds = {}
         for results in (first, second):
-            mine = results.table[results.table["device"] == device]
-            speeds.update(dict(zip(mine["config"], mine["fps"], strict=True)))
+            timed = results.table[results.table["device"] == device]
+            speeds.update(dict(zip(timed["config"], timed["fps"], strict=True)))
         fps = np.array([speeds.get(config, np.nan) for config in both], dtype=float)
         if np.isfinite(fps).sum() >= 3:
             overlaps.append((device, overlap(fps, x, y, (True, metric.more_is_better))))

@@ -1,4 +1,4 @@
-"""``python -m analysis.devices``: speed on a device against speed on another, with the agreement of ranks."""
+"""``python -m analysis.devices``: speed on one device against speed on another, and how far their ranks agree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.charts.devices import draw
 from analysis.reading.results import gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 MOST = 5
+"""Timings on one chart: each pair of them is a panel."""
 
 
-def figure(store: Store, ask: Ask) -> Figure:
+def figure(store: Store, selection: Selection) -> Figure:
     """The chart of every pair of timings (device, and backend or precision where one device has several)."""
-    results = gather_means(store, ask, figures=False)
+    results = gather_means(store, selection, quality=False)
     table = results.table[results.table["fps"].notna()]
     kinds = table[["device", "backend", "precision"]].drop_duplicates()
     many = kinds["device"].duplicated(keep=False).any()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from analysis.charts.filters import ROLES, draw, templates
 from analysis.reading.models import Models
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space import parse_id
 from search_space.errors import SweepError
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, ask: Ask) -> Figure:
+def figure(store: Store, selection: Selection) -> Figure:
     """The templates of the one config asked for, or of the first there is. Raises SweepError without weights."""
-    models = Models(store, ask.weights, ask.sweep)
-    config = one_of(models, ask)
+    models = Models(store, selection.weights, selection.sweep)
+    config = one_of(models, selection)
     module = models.require(config)
     weight = next(iter(module.state_dict().values())).double().numpy()
     known = parse_id(config)
     return draw(config, known.scale, templates(weight, known.scale, ROLES[known.family]))
 
 
-def one_of(models: Models, ask: Ask) -> str:
+def one_of(models: Models, selection: Selection) -> str:
     """The config to look into: the one asked for, or the eSR-TM (or other one-layer) model with most templates."""
-    if len(ask.configs) > 1:
+    if len(selection.configs) > 1:
         raise SweepError("one --config at a time")
-    if ask.configs:
-        family = parse_id(ask.configs[0]).family
+    if selection.configs:
+        family = parse_id(selection.configs[0]).family
         if family not in ROLES:
             raise SweepError(f"{family} has no templates: choose a config of {', '.join(ROLES)}")
-        return ask.configs[0]
-    there = models.of_families(ask.families or ROLES)
-    there = [c for c in there if not ask.scales or parse_id(c).scale in ask.scales]
+        return selection.configs[0]
+    there = models.of_families(selection.families or ROLES)
+    there = [c for c in there if not selection.scales or parse_id(c).scale in selection.scales]
     there = [c for c in there if c in models.files or models.get(c) is not None]
     if not there:
         raise SweepError(f"there are no weights of {', '.join(ROLES)} here: name --config ID or --weights FILE")

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.charts.growth import History, draw
 from analysis.reading.results import Results, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, ask: Ask) -> Figure:
+def figure(store: Store, selection: Selection) -> Figure:
     """The chart for one device (the first one when none is asked for), or against MACs where nothing was timed."""
-    results = gather_means(store, ask)
-    y = results.metric(ask.metric)
-    name = ask.x if ask.x != "fps" or results.devices else "macs"
+    results = gather_means(store, selection)
+    y = results.metric(selection.metric)
+    name = selection.x if selection.x != "fps" or results.devices else "macs"
     x = results.cost(name)
-    device = ask.device or (results.devices[0] if results.devices and name not in ("parameters", "macs") else None)
+    device = selection.device or (results.devices[0] if results.devices and x.measured else None)
     table = results.table if device is None else results.table[results.table["device"] == device]
     table = table[table[x.column].notna() & table[y.column].notna()]
     table = table.drop_duplicates(subset="config").sort_values("finished_at", kind="stable")

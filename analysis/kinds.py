@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 KINDS = {
-    "pareto": "speed (or another cost: --x) against quality, a panel a scale",
-    "filters": "what eSR-MAX, eSR-TM and eSR-TR learned: filters and frequency responses",
+    "pareto": "speed (or another cost: --x) against quality, a panel per scale",
+    "filters": "the filters of eSR-MAX, eSR-TM and eSR-TR, and their frequency responses",
     "templates": "for one image, where each template wins",
-    "crops": "side by side: HR, bicubic, models, with PSNR",
+    "crops": "HR, bicubic and models side by side, with PSNR",
     "compare": "ours against published or re-evaluated: scatter, residuals, ranks, frontiers",
-    "devices": "a device against a device: do the speed ranks agree",
+    "devices": "one device against another: do the speed ranks agree",
     "growth": "how the frontier grew over the sweep's time",
 }
 
 
-def figure(kind: str, store: Store, ask: Ask) -> Figure:
+def figure(kind: str, store: Store, selection: Selection) -> Figure:
     """Draw a kind of chart from a store. Raises SweepError for an unknown kind or nothing to draw."""
     if kind not in KINDS:
         raise SweepError(f"there is no chart {kind!r} (choose from {', '.join(KINDS)})")
-    made: Figure = import_module(f"analysis.{kind}").figure(store, ask)
-    return made
+    chart: Figure = import_module(f"analysis.{kind}").figure(store, selection)
+    return chart

@@ -1,4 +1,4 @@
-"""``python -m analysis.pareto``: speed (or another cost) against quality, a panel a scale, a row a device."""
+"""``python -m analysis.pareto``: speed (or another cost) against quality, a panel per scale, a row per device."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.charts import pareto as chart
 from analysis.reading.results import Results, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 MOST_DEVICES = 6
 
 
-def figure(store: Store, ask: Ask) -> Figure:
-    """The chart ``ask`` wants of a store. Raises SweepError when it holds nothing of the kind."""
-    return draw(gather_means(store, ask), ask)[0]
+def figure(store: Store, selection: Selection) -> Figure:
+    """The chart of a selection. Raises SweepError when the store holds nothing of the kind."""
+    return draw(gather_means(store, selection), selection)[0]
 
 
-def draw(results: Results, ask: Ask) -> tuple[Figure, chart.Drawn]:
+def draw(results: Results, selection: Selection) -> tuple[Figure, chart.Drawn]:
     """The chart of gathered results, and what it shows."""
-    y = results.metric(ask.metric)
-    x = results.cost(ask.x)
-    about: list[str | None] = [ask.device] if ask.device else [*results.devices]
-    if x.name in ("parameters", "macs") and not ask.device:
-        about = [None]
-    if len(about) > MOST_DEVICES:
+    y = results.metric(selection.metric)
+    x = results.cost(selection.x)
+    devices: list[str | None] = [selection.device] if selection.device else [*results.devices]
+    if not x.measured and not selection.device:
+        devices = [None]
+    if len(devices) > MOST_DEVICES:
         raise SweepError(
-            f"{len(about)} devices are too many for one chart: choose with --device ({', '.join(results.devices)})"
+            f"{len(devices)} devices are too many for one chart: choose with --device ({', '.join(results.devices)})"
         )
     rows = [
-        [_panel(results, device, scale, x.column, y.column, len(about) > 1) for scale in results.scales]
-        for device in about
+        [_panel(results, device, scale, x.column, y.column, len(devices) > 1) for scale in results.scales]
+        for device in devices
     ]
     what = "Speed" if x.name == "fps" else x.label
-    where = f"{about[0]}: " if len(about) == 1 and about[0] else ""
+    where = f"{devices[0]}: " if len(devices) == 1 and devices[0] else ""
     title = f"{where}{what.lower() if where else what} against {y.label}"
-    return chart.draw(rows, x, y, title, _note(results, about, x.name))
+    return chart.draw(rows, x, y, title, _note(results, devices, x.name))
 
 
 def _panel(results: Results, device: str | None, scale: int, x: str, y: str, name_device: bool) -> chart.Panel:

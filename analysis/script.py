@@ -9,9 +9,9 @@ from pathlib import Path
 
 from analysis.charts.output import check, save
 from analysis.kinds import KINDS, figure
-from analysis.reading.axes import COSTS
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import SweepError
+from search_space.metrics import COSTS
 
 TEXTS = ("sweep", "source", "against", "device", "backend", "precision", "metric", "protocol", "speed-protocol")
 """Options that are texts of their own."""
@@ -52,7 +52,7 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
     try:
         given = parser(kind).parse_args(arguments)
         check(given.out)
-        ask = Ask(
+        selection = Selection(
             sweep=given.sweep, source=given.source, device=given.device, backend=given.backend,
             precision=given.precision, metric=given.metric, protocol=given.protocol,
             speed_protocol=given.speed_protocol, scales=tuple(given.scale), families=tuple(given.family), x=given.x,
@@ -60,7 +60,7 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
             against=given.against,
         )  # fmt: skip
         with Store.open(given.db, readonly=True) as store:
-            save(figure(kind, store, ask), given.out)
+            save(figure(kind, store, selection), given.out)
     except SweepError as error:
         print(f"analysis: {error}", file=sys.stderr)
         raise SystemExit(2) from None

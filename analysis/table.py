@@ -14,9 +14,9 @@ import numpy as np
 from analysis.charts import style
 from analysis.measures.frontier import frontier
 from analysis.measures.knee import knee
-from analysis.reading.axes import METRICS, Axis
 from analysis.reading.results import Results
 from search_space.errors import SweepError
+from search_space.metrics import METRICS, Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ FORMATS = ("md", "latex", "csv")
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of text or numbers; None where a figure is not known."""
+    """Named columns of text or numbers; None where a value is not known."""
 
     columns: tuple[str, ...]
     digits: tuple[int | None, ...]
@@ -34,39 +34,39 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
 
 
-def best_models(results: Results, metric: Axis, sets: Sequence[str] = ()) -> Table:
+def best_models(results: Results, metric: Quantity, sets: Sequence[str] = ()) -> Table:
     """The table of a store: for each device, scale and family its fastest, best and knee model.
 
     Without a speed there is only the best. ``sets`` limits the test sets shown (default all).
     """
-    figures = _figures(results, sets)
+    qualities = _quality_columns(results, sets)
     rows = []
     devices: list[str | None] = [*results.devices] or [None]
     for device in devices:
-        mine = results.table if device is None else results.table[results.table["device"] == device]
+        table = results.table if device is None else results.table[results.table["device"] == device]
         for scale in results.scales:
-            at_scale = mine[mine["scale"] == scale]
+            at_scale = table[table["scale"] == scale]
             for family in style.in_order(at_scale["family"].unique()):
                 for role, row in _chosen(at_scale[at_scale["family"] == family], metric):
-                    cells = [row[name] for name in ("parameters", "fps", "power_w", *figures)]
-                    rows.append((device or "", scale, family, role, row["config"], *map(_known, cells)))
-    names = [f"{METRICS[m.split(':')[0]][0]} {m.split(':', 1)[1]}" for m in figures]
+                    cells = [row[name] for name in ("parameters", "fps", "power_w", *qualities)]
+                    rows.append((device or "", scale, family, role, row["config"], *map(_finite, cells)))
+    names = [f"{METRICS[m.split(':')[0]].label} {m.split(':', 1)[1]}" for m in qualities]
     columns = ("device", "scale", "family", "what", "config", "parameters", "frames/s", "W", *names)
-    digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(2 if n.startswith("PSNR") else 4 for n in names))
+    digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(METRICS[m.split(":")[0]].decimals for m in qualities))
     return Table(columns, digits, tuple(rows))
 
 
-def _figures(results: Results, sets: Sequence[str]) -> list[str]:
+def _quality_columns(results: Results, sets: Sequence[str]) -> list[str]:
     """PSNR and SSIM columns, those of one test set together."""
-    found = [m for m in results.metrics if m.split(":")[0] in ("psnr", "ssim")]
-    there = list(dict.fromkeys(m.split(":", 1)[1] for m in found))
+    columns = [m for m in results.metrics if m.split(":")[0] in ("psnr", "ssim")]
+    test_sets = list(dict.fromkeys(m.split(":", 1)[1] for m in columns))
     for name in sets:
-        if name not in there:
-            raise SweepError(f"there is no test set {name!r} here (choose from {', '.join(there)})")
-    return [m for name in there if not sets or name in sets for m in found if m.split(":", 1)[1] == name]
+        if name not in test_sets:
+            raise SweepError(f"there is no test set {name!r} here (choose from {', '.join(test_sets)})")
+    return [m for name in test_sets if not sets or name in sets for m in columns if m.split(":", 1)[1] == name]
 
 
-def _chosen(table: pd.DataFrame, metric: Axis) -> list[tuple[str, dict[str, Any]]]:
+def _chosen(table: pd.DataFrame, metric: Quantity) -> list[tuple[str, dict[str, Any]]]:
     """(role, row) of one family; a model with several roles comes once."""
     table = table[table[metric.column].notna()]
     if table.empty:
@@ -89,7 +89,7 @@ def _chosen(table: pd.DataFrame, metric: Axis) -> list[tuple[str, dict[str, Any]
     return [(", ".join(names), rows[i]) for i, names in sorted(roles.items(), key=lambda item: quality[item[0]])]
 
 
-def _known(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
@@ -177,7 +177,7 @@ def main() -> None:
     import sys
 
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from results_db.store import Store
 
     options = argparse.ArgumentParser(prog="python -m analysis.table", description=__doc__)
@@ -188,9 +188,9 @@ def main() -> None:
     options.add_argument("--scale", type=int, action="append", default=[])
     given = options.parse_args()
     try:
-        ask = Ask(sweep=given.sweep, source=given.source, device=given.device, scales=tuple(given.scale))
+        selection = Selection(sweep=given.sweep, source=given.source, device=given.device, scales=tuple(given.scale))
         with Store.open(given.db, readonly=True) as store:
-            results = gather(store, ask)
+            results = gather(store, selection)
         sys.stdout.write(render(best_models(results, results.metric(given.metric)), given.format))
     except SweepError as error:
         print(f"analysis: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ from analysis.charts.templates import draw
 from analysis.filters import one_of
 from analysis.reading import imaging
 from analysis.reading.models import Models
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space import parse_id
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, ask: Ask) -> Figure:
-    """The map of the config asked for on ``ask.image`` (default: the embedded sample)."""
-    models = Models(store, ask.weights, ask.sweep)
-    config = one_of(models, ask)
+def figure(store: Store, selection: Selection) -> Figure:
+    """The map of the config asked for on ``selection.image`` (default: the embedded sample)."""
+    models = Models(store, selection.weights, selection.sweep)
+    config = one_of(models, selection)
     module = models.require(config)
-    name, luma = imaging.read_luma(ask.image)
+    name, luma = imaging.read_luma(selection.image)
     pair = imaging.pair(name, luma, parse_id(config).scale)
     image = imaging.upscale(module, pair)
     weights = template_weights(module, parse_id(config).family, pair.lr)

@@ -62,7 +62,7 @@ def page_seconds(page: Path, repeats: int = 3) -> float | None:
 def measure(trials: int) -> dict[str, Any]:
     """One row of the result."""
     from analysis.kinds import figure
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples
@@ -74,9 +74,9 @@ def measure(trials: int) -> dict[str, Any]:
         fill(f"{folder}/s.db", trials)
         with Store.open(f"{folder}/s.db", readonly=True) as store:
             asks = {
-                "pareto": Ask(device="AGX", metric="psnr:BSDS100"),
-                "devices": Ask(),
-                "growth": Ask(device="AGX", metric="psnr:BSDS100"),
+                "pareto": Selection(device="AGX", metric="psnr:BSDS100"),
+                "devices": Selection(),
+                "growth": Selection(device="AGX", metric="psnr:BSDS100"),
             }
             figure("pareto", store, asks["pareto"])  # imports
             for kind, ask in asks.items():

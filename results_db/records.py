@@ -1,4 +1,4 @@
-"""What the store hands out: frozen values in the field's words."""
+"""The values that the store returns."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Any
 
 from results_db.states import State
-from search_space.facts import Failure, TrialKey
+from search_space.facts import Failure, Provenance, TrialKey
 
 
 class Source(StrEnum):
-    """Where a figure comes from."""
+    """Who made a result."""
 
     OURS = "ours"
     PUBLISHED = "published"
@@ -22,7 +22,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class SweepRow:
-    """One sweep as it was asked for."""
+    """One sweep as it was planned."""
 
     id: int
     name: str
@@ -37,7 +37,7 @@ class SweepRow:
 
 @dataclass(frozen=True)
 class TrialRow:
-    """One trial and where it stands."""
+    """One trial and its state."""
 
     id: int
     key: TrialKey
@@ -48,7 +48,7 @@ class TrialRow:
     """Class of the newest failure, kept while the trial is retried; None when it never failed."""
     owner: str | None
     lease_until: float | None
-    """Seconds since 1970, UTC, by the store's clock; None when nobody holds it."""
+    """Seconds since 1970, UTC, by the store's clock; None when no driver holds it."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,12 @@ class Recorded:
 
     accepted: tuple[int, ...]
     fenced: tuple[int, ...]
-    """Late (an older attempt, a lease that was taken over) or a second time the same: nothing was written."""
+    """Late (an older attempt, a lease that was taken over) or repeated: nothing was written."""
     reasons: Mapping[int, str] = field(default_factory=dict)
     """Why each fenced one was."""
     repeated: tuple[int, ...] = ()
-    """Of the fenced, those whose very attempt had brought the same kind of end, and is still the newest: this is
-    what a write meets that had happened before its connection dropped."""
+    """Of the fenced, those whose own attempt, still the newest, already has an outcome of the same kind: a write that
+    is repeated because its connection dropped after it had been committed."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class AttemptRow:
-    """One attempt at a trial, whole."""
+    """One attempt at a trial."""
 
     trial: int
     number: int
@@ -105,11 +105,13 @@ class AttemptRow:
     steps: int | None
     detail: Mapping[str, Any]
     """How this attempt differed (for example ``{"lr_scale": 0.5}``)."""
+    provenance: Provenance | None = None
+    """What trained it; None until it is done, and for results that were stored before this was kept."""
 
 
 @dataclass(frozen=True)
 class EventRow:
-    """One line of history."""
+    """One event."""
 
     at: dt.datetime
     trial: int | None
@@ -122,7 +124,7 @@ class Planned:
     """What ``Store.plan`` found."""
 
     created: int
-    """Trials nobody had asked for before."""
+    """Trials that no sweep had planned before."""
     shared: int
     """Trials of other sweeps that this one now shares, with their results."""
     already: int
@@ -131,7 +133,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Added:
-    """What an import did: figures that are new, that were there with the same value, that were there with another."""
+    """What an import did, in numbers of values: new ones, ones stored with the same value or with another."""
 
     new: int
     same: int

@@ -1,8 +1,7 @@
 """The tables. UNIQUE keys make a second write of the same fact impossible.
 
 Times are seconds since 1970 in UTC (REAL / double precision): they compare the same on both engines.
-``measure`` names each kind of figure once (metric, test set, protocol), so that a million figures
-are a million short rows.
+``measure`` names each metric, test set and protocol once, so that a million values are a million short rows.
 """
 
 from __future__ import annotations
@@ -84,6 +83,10 @@ trial = Table(
     Column("flags", Text),
     Column("parameters", BigInteger),
     Column("finished_at", Double),
+    Column("engines", Text),
+    Column("trained_on", Text),
+    Column("training_precision", String(16)),
+    Column("torch", String(64)),
     # Config last: planning reads all trials of one (recipe, data, code) by the prefix of this index.
     UniqueConstraint("recipe", "data", "code", "seed", "config"),
     Index(None, "config"),
@@ -98,7 +101,7 @@ sweep_trial = Table(
     Index(None, "trial_id"),
     sqlite_with_rowid=False,
 )
-"""Which sweep wants which trial: two sweeps that want the same key share its one result."""
+"""Which trials a sweep has: two sweeps with the same key share its one result."""
 
 attempt = Table(
     "attempt",
@@ -149,7 +152,7 @@ quality_image = Table(
     Column("measure_id", _Id, ForeignKey("measure.id"), primary_key=True),
     Column("per_image", Text, nullable=False),
 )
-"""The figure of each image, as one JSON list of [name, value] a measure."""
+"""The value of each image, as one JSON list of [name, value] per measure."""
 
 speed = Table(
     "speed",
@@ -186,6 +189,18 @@ artifact = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("trial_id", _Id, ForeignKey("trial.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("saved_at", Double, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""The newest state of each trial in training: replaced in place, removed when the trial is done."""
+
 event = Table(
     "event",
     metadata,
@@ -209,6 +224,7 @@ TABLES: Final = (
     quality_image,
     speed,
     artifact,
+    checkpoint,
     event,
 )
 """In an order in which each table comes after those it refers to."""

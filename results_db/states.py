@@ -8,7 +8,7 @@ from search_space.errors import StoreError
 
 
 class State(StrEnum):
-    """Where a trial stands."""
+    """The state of a trial."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -16,7 +16,7 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Event(StrEnum):
+class TrialEvent(StrEnum):
     """What can happen to a trial."""
 
     CLAIM = "claim"
@@ -37,31 +37,31 @@ class TransitionError(StoreError):
     """An event that makes no sense in the state a trial is in."""
 
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.PENDING, Event.CLAIM): State.RUNNING,
+TRANSITIONS: dict[tuple[State, TrialEvent], State] = {
+    (State.PENDING, TrialEvent.CLAIM): State.RUNNING,
     # A lease ran out or was given back, nobody has taken the trial over, and the result arrives after all:
     # the same key means the same numbers, so hours of training are kept rather than done again.
-    (State.PENDING, Event.COMPLETE): State.DONE,
-    (State.RUNNING, Event.RELEASE): State.PENDING,
-    (State.RUNNING, Event.EXPIRE): State.PENDING,
-    (State.RUNNING, Event.COMPLETE): State.DONE,
-    (State.RUNNING, Event.FAIL): State.FAILED,
-    (State.FAILED, Event.RETRY): State.PENDING,
+    (State.PENDING, TrialEvent.COMPLETE): State.DONE,
+    (State.RUNNING, TrialEvent.RELEASE): State.PENDING,
+    (State.RUNNING, TrialEvent.EXPIRE): State.PENDING,
+    (State.RUNNING, TrialEvent.COMPLETE): State.DONE,
+    (State.RUNNING, TrialEvent.FAIL): State.FAILED,
+    (State.FAILED, TrialEvent.RETRY): State.PENDING,
     # Asking twice changes nothing.
-    (State.PENDING, Event.RETRY): State.PENDING,
+    (State.PENDING, TrialEvent.RETRY): State.PENDING,
 }
 """Every transition there is; a pair that is not here is refused."""
 
 
-def can(state: State, event: Event) -> bool:
+def can(state: State, event: TrialEvent) -> bool:
     """Whether ``event`` may happen in ``state``."""
     return (state, event) in TRANSITIONS
 
 
-def next_state(state: State, event: Event) -> State:
+def next_state(state: State, event: TrialEvent) -> State:
     """The state after ``event``.
 
-    >>> next_state(State.PENDING, Event.CLAIM).value
+    >>> next_state(State.PENDING, TrialEvent.CLAIM).value
     'running'
 
     Raises TransitionError when the event cannot happen in that state; DONE is final.
@@ -72,15 +72,15 @@ def next_state(state: State, event: Event) -> State:
         raise TransitionError(f"a trial that is {state} cannot {event}") from None
 
 
-def sources(event: Event) -> tuple[State, ...]:
+def sources(event: TrialEvent) -> tuple[State, ...]:
     """The states in which ``event`` may happen, for the WHERE clause of a bulk update."""
     return tuple(state for state in State if can(state, event))
 
 
 def table() -> str:
     """The transitions as a Markdown table (``docs/states.md`` holds it; a test keeps the two equal)."""
-    lines = ["| state | " + " | ".join(Event) + " |", "| --- " * (len(Event) + 1) + "|"]
+    lines = ["| state | " + " | ".join(TrialEvent) + " |", "| --- " * (len(TrialEvent) + 1) + "|"]
     for state in State:
-        cells = [str(TRANSITIONS.get((state, event), "")) for event in Event]
+        cells = [str(TRANSITIONS.get((state, event), "")) for event in TrialEvent]
         lines.append(f"| **{state}** | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

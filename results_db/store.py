@@ -1,4 +1,4 @@
-"""The ``Store``: every fact of every sweep, behind one small door."""
+"""The ``Store``: the one interface to all facts of all sweeps."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from results_db.records import (
 )
 from results_db.schema import artifact, trial
 from results_db.states import State
+from results_db.tables import checkpoints as checkpoint_table
 from results_db.tables import history, imported_quality, leases, outcomes, speeds, trials
 from search_space.errors import StoreError
-from search_space.facts import Artifact, Failure, Outcome, Quality, Speed, TrialKey
+from search_space.facts import Artifact, Checkpoint, Failure, Outcome, Quality, Speed, TrialKey
 
 
 class Store:
@@ -51,7 +52,7 @@ class Store:
         """Open or make a store at ``url`` (a bare path means SQLite).
 
         An older schema is migrated after a backup. ``readonly`` neither makes nor changes anything and
-        may look on while a sweep writes. Raises StoreError for a newer, foreign, damaged, locked or
+        may be used while a sweep writes. Raises StoreError for a newer, foreign, damaged, locked or
         unreachable database.
         """
         database = Database(parse(url), readonly, busy_timeout_s, reconnect_s)
@@ -64,12 +65,12 @@ class Store:
 
     @property
     def url(self) -> str:
-        """Where it is, fit for messages (no password)."""
+        """Its address, for messages (no password)."""
         return str(self.database.address)
 
-    def hurry(self, seconds: float) -> None:
-        """From now on no call, one that waits already included, waits longer than this for the database."""
-        self.database.hurry(seconds)
+    def limit_waits(self, seconds: float) -> None:
+        """Limit how long any call, also one that is waiting now, waits for the database."""
+        self.database.limit_waits(seconds)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -122,7 +123,7 @@ class Store:
         return self.database.read(lambda c: trials.sweep_id(c, wanted))
 
     def plan(self, sweep_id: int, keys: Iterable[TrialKey], source: Source = Source.OURS) -> Planned:
-        """Make the trials that ``keys`` name part of the sweep. Again changes nothing; known results are shared."""
+        """Make the trials that ``keys`` name part of the sweep. Idempotent; stored results are shared."""
         listed = list(keys)
         return self.database.write(lambda c: trials.plan(c, sweep_id, listed, source))
 
@@ -152,7 +153,7 @@ class Store:
         lease_s: float,
         detail: Mapping[int, Mapping[str, Any]] | None = None,
     ) -> list[Claim]:
-        """Take those of ``trial_ids`` that are free, atomically, for ``lease_s`` seconds.
+        """Claim those of ``trial_ids`` that are free, atomically, for ``lease_s`` seconds.
 
         ``detail`` (by trial id) is kept with the attempt, for example ``{7: {"lr_scale": 0.5}}``.
         Leases that ran out are ended first. Several drivers may call this at once: each trial goes to one.
@@ -184,13 +185,31 @@ class Store:
     # Results
 
     def record(self, results: Iterable[Outcome]) -> Recorded:
-        """Write outcomes in one transaction: all or none; a second time changes nothing.
+        """Write outcomes in one transaction, all or none; idempotent.
 
         Fenced, with the reason: an attempt that was taken over, one that already brought its result,
-        one that was never given out. A late result of the newest attempt still counts.
+        one that was never claimed. A late result of the newest attempt still counts.
         """
         listed = list(results)
         return self.database.write(lambda c: outcomes.record(c, listed))
+
+    def save_checkpoints(self, checkpoints: Iterable[Checkpoint]) -> Recorded:
+        """Keep the state of trials in training, each in the place of the one before.
+
+        Fenced, with the reason, like a late result: an attempt that was taken over or has ended. ``record`` removes
+        the checkpoint of a trial that is done, or failed in a way that makes it useless
+        (``Failure.spares_checkpoint``).
+        """
+        listed = list(checkpoints)
+        return self.database.write(lambda c: checkpoint_table.save(c, listed))
+
+    def checkpoints(self, trial_ids: Sequence[int]) -> dict[int, Checkpoint]:
+        """The newest checkpoint of each of these trials that has one."""
+        return self.database.read(lambda c: checkpoint_table.read(c, trial_ids))
+
+    def checkpoint_steps(self, trial_ids: Sequence[int]) -> dict[int, int]:
+        """How many training steps the checkpoint of each of these trials holds; trials without one are left out."""
+        return self.database.read(lambda c: checkpoint_table.steps(c, trial_ids))
 
     def add_qualities(
         self,
@@ -201,10 +220,10 @@ class Store:
         label: str | None = None,
         parameters: Mapping[str, int] | None = None,
     ) -> Added:
-        """Keep figures that no attempt of ours made (published, re-evaluated), a finished trial a config.
+        """Keep results that no attempt of ours made (published, re-evaluated), as one finished trial per config.
 
         ``label`` (default: the source) stands in the trials' keys where recipe, data and code are not
-        known; ``parameters`` is the source's own count by config. A figure that is there already stays,
+        known; ``parameters`` is the source's own count by config. A value that is stored already stays,
         and is counted as ``same`` or ``different``.
         """
         listed = list(qualities)
@@ -212,12 +231,12 @@ class Store:
         return self.database.write(lambda c: imported_quality.add(c, sweep_id, listed, source, name, parameters or {}))
 
     def add_trial_qualities(self, trial_id: int, qualities: Iterable[Quality]) -> Added:
-        """Keep further figures of one trial of ours, for example another test set or protocol."""
+        """Keep further quality of one trial of ours, for example on another test set or under another protocol."""
         facts = [(trial_id, tuple(qualities))]
         return self.database.write(lambda c: imported_quality.add_to_trials(c, facts))
 
     def unmeasured(self, sweep_id: int, dataset: str, metric: str, protocol: str) -> list[int]:
-        """The finished trials of a sweep without that figure."""
+        """The finished trials of a sweep without that quality."""
         return self.database.read(lambda c: speeds.unmeasured(c, sweep_id, dataset, metric, protocol))
 
     def add_speeds(self, measurements: Iterable[Speed], source: Source = Source.OURS) -> Added:
@@ -233,9 +252,9 @@ class Store:
         protocol: str,
         mark: Callable[[Sequence[Speed]], Sequence[Speed]],
     ) -> list[Speed]:
-        """Let ``mark`` look at all speeds of ours of one kind together and change their details (not their figures).
+        """Call ``mark`` with all our speeds of one kind and store the details it returns; times and speeds stay.
 
-        ``mark`` returns the speeds in the order it got them, and may be called again; so returned here.
+        ``mark`` must return the speeds in the order it got them, and may be called again. Returns what it returned.
         """
         kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
         return self.database.write(lambda c: speeds.mark_speeds(c, Source.OURS, mark, **kind))
@@ -251,7 +270,7 @@ class Store:
         protocol: str | None = None,
         source: Source = Source.OURS,
     ) -> list[Speed]:
-        """Speeds with all their detail, those that have the given values; ``frames.results`` has the figures alone."""
+        """Speeds with the given values and all their detail; ``frames.results`` has them without the detail."""
         kind = {"device": device, "backend": backend, "precision": precision, "protocol": protocol}
         return self.database.read(lambda c: speeds.speeds(c, source, config=config, **kind))
 
@@ -273,7 +292,7 @@ class Store:
         return self.database.read(lambda c: history.events(c, trial_id, limit))
 
     def artifact(self, trial_id: int, kind: str = "weights") -> Artifact | None:
-        """A file a trial made, or None; raises StoreError when its bytes no longer match its SHA-256."""
+        """A file that a trial made, or None; raises StoreError when its bytes no longer match its SHA-256."""
         query = select(artifact.c.data, artifact.c.sha256).where(
             artifact.c.trial_id == trial_id, artifact.c.kind == kind
         )
@@ -288,12 +307,12 @@ class Store:
         return Artifact(kind, data, row.sha256)
 
     def done_trial(self, config: str, sweep_id: int | None = None) -> int | None:
-        """The newest finished trial of ours for a config, for those who want its weights."""
+        """The newest finished trial of ours for a config, which has its weights."""
         rows = [row for row in self.trials(sweep_id, (State.DONE,)) if row.key.config == config]
         return rows[-1].id if rows else None
 
     def config_of(self, trial_id: int) -> str:
-        """The config a trial is of; raises StoreError when there is none."""
+        """The config of a trial; raises StoreError when there is none."""
         found = self.database.read(lambda c: c.execute(select(trial.c.config).where(trial.c.id == trial_id)).scalar())
         if found is None:
             raise StoreError(f"there is no trial {trial_id} in {self.url}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from search_space.errors import BadConfig
 
@@ -22,7 +21,7 @@ class Conv:
     ``kernel`` is the side in pixels of the layer's input; ``bias`` counts one per output channel;
     ``extra`` counts other parameters (the slope of a PReLU). A ``transposed`` convolution of
     stride s does its kernel*kernel*c_in*c_out products once per input pixel and sees
-    ceil(kernel / s) input pixels a side. ``frozen`` weights are not trained. A layer ``beside`` the others
+    ceil(kernel / s) input pixels per side. ``frozen`` weights are not trained. A layer ``beside`` the others
     (a fixed residual) adds its costs but does not lengthen the receptive field.
     """
 
@@ -104,34 +103,3 @@ class Config(ABC):
         value = getattr(self, name)
         if not least <= value <= most:
             raise BadConfig(f"{self.family}: {name} = {value} is not possible ({least} to {most})", name)
-
-
-_ID = re.compile(r"(?P<family>[A-Za-z][A-Za-z0-9+-]*)_s(?P<scale>[0-9]{1,2})(?P<rest>(_[A-Z][0-9]{1,5})*)", re.ASCII)
-
-
-def parse_id(text: str) -> Config:
-    """The config an id names; the inverse of ``Config.id``.
-
-    Raises BadConfig for an unknown family, a field that is missing, surplus, misspelt or out of
-    range, and for a spelling that is not the canonical one (``C04``).
-    """
-    from search_space.registry import family_class
-
-    match = _ID.fullmatch(text)
-    if match is None:
-        raise BadConfig(f"{text[:80]!r} is not a config id (an id looks like eSR-TM_s2_K5_C4)")
-    cls = family_class(match["family"])
-    values: dict[str, Any] = {part[0]: int(part[1:]) for part in match["rest"].split("_")[1:]}
-    names = [f.name for f in fields(cls) if f.name != "scale"]
-    if list(values) != names:
-        wanted = "_".join([cls.family, f"s{match['scale']}", *(f"{n}.." for n in names)])
-        raise BadConfig(f"{text!r} has the wrong fields for {cls.family} (it wants {wanted})")
-    config = cls(scale=int(match["scale"]), **values)
-    if config.id != text:
-        raise BadConfig(f"{text!r} is not spelt as an id: write {config.id}")
-    return config
-
-
-def config_id(config: Config) -> str:
-    """The id of a config; ``parse_id(config_id(c)) == c``."""
-    return config.id

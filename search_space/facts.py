@@ -21,6 +21,15 @@ class Failure(StrEnum):
     BAD_DATA = "bad-data"
     BUG = "bug"
 
+    @property
+    def spares_checkpoint(self) -> bool:
+        """Whether the next attempt may go on from the checkpoint: the training itself was not at fault.
+
+        >>> Failure.OOM.spares_checkpoint, Failure.DIVERGENCE.spares_checkpoint
+        (True, False)
+        """
+        return self in (Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT)
+
 
 @dataclass(frozen=True)
 class TrialKey:
@@ -89,6 +98,31 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Checkpoint:
+    """The state of a trial in training after ``step`` steps, as ``workers.training.checkpoint`` writes it."""
+
+    trial: int
+    attempt: int
+    step: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What carried a training out. Not in the trial's key: every engine is held to the reference by tests."""
+
+    engines: tuple[str, ...]
+    """In order of use, each as ``name/version`` (``compiled/3f2a91c07b1d``): the version is a digest of the engine's
+    own sources. More than one where a member was moved, for want of memory or by a resume."""
+    device: str
+    """Model of the processor or name of the card."""
+    precision: str
+    """``fp32``, ``tf32`` or ``bf16``."""
+    torch: str
+    """PyTorch's version with its build (``2.13.0+cpu``)."""
+
+
+@dataclass(frozen=True)
 class Done:
     """A trial that was trained and evaluated."""
 
@@ -104,6 +138,7 @@ class Done:
     """(step, training loss) points."""
     flags: tuple[str, ...] = ()
     """For example ``below-bicubic:Set5``."""
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
@@ -83,17 +84,21 @@ def make_grid(
         cls = family_class(family)
     except BadConfig as error:
         raise BadSpace(f"{at}{error}") from None
-    wanted = [f.name for f in fields(cls)]
-    surplus = [name for name in values if name not in wanted]
+    names = [f.name for f in fields(cls)]
+    surplus = [name for name in values if name not in names]
     if surplus:
-        raise BadSpace(f"{at}{family} has no field {surplus[0]!r} (its fields: {', '.join(wanted)})")
-    missing = [name for name in wanted if name not in values]
+        raise BadSpace(f"{at}{family} has no field {surplus[0]!r} (its fields: {', '.join(names)})")
+    missing = [name for name in names if name not in values]
     if missing:
         raise BadSpace(f"{at}{family} needs values for {', '.join(missing)}")
     for name, listed in values.items():
         if not listed:
             raise BadSpace(f"{at}{family}: the list of {name} is empty")
-    axes = tuple((name, tuple(values[name])) for name in wanted)
+        counts = Counter(value for value in listed if isinstance(value, int))
+        repeated = next((value for value, count in counts.items() if count > 1), None)
+        if repeated is not None:
+            raise BadSpace(f"{at}{family}: {name} = {repeated} is listed twice")
+    axes = tuple((name, tuple(values[name])) for name in names)
     return Grid(family, axes, origin, lines)
 
 

@@ -50,9 +50,9 @@ def receptive_field(config: Config) -> int:
             if tensor.is_floating_point():
                 tensor.data.add_(0.05 * torch.randn_like(tensor))
         for side in _SIDES:
-            found = max(_seen(module, side, config.scale, draw) for draw in range(3))
-            if found < side - 1:
-                return found
+            extent = max(_seen(module, side, config.scale, draw) for draw in range(3))
+            if extent < side - 1:
+                return extent
     return _SIDES[-1]
 
 

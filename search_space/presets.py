@@ -1,4 +1,4 @@
-"""The spaces that have a name: ``paper`` (1185), ``demo`` (30), ``extended``, and one a family."""
+"""The spaces that have a name: ``paper`` (1185), ``demo`` (30), ``extended``, and one per family."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR")
 
 
 def paper() -> tuple[Grid, ...]:
-    """The 1185 configs of the edge-SR paper (Navarrete Michelini et al., WACV 2022), 395 a scale."""
+    """The 1185 configs of the edge-SR paper (Navarrete Michelini et al., WACV 2022), 395 per scale."""
     return (
         grid("Bicubic"),
         *(grid(name, K=(3, 5, 7), C=range(1, 17)) for name in _ONE_LAYER),
@@ -20,7 +20,7 @@ def paper() -> tuple[Grid, ...]:
 
 
 def demo() -> tuple[Grid, ...]:
-    """30 members of the paper's space that train in minutes: every family at every scale, from fast to good."""
+    """30 members of the paper's space that train in minutes: every family of the paper at every scale."""
     return (
         grid("Bicubic"),
         grid("eSR-MAX", K=(3,), C=(2,)),
@@ -41,7 +41,7 @@ def extended() -> tuple[Grid, ...]:
 
 
 def beyond() -> tuple[Grid, ...]:
-    """The families that are not in the paper: 56 configs a scale."""
+    """The families that are not in the paper: 56 configs per scale."""
     return (
         grid("Linear", K=(3, 5, 7, 9, 11)),
         grid("ABPN", D=(4, 8, 12, 16, 28), M=(1, 2, 4)),

@@ -59,8 +59,8 @@ def families() -> dict[str, type[Config]]:
 
 
 def family_class(name: str) -> type[Config]:
-    """The config class of a family. Raises BadConfig naming the known ones."""
-    known = families()
-    if name not in known:
-        raise BadConfig(f"unknown family {name!r} (known: {', '.join(known)})")
-    return known[name]
+    """The config class of a family. Raises BadConfig naming those there are."""
+    by_name = families()
+    if name not in by_name:
+        raise BadConfig(f"unknown family {name!r} (known: {', '.join(by_name)})")
+    return by_name[name]

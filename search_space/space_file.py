@@ -29,9 +29,10 @@ from typing import Any
 
 import yaml
 
-from search_space.config import SCALES, Config, parse_id
-from search_space.errors import BadConfig, BadSpace, SweepError
+from search_space.config import SCALES, Config
+from search_space.errors import BadConfig, BadSpace, SweepError, first_line
 from search_space.grids import Grid, Part, make_grid
+from search_space.ids import parse_id
 from search_space.presets import by_name
 from search_space.user_code import load_file
 
@@ -52,7 +53,7 @@ def read_yaml(path: Path) -> tuple[str, tuple[Part, ...]]:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise BadSpace(f"{path}:{line}: {error.problem or 'not YAML'}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadSpace(f"{path}: cannot be read as YAML ({str(error).splitlines()[0]})") from None
+        raise BadSpace(f"{path}: cannot be read as YAML ({first_line(error)})") from None
     return _Yaml(path).read(root)
 
 
@@ -135,14 +136,14 @@ class _Yaml:
 
     def numbers(self, node: yaml.Node) -> dict[int, int]:
         """Numbers in order with the line of each. Raises BadSpace for a repeat."""
-        found: dict[int, int] = {}
+        lines: dict[int, int] = {}
         for item in self.sequence(node):
             text = self.scalar(item, "a number or a range such as 1..8").strip()
             for number in self.expand(item, text):
-                if number in found:
+                if number in lines:
                     raise self.refuse(item, f"{number} is listed twice")
-                found[number] = item.start_mark.line + 1
-        return found
+                lines[number] = item.start_mark.line + 1
+        return lines
 
     def expand(self, node: yaml.Node, text: str) -> Iterable[int]:
         if _NUMBER.fullmatch(text):

@@ -56,17 +56,17 @@ class Space:
         rng = random.Random(seed)
         weights = [part.size for part in self.parts]
         tests = [read_where(part.where) if part.where else None for part in self.parts]
-        found: dict[Config, None] = {}
+        drawn: dict[Config, None] = {}
         for _ in range(20 * n + 100):
-            if len(found) >= n:
+            if len(drawn) >= n:
                 break
             (index,) = rng.choices(range(len(self.parts)), weights)
             part = self.parts[index]
             config = part.grid.draw(rng) if part.grid else rng.choice(part.configs)
             test = tests[index]
             if test is None or test(config):
-                found[config] = None
-        return tuple(found)
+                drawn[config] = None
+        return tuple(drawn)
 
 
 def load_space(name_or_path: str) -> Space:
@@ -115,9 +115,9 @@ def select(
     Raises BadSpace for an unknown family, a scale that does not exist, or a filter that cannot be read.
     """
     names = _family_names(family)
-    for wanted in scale:
-        if wanted not in SCALES:
-            raise BadSpace(f"scale {wanted} is not possible (choose from {', '.join(map(str, SCALES))})")
+    for value in scale:
+        if value not in SCALES:
+            raise BadSpace(f"scale {value} is not possible (choose from {', '.join(map(str, SCALES))})")
     for label, count in (("--limit", limit), ("--sample", sample)):
         if count is not None and count < 0:
             raise BadSpace(f"{label} {count}: must not be negative")
@@ -134,13 +134,13 @@ def select(
     return tuple(kept if limit is None else kept[:limit])
 
 
-def _family_names(wanted: Sequence[str]) -> set[str]:
-    known = {name.lower(): name for name in families()}
+def _family_names(asked: Sequence[str]) -> set[str]:
+    by_lower_case = {name.lower(): name for name in families()}
     out = set()
-    for name in wanted:
-        if name.lower() not in known:
-            raise BadSpace(f"unknown family {name[:40]!r} (known: {', '.join(known.values())})")
-        out.add(known[name.lower()])
+    for name in asked:
+        if name.lower() not in by_lower_case:
+            raise BadSpace(f"unknown family {name[:40]!r} (known: {', '.join(by_lower_case.values())})")
+        out.add(by_lower_case[name.lower()])
     return out
 
 

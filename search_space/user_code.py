@@ -1,4 +1,4 @@
-"""A user's own Python file: loaded once, and carried to other machines as text.
+"""A user's own Python file: loaded once, and sent to other machines as text.
 
 **Loading such a file runs it.** A Python space file, and a file named under ``imports:`` in a YAML
 one, are trusted like any program you start; open a stranger's space file as text first.
@@ -17,7 +17,7 @@ from search_space.errors import BadSpace, SweepError
 
 @dataclass(frozen=True)
 class UserCode:
-    """One file's text under the module name it was loaded as; what a worker needs to know the same families."""
+    """One file's text under the module name it was loaded as; with it a worker has the same families."""
 
     module: str
     path: str

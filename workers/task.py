@@ -1,31 +1,33 @@
-"""What a worker is given and what it does: train the members of a pack, measure each, return facts."""
+"""The task of a worker: train the members of a pack, measure each, return facts."""
 
 from __future__ import annotations
 
 import hashlib
 import socket
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 
 from search_space import parse_id
-from search_space.errors import BadData
-from search_space.facts import Artifact, Done, Failed, Failure, Outcome, Quality
+from search_space.errors import BadData, first_line
+from search_space.facts import Artifact, Checkpoint, Done, Failed, Failure, Outcome, Provenance, Quality
 from workers import packs
+from workers.checkpointing import CHECKPOINT_EVERY_S, Checkpointing, TrainingStopped
 from workers.data.image_set import ImageSet
+from workers.device_model import device_model
 from workers.quality import protocol
+from workers.training.checkpoint import to_checkpoint
+from workers.training.optimiser import flat
 from workers.training.recipe import Recipe
 from workers.training.train import Diverged, Trained, train
 from workers.training.weights import to_bytes
 
-BELOW = 0.0
-"""dB under plain bicubic at which a result is flagged."""
-
 
 @dataclass(frozen=True)
-class Member:
+class TrialTask:
     """One trial of a pack. ``lr_scale`` lowers the learning rate of an attempt after a divergence."""
 
     trial: int
@@ -33,15 +35,20 @@ class Member:
     config: str
     seed: int
     lr_scale: float = 1.0
+    checkpoint: bytes | None = None
+    """Where an earlier attempt stopped; None begins anew."""
+    plain: bool = False
+    """Train it by the reference, in plain PyTorch: an attempt after a failure that the faster ways may have caused."""
 
 
 @dataclass(frozen=True)
 class PackTask:
     """Configs of one scale and one seed that are trained together on one stream of patches."""
 
-    members: tuple[Member, ...]
+    members: tuple[TrialTask, ...]
     recipe_json: str
     device: str = "cpu"
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
 
 
 def run_pack(
@@ -49,20 +56,34 @@ def run_pack(
     train_images: ImageSet,
     test_images: Sequence[ImageSet],
     progress: Callable[[int], None] | None = None,
+    checkpointing: Checkpointing | None = None,
 ) -> list[Outcome]:
     """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
 
-    ``progress`` gets the number of training steps done, and the last number again whenever a member was measured
-    on a set: a worker at work is never silent for long.
+    ``progress`` is called with the number of training steps done, and with the last number again whenever a member was
+    measured on a test set, so that a working worker reports regularly. ``checkpointing`` gets the state of the members
+    in training; a pack that it stops returns outcomes only of the members that have one, and hands out the others.
     """
-    signs = _Signs(progress)
+    checkpointing = checkpointing or Checkpointing(every_s=0)
+    reported = _Progress(progress)
     recipe = Recipe.from_json(task.recipe_json)
-    node = socket.gethostname()
+    node, device = socket.gethostname(), device_model(task.device)
+    try:
+        results = _train_all(task, recipe, train_images, reported, checkpointing)
+    except TrainingStopped as stop:
+        return [failed(task.members[place], error, node) for place, error in stop.failed.items()]
     outcomes: list[Outcome] = []
-    for member, result in zip(task.members, _train_all(task, recipe, train_images, signs), strict=True):
+    for place, (member, result) in enumerate(zip(task.members, results, strict=True)):
+        if checkpointing.stopping:
+            left = list(zip(task.members[place:], results[place:], strict=True))
+            with suppress(TrainingStopped):
+                checkpointing.put([_trained_state(m, r, recipe) for m, r in left if isinstance(r, Trained) and r.steps])
+            outcomes += [failed(m, r, node) for m, r in left if not isinstance(r, Trained)]
+            break
         if isinstance(result, Trained):
             try:
-                outcomes.append(_measure(member, result, test_images, node, signs.again))
+                known = Provenance(result.engines, device, recipe.precision, torch.__version__)
+                outcomes.append(_measure(member, result, test_images, node, known, reported.repeat))
                 continue
             except Exception as error:
                 result = error
@@ -70,9 +91,19 @@ def run_pack(
     return outcomes
 
 
+def _trained_state(member: TrialTask, result: Trained, recipe: Recipe) -> Checkpoint:
+    """The state of a member that is trained and not measured yet; it needs no moments any more."""
+    weights = flat(result.module)
+    vectors = (weights, torch.zeros_like(weights), weights)
+    data = to_checkpoint(
+        result.config, recipe, result.steps, list(result.curve), *vectors, result.engines, result.seconds
+    )
+    return Checkpoint(member.trial, member.attempt, result.steps, data)
+
+
 @dataclass
-class _Signs:
-    """Signs of life, passed on."""
+class _Progress:
+    """Reports progress to a listener, and repeats the last report."""
 
     listener: Callable[[int], None] | None
     steps: int = 0
@@ -82,48 +113,84 @@ class _Signs:
         if self.listener is not None:
             self.listener(steps)
 
-    def again(self) -> None:
+    def repeat(self) -> None:
         self(self.steps)
 
 
 def _train_all(
-    task: PackTask, recipe: Recipe, images: ImageSet, progress: Callable[[int], None] | None
+    task: PackTask, recipe: Recipe, images: ImageSet, reported: _Progress, checkpointing: Checkpointing
 ) -> list[Trained | Exception]:
-    """A member's result, or what it raised; members train together, one by itself in plain PyTorch."""
-    results: dict[int, Trained | Exception] = {}
-    wanted: dict[int, packs.Member] = {}
+    """A member's result, or what it raised, in order. Raises TrainingStopped with what had ended by then."""
+    unknown: dict[int, Exception] = {}
+    members: dict[int, packs.Member] = {}
     for index, member in enumerate(task.members):
         try:
-            wanted[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
+            members[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
         except Exception as error:
-            results[index] = error
-    together = list(wanted.values())
+            unknown[index] = error
+    together = list(members.values())
+    of_key = {member.key: task.members[index] for index, member in members.items()}
+
+    def save(states: Mapping[str, bytes]) -> None:
+        members_of = ((of_key[key], data) for key, data in states.items())
+        checkpointing.put([Checkpoint(m.trial, m.attempt, reported.steps, data) for m, data in members_of])
+
+    stored = {key: member.checkpoint for key, member in of_key.items() if member.checkpoint is not None}
     try:
-        if len(together) == 1:
-            (one,) = together
-            found: list[Trained | Exception] = [
+        if len(together) == 1 and next(iter(of_key.values())).plain:
+            (alone,) = together
+            trained: list[Trained | Exception] = [
                 train(
-                    one.config, recipe, images, one.seed, lr_scale=one.lr_scale, progress=progress, device=task.device
+                    alone.config,
+                    recipe,
+                    images,
+                    alone.seed,
+                    lr_scale=alone.lr_scale,
+                    checkpoint=stored.get(alone.key),
+                    save=lambda data: save({alone.key: data}),
+                    save_every=recipe.steps,
+                    due=checkpointing.due,
+                    progress=reported,
+                    device=task.device,
                 )
             ]
         else:
-            found = packs.train_pack(together, recipe, images, progress=progress, device=task.device)
+            trained = packs.train_pack(
+                together,
+                recipe,
+                images,
+                checkpoint=stored,
+                save=save,
+                save_every=recipe.steps,
+                due=checkpointing.due,
+                progress=reported,
+                device=task.device,
+            )
+    except TrainingStopped as stop:
+        places = list(members)
+        stop.failed = unknown | {places[i]: error for i, error in stop.failed.items()}
+        raise
     except Exception as error:
-        found = [error] * len(together)
-    results.update(zip(wanted, found, strict=True))
+        trained = [error] * len(together)
+    results = unknown | dict(zip(members, trained, strict=True))
     return [results[index] for index in range(len(task.members))]
 
 
 def _measure(
-    member: Member, result: Trained, test_images: Sequence[ImageSet], node: str, measured: Callable[[], None]
+    member: TrialTask,
+    result: Trained,
+    test_images: Sequence[ImageSet],
+    node: str,
+    provenance: Provenance,
+    measured: Callable[[], None],
 ) -> Done:
     rows: list[Quality] = []
     flags: list[str] = []
     for images in test_images:
-        found = protocol.evaluate(result.config, result.module, images)
-        rows += found
-        psnr = next(row.value for row in found if row.metric == "psnr")
-        if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale) - BELOW:
+        qualities = protocol.evaluate(result.config, result.module, images)
+        rows += qualities
+        psnr = next(row.value for row in qualities if row.metric == "psnr")
+        if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale):
             flags.append(f"below-bicubic:{images.name}")
         measured()
     data = to_bytes(result.module)
@@ -137,10 +204,11 @@ def _measure(
         node=node,
         curve=result.curve,
         flags=tuple(flags),
+        provenance=provenance,
     )
 
 
-def failed(member: Member, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
+def failed(member: TrialTask, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
     """The fact of a member's failure, classified."""
     return Failed(
         trial=member.trial,
@@ -170,5 +238,6 @@ def classify(error: BaseException) -> Failure:
 
 
 def _line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
+    """The kind of an error and its first line."""
+    kind = type(error).__name__
+    return f"{kind}: {first_line(error)}" if str(error).strip() else kind

@@ -1,4 +1,4 @@
-"""One source of figures against another: scatter, residuals, and what it would cost to choose by the other."""
+"""One source of measurements against another: scatter, residuals, and what choosing by the other would cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.charts import style
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.points import cloud
 from analysis.measures.agreement import Agreement, Overlap, agreement
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,18 +32,20 @@ class Pairs:
     """By device."""
 
 
-def draw(pairs: Sequence[Pairs], metric: Axis, first: str, second: str, note: str) -> tuple[Figure, list[Agreement]]:
-    """A column a scale: above ``second`` against ``first``, below the difference; figures of agreement beside."""
+def draw(
+    pairs: Sequence[Pairs], metric: Quantity, first: str, second: str, note: str
+) -> tuple[Figure, list[Agreement]]:
+    """A column per scale: above ``second`` against ``first``, below the difference, with how far they agree."""
     from matplotlib.figure import Figure
 
-    found = []
+    agreements = []
     with style.applied():
         figure = Figure(figsize=(max(3.8, 2.55 * len(pairs) + 0.5), 5.2), layout="constrained")
         caption(figure, f"{metric.label}: {second} against {first}", note)
         grid = figure.subplots(2, len(pairs), squeeze=False, height_ratios=(1.5, 1), sharex="col")
         for j, pair in enumerate(pairs):
             agreed = agreement(pair.first, pair.second)
-            found.append(agreed)
+            agreements.append(agreed)
             _scatter(grid[0, j], pair, agreed)
             _residuals(grid[1, j], pair, agreed)
             unit = f" ({metric.unit})" if metric.unit else ""
@@ -52,7 +54,7 @@ def draw(pairs: Sequence[Pairs], metric: Axis, first: str, second: str, note: st
                 grid[0, j].set_ylabel(f"{second}{unit}")
                 grid[1, j].set_ylabel(f"{second} - {first}{unit}")
         family_legend(figure, {f for pair in pairs for f in pair.families}, lines=False)
-    return figure, found
+    return figure, agreements
 
 
 def _scatter(axes: Axes, pair: Pairs, agreed: Agreement) -> None:
@@ -62,12 +64,12 @@ def _scatter(axes: Axes, pair: Pairs, agreed: Agreement) -> None:
     room = 0.04 * ((high - low) or 1)
     axes.plot([low - room, high + room], [low - room, high + room], color=style.GREY, linewidth=0.8, zorder=1)
     cloud(axes, pair.first, pair.second, pair.families)
-    told = [f"rank correlation {agreed.spearman:.3f}", f"median difference {agreed.median:+.3f}",
+    lines = [f"rank correlation {agreed.spearman:.3f}", f"median difference {agreed.median:+.3f}",
             f"interquartile {agreed.spread:.3f}"]  # fmt: skip
-    for device, one in pair.overlaps:
-        told.append(f"{device}: frontier shared {one.jaccard:.0%}, volume {one.hypervolume_ratio:.1%}")
+    for device, overlap in pair.overlaps:
+        lines.append(f"{device}: frontier shared {overlap.jaccard:.0%}, volume {overlap.hypervolume_ratio:.1%}")
     axes.text(
-        0.03, 0.97, "\n".join(told), transform=axes.transAxes, va="top", fontsize=6.2, color=style.INK, zorder=6,
+        0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=6.2, color=style.INK, zorder=6,
         bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
     )  # fmt: skip
     axes.set_xlim(low - room, high + room)

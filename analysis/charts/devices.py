@@ -23,16 +23,16 @@ Array = NDArray[np.float64]
 
 def agreements(a: Array, b: Array, scales: Array) -> dict[int, tuple[float, int]]:
     """Rank correlation and number of models by scale; speeds (N,) with NaN where not measured."""
-    known = ~(np.isnan(a) | np.isnan(b))
+    both = ~(np.isnan(a) | np.isnan(b))
     out = {}
-    for scale in sorted(set(scales[known].astype(int).tolist())):
-        mine = known & (scales == scale)
-        out[scale] = (spearman(a[mine], b[mine]), int(mine.sum()))
+    for scale in sorted(set(scales[both].astype(int).tolist())):
+        at_scale = both & (scales == scale)
+        out[scale] = (spearman(a[at_scale], b[at_scale]), int(at_scale.sum()))
     return out
 
 
 def draw(speeds: Mapping[str, Array], families: Sequence[str], scales: Array, note: str) -> Figure:
-    """A panel a pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured."""
+    """A panel per pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured."""
     from matplotlib.figure import Figure
 
     names = list(speeds)
@@ -56,14 +56,14 @@ def draw(speeds: Mapping[str, Array], families: Sequence[str], scales: Array, no
 
 
 def _panel(axes: Axes, a: Array, b: Array, families: Sequence[str], scales: Array) -> None:
-    found = agreements(a, b, scales)
-    known = ~(np.isnan(a) | np.isnan(b))
-    cloud(axes, a[known], b[known], [f for f, ok in zip(families, known, strict=True) if ok], size=7, alpha=0.45)
+    by_scale = agreements(a, b, scales)
+    both = ~(np.isnan(a) | np.isnan(b))
+    cloud(axes, a[both], b[both], [f for f, ok in zip(families, both, strict=True) if ok], size=7, alpha=0.45)
     log_scale(axes, "x", a)
     log_scale(axes, "y", b)
     axes.set_title("rank correlation", loc="left", fontsize=7.5)
-    told = "\n".join(f"x{scale}  {rho:.2f}  ({count} models)" for scale, (rho, count) in found.items())
+    lines = "\n".join(f"x{scale}  {rho:.2f}  ({count} models)" for scale, (rho, count) in by_scale.items())
     axes.text(
-        0.03, 0.97, told or "no model in common", transform=axes.transAxes, va="top", fontsize=6.5, color=style.INK,
+        0.03, 0.97, lines or "no model in common", transform=axes.transAxes, va="top", fontsize=6.5, color=style.INK,
         zorder=6, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
     )  # fmt: skip

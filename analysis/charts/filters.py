@@ -1,4 +1,4 @@
-"""What a one-layer edge-SR network learned: its templates as images and as frequency responses."""
+"""The templates of a one-layer edge-SR network, as images and as frequency responses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FIELD = 64
 
 @dataclass(frozen=True)
 class Templates:
-    """The templates of one role: ``taps`` (C, k*s, k*s), the answer on the large image to one pixel of the small."""
+    """The templates of one role: ``taps`` (C, k*s, k*s), the large image that one pixel of the small one makes."""
 
     role: str
     taps: NDArray[np.float64]
@@ -33,12 +33,12 @@ def templates(weight: NDArray[np.float64], scale: int, roles: Sequence[str]) -> 
     """The filters (roles * s*s * C, 1, k, k) of a convolution before a pixel shuffle, as templates on the large grid.
 
     Output pixel (s*y + i, s*x + j) of channel c comes from filter c*s*s + i*s + j, so that the phases interleave
-    into one (k*s, k*s) image a template.
+    into one (k*s, k*s) image per template.
     """
     count = len(weight) // (scale**2 * len(roles))
     side = weight.shape[-1]
     phases = weight.reshape(len(roles), count, scale, scale, side, side)
-    # A convolution correlates: the tap at offset u answers to a pixel at -u, so the kernel is turned around.
+    # A convolution correlates: the tap at offset u weighs the pixel at -u, so the kernel is turned around.
     turned = phases[..., ::-1, ::-1]
     large = turned.transpose(0, 1, 4, 2, 5, 3).reshape(len(roles), count, side * scale, side * scale)
     return [Templates(role, large[i]) for i, role in enumerate(roles)]
@@ -47,17 +47,17 @@ def templates(weight: NDArray[np.float64], scale: int, roles: Sequence[str]) -> 
 def response(taps: NDArray[np.float64], scale: int) -> NDArray[np.float64]:
     """Magnitude (FIELD, FIELD) in dB of a template's frequency response, zero frequency in the middle.
 
-    0 dB hands the small image's mean on unchanged; the edge is half a cycle a pixel of the large image.
+    At 0 dB the mean of the small image is unchanged; the edge is half a cycle per pixel of the large image.
     """
     padded = np.zeros((max(FIELD, taps.shape[0]),) * 2)
     padded[: taps.shape[0], : taps.shape[1]] = taps
     magnitude = np.abs(np.fft.fftshift(np.fft.fft2(padded))) / scale**2
-    found: NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 1e-4))
-    return found
+    decibels: NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 1e-4))
+    return decibels
 
 
 def draw(config: str, scale: int, groups: Sequence[Templates]) -> Figure:
-    """A column a template, two rows a role: taps (blue negative, red positive) and response (dark: stopped)."""
+    """A column per template, two rows per role: taps (dark negative, light positive) and response (dark: blocked)."""
     from matplotlib.figure import Figure
 
     count = len(groups[0].taps)

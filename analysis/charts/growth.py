@@ -14,7 +14,7 @@ from analysis.charts.legend import caption
 from analysis.charts.ticks import log_scale
 from analysis.measures.frontier import frontier
 from analysis.measures.hypervolume import grown, reference
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +35,7 @@ class History:
     y: NDArray[np.float64]
 
 
-def draw(histories: Sequence[History], x: Axis, y: Axis, when: str, title: str, note: str) -> Figure:
+def draw(histories: Sequence[History], x: Quantity, y: Quantity, when: str, title: str, note: str) -> Figure:
     """Above the frontier after a tenth, a quarter, half and all of the results; below the volume it covers."""
     from matplotlib.figure import Figure
 
@@ -56,7 +56,7 @@ def draw(histories: Sequence[History], x: Axis, y: Axis, when: str, title: str, 
     return figure
 
 
-def _fronts(axes: Axes, history: History, x: Axis, y: Axis) -> None:
+def _fronts(axes: Axes, history: History, x: Quantity, y: Quantity) -> None:
     axes.set_title(f"x{history.scale}, {len(history.x)} results", loc="left")
     axes.scatter(history.x, history.y, s=5, color=style.LIGHT, linewidths=0, zorder=1)
     for share, grey, dash in zip(SHARES, GREYS, DASHES, strict=True):
@@ -71,7 +71,7 @@ def _fronts(axes: Axes, history: History, x: Axis, y: Axis) -> None:
     axes.grid(True)
 
 
-def _volume(axes: Axes, history: History, x: Axis, y: Axis) -> None:
+def _volume(axes: Axes, history: History, x: Quantity, y: Quantity) -> None:
     """Covered volume after each result, in the logarithm of a logarithmic cost."""
     cost = np.log10(history.x) if x.log else history.x
     points = np.column_stack([cost, history.y])

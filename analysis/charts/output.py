@@ -1,13 +1,13 @@
-"""Figures to files: PNG, SVG or PDF, whole or not at all."""
+"""Figures to files: PNG, SVG or PDF, as a whole or not at all."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from analysis.charts import style
+from search_space import atomic
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
@@ -36,23 +36,13 @@ def save(figure: Figure, path: Path) -> None:
         write(path, lambda file: figure.savefig(file, format=kind, metadata=_METADATA[kind]))
 
 
-def write(path: Path, fill: Any) -> None:
-    """Call ``fill(file)`` on a binary file beside ``path`` and put it in place when it is whole.
+def write(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """Write a file with ``fill(file)``, as a whole or not at all; its folder is made.
 
-    Raises SweepError for a folder that is missing or read-only; what was there before stays.
+    Raises SweepError for a folder that cannot be made or written; what was there before stays.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                fill(file)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(name).chmod(0o666 & ~umask)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        atomic.write(path, fill)
     except OSError as error:
         raise SweepError(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,4 +1,4 @@
-"""The paper's chart: what a model costs against how good it is, a panel a scale (and a row a device)."""
+"""The paper's chart: what a model costs against how good it is, a panel per scale (and a row per device)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.charts.annotate import Tag, annotate, settle
 from analysis.charts.legend import caption, family_legend
 from analysis.charts.ticks import log_scale
 from analysis.measures.frontier import frontier
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Panel:
-    """The points of one scale on one device; arrays of equal length N, NaN where a figure is missing."""
+    """The points of one scale on one device; arrays of equal length N, NaN where a value is missing."""
 
     title: str
     configs: Sequence[str]
@@ -35,7 +35,7 @@ class Panel:
 
     @property
     def complete(self) -> NDArray[np.bool_]:
-        """Which points have both figures."""
+        """Which points have both values."""
         return np.asarray(~(np.isnan(self.x) | np.isnan(self.y)))
 
     @property
@@ -54,8 +54,8 @@ class Drawn:
     """Ids on the frontier of each panel, best x first."""
 
 
-def draw(rows: Sequence[Sequence[Panel]], x: Axis, y: Axis, title: str, note: str = "") -> tuple[Figure, Drawn]:
-    """The chart: one row of panels a device. Works with any number of points, none included."""
+def draw(rows: Sequence[Sequence[Panel]], x: Quantity, y: Quantity, title: str, note: str = "") -> tuple[Figure, Drawn]:
+    """The chart: one row of panels per device. Works with any number of points, none included."""
     from matplotlib.figure import Figure
 
     columns = max(len(row) for row in rows)
@@ -88,39 +88,41 @@ def draw(rows: Sequence[Sequence[Panel]], x: Axis, y: Axis, title: str, note: st
 
 def _missing(shown: int, planned: int, note: str) -> str:
     if shown < planned:
-        gone = planned - shown
-        told = f"{shown} of {planned} points; {gone} ({gone / planned:.0%}) still without a result or a measurement"
+        missing = planned - shown
+        counted = (
+            f"{shown} of {planned} points; {missing} ({missing / planned:.0%}) still without a result or a measurement"
+        )
     else:
-        told = f"all {shown} points" if shown else "no points yet"
-    return f"{told} · {note}" if note else told
+        counted = f"all {shown} points" if shown else "no points yet"
+    return f"{counted} · {note}" if note else counted
 
 
-def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...], Tag]:
-    known = panel.complete & (np.isfinite(panel.x) & np.isfinite(panel.y))
+def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[str, ...], Tag]:
+    drawn = panel.complete & (np.isfinite(panel.x) & np.isfinite(panel.y))
     if x.log:
-        known &= panel.x > 0
-        log_scale(axes, "x", panel.x[known])
+        drawn &= panel.x > 0
+        log_scale(axes, "x", panel.x[drawn])
     axes.grid(True)
     axes.set_title(panel.title, loc="left", color=style.INK)
-    if not known.any():
+    if not drawn.any():
         axes.text(0.5, 0.5, "no results yet", transform=axes.transAxes, ha="center", color=style.GREY)
         axes.set_yticks([])
         return (), Tag(axes, np.empty((0, 2)), (), np.empty((0, 2)), np.empty((0, 2)))
-    xs, ys = panel.x[known], panel.y[known]
-    configs = np.asarray(panel.configs, dtype=object)[known]
-    families = np.asarray(panel.families, dtype=object)[known]
-    found = list(frontier(np.column_stack([xs, ys]), (x.more_is_better, y.more_is_better)).members)
-    path = _staircase(xs[found], ys[found])
+    xs, ys = panel.x[drawn], panel.y[drawn]
+    configs = np.asarray(panel.configs, dtype=object)[drawn]
+    families = np.asarray(panel.families, dtype=object)[drawn]
+    members = list(frontier(np.column_stack([xs, ys]), (x.more_is_better, y.more_is_better)).members)
+    path = _staircase(xs[members], ys[members])
     level = _reference(axes, families, ys, y)
     axes.plot(path[:, 0], path[:, 1], color=style.INK, linewidth=1.1, zorder=3, solid_joinstyle="miter")
     on = np.zeros(len(xs), dtype=bool)
-    on[found] = True
+    on[members] = True
     size = 11 if len(xs) > 120 else 18
     for family in style.in_order(families):
         look = style.look(family)
-        mine = families == family
+        of_family = families == family
         kind: dict[str, Any] = {"marker": look.marker, "linewidths": 0.5}
-        rest = mine & ~on
+        rest = of_family & ~on
         axes.scatter(
             xs[rest],
             ys[rest],
@@ -130,7 +132,7 @@ def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...],
             zorder=2,
             **kind | {"linewidths": 0},
         )
-        top = mine & on
+        top = of_family & on
         axes.scatter(
             xs[top], ys[top], s=1.7 * size * look.size**2, color=look.colour, edgecolors="white", zorder=4, **kind
         )
@@ -140,36 +142,36 @@ def _panel(axes: Axes, panel: Panel, x: Axis, y: Axis) -> tuple[tuple[str, ...],
     names = tuple(style.short(str(configs[i])) for i in best)
     if level is not None:
         path = np.vstack([path, [(np.nan, np.nan)], [(edge, level) for edge in axes.get_xlim()]])
-    return tuple(dict.fromkeys(str(configs[i]) for i in found)), Tag(
+    return tuple(dict.fromkeys(str(configs[i]) for i in members)), Tag(
         axes, anchors, names, np.column_stack([xs, ys]), path
     )
 
 
-def _best(mine: NDArray[np.bool_], ys: NDArray[np.float64], y: Axis) -> int:
-    places = np.flatnonzero(mine)
+def _best(of_family: NDArray[np.bool_], ys: NDArray[np.float64], y: Quantity) -> int:
+    places = np.flatnonzero(of_family)
     return int(places[np.argmax(ys[places] if y.more_is_better else -ys[places])])
 
 
 def _staircase(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The corners of what can be had: at least this cheap, at best this good. Members come best x first."""
+    """The corners (P, 2) of the frontier's staircase. Members come best x first."""
     corners = [(xs[0], ys[0])]
     for i in range(1, len(xs)):
         corners += [(xs[i], ys[i - 1]), (xs[i], ys[i])]
     return np.asarray(corners)
 
 
-def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: Axis) -> float | None:
-    """Bicubic's quality as a line through the panel: what a network must beat."""
-    mine = families == "Bicubic"
-    if not mine.any():
+def _reference(axes: Axes, families: NDArray[Any], ys: NDArray[np.float64], y: Quantity) -> float | None:
+    """Draw bicubic's quality, which a network must beat, as a line; returns it, or None without bicubic."""
+    bicubic = families == "Bicubic"
+    if not bicubic.any():
         return None
-    value = float(ys[mine].max() if y.more_is_better else ys[mine].min())
+    value = float(ys[bicubic].max() if y.more_is_better else ys[bicubic].min())
     axes.axhline(value, color=style.INK, linewidth=0.8, linestyle=(0, (4, 3)), alpha=0.7, zorder=1)
     return value
 
 
-def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Axis) -> None:
-    """Room for labels."""
+def _margins(axes: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], x: Quantity) -> None:
+    """Widen the axes, so that labels have room."""
     low, high = float(ys.min()), float(ys.max())
     span = (high - low) or max(abs(high), 1.0) * 0.02
     axes.set_ylim(low - 0.08 * span, high + 0.30 * span)

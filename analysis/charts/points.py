@@ -22,13 +22,13 @@ def cloud(
     size: float = 9,
     alpha: float = 0.55,
 ) -> None:
-    """Scatter (N,) against (N,), a family at a time."""
+    """Scatter (N,) against (N,), one family after another."""
     names = np.asarray(families, dtype=object)
     for family in style.in_order(names):
         look = style.look(family)
-        mine = names == family
+        of_family = names == family
         axes.scatter(
-            x[mine], y[mine], s=size * look.size**2, color=look.colour, marker=look.marker, alpha=alpha, linewidths=0,
-            zorder=3,
+            x[of_family], y[of_family], s=size * look.size**2, color=look.colour, marker=look.marker, alpha=alpha,
+            linewidths=0, zorder=3,
         )  # fmt: skip
     axes.grid(True)

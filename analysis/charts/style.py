@@ -1,4 +1,4 @@
-"""One look for every chart: a colour and a marker a family, readable in print, in grey and by colour-blind readers."""
+"""One look for all charts: a colour and marker per family, readable in print, in grey and by colour-blind readers."""
 
 from __future__ import annotations
 

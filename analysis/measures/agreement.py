@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two values each of N models; ``residual`` is second - first."""
+    """Two values per model, N models; ``residual`` is second - first."""
 
     count: int
     spearman: float
@@ -29,8 +29,8 @@ class Agreement:
 
 def agreement(first: Array, second: Array) -> Agreement:
     """Agreement of ``first`` and ``second`` (N,), pairs with a NaN left out; all NaN for fewer than 3 pairs."""
-    known = ~(np.isnan(first) | np.isnan(second))
-    a, b = first[known], second[known]
+    complete = ~(np.isnan(first) | np.isnan(second))
+    a, b = first[complete], second[complete]
     if len(a) < 3:
         return Agreement(len(a), np.nan, np.nan, np.nan, np.nan)
     residual = b - a
@@ -51,8 +51,8 @@ def ranks(values: Array) -> Array:
     """Ranks from 1, equal values sharing their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    found: Array = (last - (counts - 1) / 2)[place]
-    return found
+    mean: Array = (last - (counts - 1) / 2)[place]
+    return mean
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Overlap:
     jaccard: float
     """Shared members over all members."""
     hypervolume_ratio: float
-    """Volume of the second models' frontier, valued by the first's figures, over that of the first's frontier.
+    """Volume of the second models' frontier, valued by the first measurements, over that of the first's frontier.
 
-    Says what choosing by the second figures costs: 1 is nothing.
+    Says what choosing by the second measurements costs: 1 is nothing.
     """
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measures.frontier import frontier
-from analysis.reading.axes import Axis
+from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True)
-class Choice:
-    """What fits, and the pick."""
+class BudgetChoice:
+    """The models that fit a budget, and the best of them."""
 
     frontier: tuple[Mapping[str, Any], ...]
     """Rows of the results, fastest first, that no other row that fits beats in speed and quality."""
@@ -28,10 +28,12 @@ class Choice:
     """Models left out because a power limit was asked for and their power is not known."""
 
 
-def choose(table: pd.DataFrame, metric: Axis, min_fps: float | None = None, max_watts: float | None = None) -> Choice:
-    """The choice among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
+def choose(
+    table: pd.DataFrame, metric: Quantity, min_fps: float | None = None, max_watts: float | None = None
+) -> BudgetChoice:
+    """The best among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
 
-    The limits come first: a model that is beaten only by ones that draw too much power stays in the running.
+    The limits apply before the frontier: a model beaten only by models that draw too much power can still be the best.
     """
     complete = table[table["fps"].notna() & table[metric.column].notna()]
     fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
@@ -39,17 +41,17 @@ def choose(table: pd.DataFrame, metric: Axis, min_fps: float | None = None, max_
     if max_watts is not None:
         unknown = int(fits["power_w"].isna().sum())
         fits = fits[fits["power_w"] <= max_watts]
-    found = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better))
-    rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(found.members)].to_dict("records"))
+    members = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better)).members
+    rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(members)].to_dict("records"))
     pick = None
     if rows:
         sign = 1 if metric.more_is_better else -1
         pick = max(rows, key=lambda row: (sign * row[metric.column], row["fps"]))
-    return Choice(rows, pick, len(complete), unknown)
+    return BudgetChoice(rows, pick, len(complete), unknown)
 
 
-def fact(row: Mapping[str, Any], metric: Axis) -> dict[str, Any]:
-    """A row as ``sweep best --json`` gives it: known figures by plain names, None for unknown ones."""
+def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:
+    """A row as ``sweep best --json`` gives it: what is known by plain names, None for what is not."""
 
     def number(name: str) -> float | None:
         value = row.get(name)

@@ -1,1 +1,1 @@
-"""From a database to what a chart draws: selections, axes, results, models, pictures."""
+"""From a database to what a chart draws: selections, results, models, test images."""

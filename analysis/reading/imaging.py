@@ -1,4 +1,4 @@
-"""Pictures for charts: luma, the small image and a model's answer, by the protocol of ``workers.quality.protocol``.
+"""Images for charts: luma, the small image and a model's output, by the protocol of ``workers.quality.protocol``.
 
 The few lines of the protocol are repeated because ``analysis`` may not import ``workers``; a test holds the
 two together bit for bit.
@@ -27,7 +27,7 @@ _LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
 
 
 @dataclass(frozen=True)
-class Pair:
+class TestImage:
     """A test image: ``hr`` (H, W) luma in 0..255, sides multiples of the scale; ``lr`` (H/s, W/s) in 0..1 of 8 bits."""
 
     name: str
@@ -61,7 +61,7 @@ def _sample() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data" / SAMPLE
 
 
-def pair(name: str, luma: NDArray[np.float32], scale: int) -> Pair:
+def pair(name: str, luma: NDArray[np.float32], scale: int) -> TestImage:
     """The image and its antialiased bicubic (a = -0.5) small version, in 8 bits. Raises BadData if too small."""
     import torch
     from torch.nn.functional import interpolate
@@ -73,11 +73,11 @@ def pair(name: str, luma: NDArray[np.float32], scale: int) -> Pair:
     size = (height // scale, width // scale)
     small = interpolate(torch.from_numpy(hr)[None, None], size=size, mode="bicubic", antialias=True)
     lr = small[0, 0].round().clamp(0, 255).div(255).numpy()
-    return Pair(name, scale, hr, lr)
+    return TestImage(name, scale, hr, lr)
 
 
-def upscale(module: nn.Module, pair: Pair) -> NDArray[np.float32]:
-    """What a network makes of the small image: (H, W) luma in 0..255."""
+def upscale(module: nn.Module, pair: TestImage) -> NDArray[np.float32]:
+    """The network's output for the small image: (H, W) luma in 0..255."""
     import torch
 
     with torch.inference_mode():
@@ -86,7 +86,7 @@ def upscale(module: nn.Module, pair: Pair) -> NDArray[np.float32]:
     return image
 
 
-def psnr(image: NDArray[np.float32], pair: Pair) -> float:
+def psnr(image: NDArray[np.float32], pair: TestImage) -> float:
     """PSNR in dB against the HR image, a border of ``scale`` pixels shaved."""
     s = pair.scale
     error = image[s:-s, s:-s].astype(np.float64) - pair.hr[s:-s, s:-s]

@@ -1,4 +1,4 @@
-"""Trained models for the charts that look into one: weights from the store, or from files named after an id."""
+"""Trained models for charts of filters or images: weights from the store, or from files named after an id."""
 
 from __future__ import annotations
 
@@ -10,63 +10,18 @@ from search_space import parse_id
 from search_space.errors import BadConfig, BadWeights
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from results_db.store import Store
 
-MOST_BYTES = 64 * 2**20
 UNTRAINED = ("Bicubic",)
 
 
 def load(config: str, source: bytes | Path) -> nn.Module:
-    """The network of an id with its weights, in float32 on the CPU.
+    """The network of an id with its weights, in float32 on the CPU. Raises BadWeights."""
+    from search_space import weights
 
-    Reads safetensors and torch files (``weights_only``: nothing in the file is called). Raises BadWeights.
-    """
-    import torch
-
-    data = _read(source) if isinstance(source, Path) else source
-    label = str(source) if isinstance(source, Path) else f"the stored weights of {config}"
-    state = _state(data, label)
-    module = parse_id(config).build()
-    try:
-        module.load_state_dict(state, strict=True)
-    except (RuntimeError, AttributeError, TypeError):
-        raise BadWeights(f"{label} does not hold weights of {config}") from None
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise BadWeights(f"{label} holds NaN or infinite numbers")
-    return module.float().eval()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadWeights(f"{path} is larger than {MOST_BYTES >> 20} MiB")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadWeights(f"cannot read weights {path}: {error.strerror}") from None
-
-
-def _state(data: bytes, label: str) -> dict[str, Tensor]:
-    import io
-    import pickle
-    import warnings
-
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load as load_safetensors
-
-    try:
-        if data[8:9] == b"{":
-            return dict(load_safetensors(data))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
-        raise BadWeights(f"{label} is damaged, or holds more than weights and is not opened") from None
-    if not isinstance(found, dict) or not all(torch.is_tensor(value) for value in found.values()):
-        raise BadWeights(f"{label} does not hold named tensors")
-    return found
+    return weights.load(parse_id(config), source, f"the stored weights of {config}")
 
 
 class Models:
@@ -81,20 +36,20 @@ class Models:
             from results_db.states import State
 
             sweeps = store.sweeps() if sweep is None else [store.sweep(sweep)]
-            # Published figures are finished trials too, but nobody trained them here.
-            ours = [one.id for one in sweeps if one.source == Source.OURS]
-            self.trials = {row.key.config: row.id for one in ours for row in store.trials(one, (State.DONE,))}
+            # Published results are finished trials too, but there are no weights of them.
+            ours = [row.id for row in sweeps if row.source == Source.OURS]
+            self.trials = {row.key.config: row.id for sweep_id in ours for row in store.trials(sweep_id, (State.DONE,))}
 
     def get(self, config: str) -> nn.Module | None:
         """The network, or None when there are no weights of it. Raises BadWeights or BadConfig."""
         if config in self.files:
             return load(config, self.files[config])
         if self.store is not None and config in self.trials:
-            found = self.store.artifact(self.trials[config])
-            if found is not None:
-                return load(config, found.data)
-        known = parse_id(config)
-        return known.build().eval() if known.family in UNTRAINED else None
+            artifact = self.store.artifact(self.trials[config])
+            if artifact is not None:
+                return load(config, artifact.data)
+        parsed = parse_id(config)
+        return parsed.build().eval() if parsed.family in UNTRAINED else None
 
     def require(self, config: str) -> nn.Module:
         """The network; raises BadWeights where there are no weights of it."""
@@ -104,12 +59,12 @@ class Models:
         return module
 
     def of_families(self, families: Iterable[str]) -> list[str]:
-        """Configs with weights at hand, of these families, those of files first."""
-        wanted = set(families)
+        """Configs of these families that have weights, those of files first."""
+        names = set(families)
         out = []
         for config in [*self.files, *self.trials]:
             try:
-                if parse_id(config).family in wanted and config not in out:
+                if parse_id(config).family in names and config not in out:
                     out.append(config)
             except BadConfig:
                 continue
@@ -120,8 +75,9 @@ def _expanded(files: Sequence[Path]) -> list[Path]:
     out: list[Path] = []
     for path in files:
         if path.is_dir():
-            suffixes = (".model", ".pt", ".pth", ".safetensors")
-            out += sorted(p for p in path.iterdir() if p.suffix in suffixes)
+            from search_space.weights import SUFFIXES
+
+            out += sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
         elif path.exists():
             out.append(path)
         else:

@@ -1,4 +1,4 @@
-"""The results a question is about, out of a store: one row a (config, device, backend, precision)."""
+"""The results of a selection, read from a store: one row per config, device, backend and precision."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analysis.reading.axes import METRICS, Axis, cost, metric
-from analysis.reading.selection import Ask
-from results_db.reading import frames, seed_means
+from analysis.reading.selection import Selection
+from results_db.reading import frames, seed_means, speed_kinds
 from search_space import parse_id
 from search_space.describe import describe
 from search_space.errors import BadConfig, SweepError
+from search_space.metrics import METRICS, Quantity, cost, metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ SPEED = ("device", "backend", "precision")
 
 @dataclass(frozen=True)
 class Results:
-    """A frame and what is known about it."""
+    """A frame of results, and what they are results of."""
 
     table: pd.DataFrame
     """As ``results_db.reading.frames.results``, one source, one protocol, with ``parameters`` and ``macs_full_hd``
@@ -43,8 +43,8 @@ class Results:
         """Quality columns, the most complete first, PSNR before the others."""
         kinds = list(METRICS)
         named = [c for c in self.table.columns if c.split(":")[0] in METRICS and ":" in c]
-        found = [c for c in named if self.table[c].notna().any()]
-        return sorted(found, key=lambda c: (kinds.index(c.split(":")[0]), -self.table[c].count()))
+        filled = [c for c in named if self.table[c].notna().any()]
+        return sorted(filled, key=lambda c: (kinds.index(c.split(":")[0]), -self.table[c].count()))
 
     @property
     def devices(self) -> list[str]:
@@ -56,87 +56,89 @@ class Results:
         """Scales planned or finished."""
         return sorted(set(self.table["scale"].dropna().astype(int).tolist()) | set(self.planned))
 
-    def metric(self, name: str | None) -> Axis:
+    def metric(self, name: str | None) -> Quantity:
         """The quality asked for, or the usual one. Raises SweepError naming those there are."""
         if not self.metrics:
-            raise SweepError("there are no quality figures in this store yet (sweep status says how far it is)")
+            raise SweepError("there is no quality in this store yet (sweep status says how far it is)")
         if name is None:
             return metric(self.metrics[0])
-        wanted = name if ":" in name else next((m for m in self.metrics if m.startswith(f"{name}:")), name)
-        if wanted not in self.metrics:
+        column = name if ":" in name else next((m for m in self.metrics if m.startswith(f"{name}:")), name)
+        if column not in self.metrics:
             raise SweepError(f"there is no metric {name!r} here (choose from {', '.join(self.metrics)})")
-        return metric(wanted)
+        return metric(column)
 
-    def cost(self, name: str) -> Axis:
-        """The cost asked for. Raises SweepError when no model has a figure for it."""
+    def cost(self, name: str) -> Quantity:
+        """The cost asked for. Raises SweepError when no model has a measurement of it."""
         axis = cost(name)
         if axis.column not in self.table or not self.table[axis.column].notna().any():
-            hint = " (sweep benchmark measures it)" if axis.name not in ("parameters", "macs") else ""
-            raise SweepError(f"no model here has a figure for {axis.label.lower()}{hint}")
+            hint = " (sweep benchmark measures it)" if axis.measured else ""
+            raise SweepError(f"no model here has a measurement of {axis.label.lower()}{hint}")
         return axis
 
 
-def load(store: Store, ask: Ask) -> pd.DataFrame:
-    """All rows of the store that ``ask`` may be about, every source."""
-    return frames.results(store, sweep=ask.sweep, backend=ask.backend, precision=ask.precision)
+def load(store: Store, selection: Selection) -> pd.DataFrame:
+    """All rows of the store for the selected sweep, backend and precision, from every source."""
+    return frames.results(store, sweep=selection.sweep, backend=selection.backend, precision=selection.precision)
 
 
-def gather_means(store: Store, ask: Ask, figures: bool = True) -> Results:
-    """``gather`` for a chart, which looks at no single trial: the database takes the means over seeds.
+def gather_means(store: Store, selection: Selection, quality: bool = True) -> Results:
+    """``gather`` for a chart, which shows no single trial: the database takes the means over seeds.
 
-    Only what ``ask.metric`` needs is read, and no figure where none is wanted.
+    Only what ``selection.metric`` needs is read, and no quality at all unless ``quality``.
     """
     metrics: list[str] | None = None
-    if not figures and ask.protocol is None:
+    if not quality and selection.protocol is None:
         metrics = []
     else:
-        # Without a wish the most complete of the first kind is shown.
-        name = ask.metric or next(iter(METRICS))
+        # Where no metric is selected, the most complete column of the first one is shown.
+        name = selection.metric or next(iter(METRICS))
         metrics = [m for m in frames.measures(store) if m == name or m.startswith(f"{name}:")] or None
-    means = seed_means.means(store, ask.sweep, ask.backend, ask.precision, metrics)
-    results = gather(store, ask, means)
+    means = seed_means.means(store, selection.sweep, selection.backend, selection.precision, metrics)
+    results = gather(store, selection, means)
     if metrics and not results.metrics:
-        # It is there for another source or device only: the refusal is to name what there is for this one.
-        return gather(store, ask, seed_means.means(store, ask.sweep, ask.backend, ask.precision))
+        # Only another source or device has this metric; the error names those of this one.
+        return gather(
+            store, selection, seed_means.means(store, selection.sweep, selection.backend, selection.precision)
+        )
     return results
 
 
-def gather(store: Store, ask: Ask | None = None, whole: pd.DataFrame | None = None) -> Results:
-    """The results ``ask`` is about (out of ``whole``, when that was loaded before).
+def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame | None = None) -> Results:
+    """The selected results (out of ``whole``, where that was loaded before).
 
-    Raises SweepError naming what there is when it asks for something else.
+    Raises SweepError for a selection of something that is not there, naming what is.
     """
-    ask = ask or Ask()
-    whole = load(store, ask) if whole is None else whole
+    selection = selection or Selection()
+    whole = load(store, selection) if whole is None else whole
     if whole.empty:
         raise SweepError(f"{store.url} holds no results yet (sweep run makes them, sweep status says how far it is)")
-    table, source, protocol = _one_source(whole, ask)
-    for column, wanted in (("scale", ask.scales), ("family", ask.families)):
+    table, source, protocol = _one_source(whole, selection)
+    for column, wanted in (("scale", selection.scales), ("family", selection.families)):
         table = _only(table, column, wanted)
-    if ask.device is not None:
-        _refuse_unknown("device", ask.device, table["device"].dropna().unique())
-        table = table[(table["device"] == ask.device) | table["device"].isna()]
-    table, repeats = _average(_one_way(table, ask.speed_protocol))
+    if selection.device is not None:
+        _refuse_unknown("device", selection.device, table["device"].dropna().unique())
+        table = table[(table["device"] == selection.device) | table["device"].isna()]
+    table, repeats = _average(_one_kind(table, selection.speed_protocol))
     table = _with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
         table["energy_j"] = table["power_w"] / table["fps"]
-    return Results(table, source, protocol, _planned(store, ask, source), repeats, derived)
+    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived)
 
 
-def _one_source(table: pd.DataFrame, ask: Ask) -> tuple[pd.DataFrame, str, str]:
-    """Rows of one source and one quality protocol; figures of two are never mixed in one chart."""
+def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame, str, str]:
+    """Rows of one source and one quality protocol; two are never mixed in one chart."""
     sources = list(table["source"].dropna().unique())
-    if ask.source is not None:
-        _refuse_unknown("source", ask.source, sources)
-    chosen = ask.source or next((s for s in SOURCES if s in sources), sources[0] if sources else None)
+    if selection.source is not None:
+        _refuse_unknown("source", selection.source, sources)
+    chosen = selection.source or next((s for s in SOURCES if s in sources), sources[0] if sources else None)
     if chosen is None:
         raise SweepError("the store holds speeds but no finished model yet")
     table = table[table["source"] == chosen]
     protocols = table["protocol"].dropna()
-    if ask.protocol is not None:
-        _refuse_unknown("protocol", ask.protocol, protocols.unique())
-    named = ask.protocol or (str(protocols.value_counts().index[0]) if len(protocols) else "")
+    if selection.protocol is not None:
+        _refuse_unknown("protocol", selection.protocol, protocols.unique())
+    named = selection.protocol or (str(protocols.value_counts().index[0]) if len(protocols) else "")
     return table[(table["protocol"] == named) | table["protocol"].isna()], str(chosen), named
 
 
@@ -154,23 +156,20 @@ def _refuse_unknown(kind: str, wanted: object, there: Iterable[object]) -> None:
         raise SweepError(f"there is no {kind} {wanted!r} in these results (there is {names})")
 
 
-def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
-    """Speeds of one protocol for each device, backend and precision: the wanted, else that of most configs.
+def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
+    """Speeds of one protocol for each device, backend and precision: ``protocol``, or that of most configs.
 
-    A model that was measured by another one only has no speed here; it keeps its quality.
+    A model measured only under another protocol keeps its quality and has no speed.
     """
-    kinds = table.loc[table["fps"].notna(), [*SPEED, "speed_protocol", "config"]]
-    if wanted is not None:
-        _refuse_unknown("speed protocol", wanted, kinds["speed_protocol"].unique())
-        ours = table["speed_protocol"] == wanted
-    elif kinds.drop_duplicates([*SPEED, "speed_protocol"]).duplicated(list(SPEED)).any():
-        counts = kinds.drop_duplicates().groupby([*SPEED, "speed_protocol"], sort=False)["config"].size()
-        most = counts.sort_values(kind="stable").reset_index().drop_duplicates(list(SPEED), keep="last")
-        chosen = table[list(SPEED)].merge(most, on=list(SPEED), how="left")["speed_protocol"].to_numpy()
-        ours = table["speed_protocol"] == chosen
+    if protocol is not None:
+        _refuse_unknown("speed protocol", protocol, table.loc[table["fps"].notna(), "speed_protocol"].unique())
+        chosen = table["speed_protocol"] == protocol
     else:
-        return table
-    kept = table[ours | table["device"].isna()]
+        kinds = table.loc[table["fps"].notna(), [*SPEED, "speed_protocol"]].drop_duplicates()
+        if not kinds.duplicated(list(SPEED)).any():
+            return table
+        chosen = speed_kinds.of_most_configs(table, within=SPEED, kind=("speed_protocol",))
+    kept = table[chosen | table["device"].isna()]
     others = table[~table["config"].isin(kept["config"]) & table["trial"].notna()].drop_duplicates("trial")
     if others.empty:
         return kept
@@ -181,7 +180,7 @@ def _one_way(table: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
 
 
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """One row a (config, device, backend, precision): several seeds are averaged, the newest trial named."""
+    """One row per config, device, backend and precision: seeds are averaged, the newest trial is named."""
     key = ["config", *SPEED]
     grouped = table.groupby(key, dropna=False, sort=False)
     rows = int(grouped.size().max()) if len(table) else 0
@@ -206,19 +205,21 @@ def _with_costs(table: pd.DataFrame) -> pd.DataFrame:
 
 def _costs(config: str) -> tuple[float, float]:
     try:
-        found = describe(parse_id(config))
+        costs = describe(parse_id(config))
     except BadConfig:
-        # A family of someone's own file that is not loaded here: its results are still worth drawing.
+        # A family of a user's file that is not loaded here: its results can still be drawn.
         return float("nan"), float("nan")
-    return float(found.parameters), float(found.macs_full_hd)
+    return float(costs.parameters), float(costs.macs_full_hd)
 
 
-def _planned(store: Store, ask: Ask, source: str) -> dict[int, frozenset[str]]:
-    """What was asked of the sweeps of this source, by scale, so that a chart can say what is missing."""
+def _planned(store: Store, selection: Selection, source: str) -> dict[int, frozenset[str]]:
+    """The ids planned in sweeps of this source, by scale: a chart says how many are missing."""
     out: dict[int, set[str]] = {}
-    for name in seed_means.wanted_configs(store, source, ask.sweep):
+    for name in seed_means.planned_configs(store, source, selection.sweep):
         family, _, rest = name.partition("_s")
         scale = int(rest.split("_")[0])
-        if (not ask.scales or scale in ask.scales) and (not ask.families or family in ask.families):
+        if (not selection.scales or scale in selection.scales) and (
+            not selection.families or family in selection.families
+        ):
             out.setdefault(scale, set()).add(name)
-    return {scale: frozenset(found) for scale, found in out.items()}
+    return {scale: frozenset(ids) for scale, ids in out.items()}

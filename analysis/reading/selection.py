@@ -1,4 +1,4 @@
-"""What someone asks a chart, a table or a report to show."""
+"""Which results a chart, a table or a report shows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Ask:
-    """Choices that narrow the results; None or empty means: as the store suggests."""
+class Selection:
+    """Choices that narrow the results; None or empty leaves it to what the store holds."""
 
     sweep: str | None = None
     source: str | None = None
@@ -22,9 +22,9 @@ class Ask:
     scales: tuple[int, ...] = ()
     families: tuple[str, ...] = ()
     x: str = "fps"
-    """Name of a cost in ``axes.COSTS``."""
+    """Name of a cost in ``search_space.metrics.COSTS``."""
     configs: tuple[str, ...] = ()
-    """Models to show, for the kinds that look into a model."""
+    """Models to show, for the kinds of chart that show a model's filters or images."""
     weights: tuple[Path, ...] = ()
     """Weights files named after an id, for models whose weights are not in the store."""
     image: Path | None = None

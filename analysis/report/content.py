@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts import style
-from analysis.reading.axes import COSTS
 from analysis.reading.results import SOURCES, Results, gather, load
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from analysis.report.health import health
 from analysis.report.samples import Samples
 from search_space.errors import SweepError
+from search_space.metrics import COSTS, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +47,8 @@ class Content:
     made: str
     store: str
     axes: list[dict[str, Any]]
+    kinds: list[dict[str, Any]]
+    """The metrics of the table, each with label, unit, direction and decimals."""
     metrics: list[str]
     families: dict[str, dict[str, Any]]
     sources: list[dict[str, Any]]
@@ -65,19 +67,22 @@ class Content:
         return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def content(store: Store, ask: Ask | None = None, title: str = "", samples: Samples | None = None) -> Content:
+def content(
+    store: Store, selection: Selection | None = None, title: str = "", samples: Samples | None = None
+) -> Content:
     """What the page shows of a store. A sweep without any result yet gives a page that says so."""
-    ask = ask or Ask()
-    found = _gathered(store, ask)
+    selection = selection or Selection()
+    found = _gathered(store, selection)
     metrics = list(dict.fromkeys(m for results in found for m in results.metrics))
     models, points = _columns(found, metrics)
     families = style.in_order(models["family"])
-    sweeps = [store.sweep(ask.sweep)] if ask.sweep is not None else store.sweeps()
+    sweeps = [store.sweep(selection.sweep)] if selection.sweep is not None else store.sweeps()
     return Content(
         title=title or (sweeps[0].name if len(sweeps) == 1 else "Sweep results"),
         made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         store=store.url,
         axes=[{**asdict(axis), "title": axis.title} for axis in COSTS.values()],
+        kinds=[asdict(kind) for kind in METRICS.values()],
         metrics=metrics,
         families={name: asdict(style.look(name)) for name in families},
         sources=[
@@ -87,7 +92,7 @@ def content(store: Store, ask: Ask | None = None, title: str = "", samples: Samp
         ],
         models=models,
         points=points,
-        health=health(store, ask.sweep),
+        health=health(store, selection.sweep),
         sweeps=[
             {"name": s.name, "space": s.space, "source": str(s.source), "git": s.git,
              "created": s.created_at.isoformat(timespec="seconds"), "recipe": _parsed(s.recipe_json),
@@ -95,18 +100,18 @@ def content(store: Store, ask: Ask | None = None, title: str = "", samples: Samp
             for s in sweeps
         ],
         versions=_versions(),
-        samples=(samples or Samples()).made(store, found, ask, metrics),
+        samples=(samples or Samples()).made(store, found, selection, metrics),
     )  # fmt: skip
 
 
-def _gathered(store: Store, ask: Ask) -> list[Results]:
+def _gathered(store: Store, selection: Selection) -> list[Results]:
     """The results of each source there is; none of a store that has no result yet."""
-    whole = load(store, ask)
-    there = [s for s in SOURCES if ask.source in (None, s) and (whole["source"] == s).any()]
+    whole = load(store, selection)
+    there = [s for s in SOURCES if selection.source in (None, s) and (whole["source"] == s).any()]
     found, refused = [], None
     for source in there:
         try:
-            found.append(gather(store, replace(ask, source=source), whole))
+            found.append(gather(store, replace(selection, source=source), whole))
         except SweepError as error:
             # A device that only another source has is no reason to refuse the page.
             refused = error

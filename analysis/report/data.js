@@ -1,8 +1,7 @@
 // What is shown: the data, the choices, and pure functions over them. Nothing here touches the page.
 
-let DATA = null, MODELS = [], POINTS = [], METRICS_OF = [];
+let DATA = null, MODELS = [], POINTS = [], METRICS_OF = [], METRIC = {};
 const QUALITY = "quality";
-const METRIC = { psnr: ["PSNR", "dB", true, 2], ssim: ["SSIM", "", true, 4], lpips: ["LPIPS", "", false, 4] };
 const state = {
   source: 0, device: null, backend: "", metric: null, dataset: null, x: "fps", y: QUALITY,
   scales: new Set(), families: new Set(), only: false, fps: null, watts: null, selected: null,
@@ -21,6 +20,7 @@ function rowsOf(columns) {
 
 function load(data) {
   DATA = data;
+  METRIC = Object.fromEntries(data.kinds.map((k) => [k.name, [k.label, k.unit, k.more_is_better, k.decimals]]));
   MODELS = rowsOf(data.models);
   POINTS = rowsOf(data.points);
   for (const point of POINTS) point.of = MODELS[point.model];

@@ -15,7 +15,7 @@ from analysis.measures.frontier import frontier
 from analysis.reading import imaging
 from analysis.reading.models import Models
 from analysis.reading.results import Results
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from search_space.errors import BadConfig, BadWeights
 
 if TYPE_CHECKING:
@@ -30,19 +30,21 @@ class Samples:
 
     most: int = 150
 
-    def made(self, store: Store, found: Sequence[Results], ask: Ask, metrics: Sequence[str]) -> dict[str, Any]:
+    def made(
+        self, store: Store, found: Sequence[Results], selection: Selection, metrics: Sequence[str]
+    ) -> dict[str, Any]:
         """JSON-ready: ``image``, ``crop``, ``reference`` by scale (HR and bicubic), ``models`` by id; each a PNG with
         the PSNR of the whole image. Empty where no model has weights."""
         ours = [results for results in found if results.source != "published"]
-        if self.most <= 0 or not metrics or not (ours or ask.weights):
+        if self.most <= 0 or not metrics or not (ours or selection.weights):
             return {}
-        models = Models(store, ask.weights, ask.sweep)
+        models = Models(store, selection.weights, selection.sweep)
         wanted = [c for c in _important(ours or found, metrics) if c in models.trials or c in models.files]
         if not any(not c.startswith("Bicubic") for c in wanted):
             return {}
-        name, luma = imaging.read_luma(ask.image)
-        crop = ask.crop or (imaging.SAMPLE_CROP if ask.image is None else centre(luma))
-        pairs: dict[int, imaging.Pair] = {}
+        name, luma = imaging.read_luma(selection.image)
+        crop = selection.crop or (imaging.SAMPLE_CROP if selection.image is None else centre(luma))
+        pairs: dict[int, imaging.TestImage] = {}
         reference: dict[str, Any] = {}
         pictures: dict[str, Any] = {}
         for config in wanted:
@@ -105,6 +107,6 @@ def encode(image: NDArray[np.float32]) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
-def _picture(module: Any, pair: imaging.Pair, crop: Crop) -> dict[str, Any]:
+def _picture(module: Any, pair: imaging.TestImage, crop: Crop) -> dict[str, Any]:
     image = imaging.upscale(module, pair)
     return {"png": encode(cut(image, crop)), "psnr": round(imaging.psnr(image, pair), 2)}

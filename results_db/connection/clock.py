@@ -1,4 +1,4 @@
-"""The store's clock and what a lease means under it."""
+"""The store's clock, and whether a lease has ended by it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 
 class Lease(StrEnum):
-    """What to think of a lease."""
+    """The verdict on a lease."""
 
     LIVE = "live"
     EXPIRED = "expired"
@@ -33,7 +33,7 @@ def now(connection: Connection) -> float:
 
 
 def judge(given: float, until: float, at: float) -> Lease:
-    """What a lease given at ``given`` until ``until`` is worth at ``at`` (all seconds since 1970).
+    """The verdict at ``at`` on a lease given at ``given`` until ``until`` (all seconds since 1970).
 
     A clock that jumps forward ends leases early: another driver may do the work again, and the attempt
     number keeps the results apart. A clock set back would make a dead driver's lease live on for as long

@@ -1,4 +1,4 @@
-"""One database connection pool with the habits the store relies on, and its errors in plain words."""
+"""One pool of database connections with the settings that the store relies on, and database errors in plain words."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUSY_TIMEOUT_S = 30.0
 BINARY = "edge_binary"
 """Execution option: PostgreSQL sends numbers as they are, not as text."""
 SLICE_S = 0.5
-"""Of the time a writer waits on SQLite, how long it cannot be interrupted."""
+"""The part of a wait for SQLite's lock that cannot be interrupted."""
 RECONNECT_S = 60.0
 """How long a lost PostgreSQL server is waited for; every write may be repeated without harm."""
 
@@ -42,8 +42,9 @@ class Database:
     ) -> None:
         self.address = address
         self.readonly = readonly
-        # SQLite waits for a lock in its own code, where no signal is heard and nobody can hurry it: in slices.
-        self._patience_s = busy_timeout_s if address.path else reconnect_s
+        # SQLite waits for a lock inside its own code, where neither a signal nor ``limit_waits`` ends the wait: so the
+        # wait is cut into slices.
+        self._max_wait_s = busy_timeout_s if address.path else reconnect_s
         self.busy_timeout_s = busy_timeout_s
         self.engine = (
             _sqlite(address, readonly, min(busy_timeout_s, SLICE_S)) if address.path else _postgresql(address, readonly)
@@ -66,12 +67,12 @@ class Database:
             raise StoreError(f"{self.address} is open for reading only")
         return self._run(work, write=True)
 
-    def hurry(self, seconds: float) -> None:
-        """From now on no call, one that waits already included, waits longer than this."""
-        self._patience_s = min(self._patience_s, seconds)
+    def limit_waits(self, seconds: float) -> None:
+        """Limit how long any call, also one that is waiting now, waits."""
+        self._max_wait_s = min(self._max_wait_s, seconds)
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
     def _run(self, work: Callable[[Connection], T], write: bool) -> T:
@@ -82,7 +83,7 @@ class Database:
                 with self.engine.connect().execution_options(edge_write=write) as connection, connection.begin():
                     return work(connection)
             except self._errors as error:
-                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + self._patience_s:
+                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + self._max_wait_s:
                     raise explain(error, self.address) from None
             time.sleep(pause)
             pause = pause if self.is_sqlite else min(2.0, pause * 2)

@@ -14,14 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from results_db import schema
 from results_db.connection import clock
 from results_db.connection.engine import Database, explain
+from search_space.atomic import replaced
 from search_space.errors import StoreError
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 log = logging.getLogger("edge_sweep.store")
 
 
-def migrate(db: Database, version: str) -> str:
-    """Back up, then bring the schema from ``version`` to the newest, in one transaction; returns the backup's name.
+def migrate(db: Database, version: str, newest: str) -> str:
+    """Back up, then bring the schema from ``version`` to ``newest``, in one transaction; returns the backup's name.
 
     SQLite: a copy of the file beside it. PostgreSQL: a copy of the tables in a schema of its own, in the
     same transaction. Raises StoreError, with nothing changed, when either fails.
@@ -29,16 +30,14 @@ def migrate(db: Database, version: str) -> str:
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
 
     def work(connection: Connection) -> str:
-        from results_db.connection.opening import HEAD
-
         if not db.is_sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.APPLICATION_ID})
         now = connection.execute(text(f"SELECT version_num FROM {schema.VERSION_TABLE}")).scalar()
         if now != version:
             return "made by another program just now"
         backup = _backup_file(db, version, stamp) if db.is_sqlite else _backup_schema(connection, version, stamp)
-        upgrade(connection, HEAD)
-        detail = f"schema {version} to {HEAD}; backup: {backup}"
+        upgrade(connection, newest)
+        detail = f"schema {version} to {newest}; backup: {backup}"
         row = {"at": clock.now(connection), "trial_id": None, "kind": "migrated", "detail": detail}
         connection.execute(schema.event.insert(), [row])
         return backup
@@ -63,24 +62,26 @@ def copy_file(source: Path, target: Path) -> None:
     """A consistent copy of a SQLite file that may be in use; raises StoreError and leaves no half copy."""
     if target.exists():
         raise StoreError(f"{target} exists already: name another file for the backup")
-    partial = target.with_name(target.name + ".partial")
     try:
-        one = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
-        other = sqlite3.connect(partial)
-        try:
-            one.backup(other)
-            # Pages are copied as they are, damaged ones too.
-            (found,) = other.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(f"{source} is damaged: {' '.join(str(found).split())[:200]}")
-            other.execute("PRAGMA journal_mode=DELETE")
-        finally:
-            one.close()
-            other.close()
-        partial.rename(target)
+        with replaced(target) as partial:
+            _copy_pages(source, partial)
     except (sqlite3.Error, OSError) as error:
-        partial.unlink(missing_ok=True)
         raise StoreError(f"no backup could be made at {target}: {error}") from None
+
+
+def _copy_pages(source: Path, target: Path) -> None:
+    reader = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
+    writer = sqlite3.connect(target)
+    try:
+        reader.backup(writer)
+        # Pages are copied as they are, damaged ones too.
+        (verdict,) = writer.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(f"{source} is damaged: {' '.join(str(verdict).split())[:200]}")
+        writer.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        reader.close()
+        writer.close()
 
 
 def _backup_file(db: Database, version: str, stamp: str) -> str:

@@ -13,7 +13,7 @@ from results_db.connection.engine import Database
 from results_db.connection.filesystems import refuse_network
 from search_space.errors import StoreError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
 
@@ -48,7 +48,7 @@ def prepare(db: Database) -> None:
     else:
         from results_db.connection.migrate import migrate
 
-        migrate(db, version)
+        migrate(db, version, HEAD)
 
 
 def _check_file(path: Path, readonly: bool) -> None:

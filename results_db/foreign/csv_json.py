@@ -1,9 +1,9 @@
 """A finished table from elsewhere (CSV or JSON) as a sweep of its own, for replay and comparison.
 
-The form is that of ``sweep export-results``: a row a (config, device) with ``config``, any
+The form is that of ``sweep export-results``: one row per config and device with ``config``, any
 ``metric:dataset`` columns, and, for speed, ``device``, ``fps`` and optionally ``backend``,
 ``precision``, ``speed_protocol``, ``power_w``, ``energy_j``, ``memory_mib``, ``temperature_c``,
-``cpu_percent``. Other columns are left alone.
+``cpu_percent``. Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from results_db.foreign.published import UNITS, Table
+from results_db.foreign.results import ForeignResults
 from search_space import parse_id
 from search_space.errors import BadConfig, BadData
 from search_space.facts import Quality, Speed
+from search_space.metrics import unit_of
 
 MAX_BYTES = 512 * 2**20
 OPTIONAL = ("power_w", "energy_j", "memory_mib", "temperature_c", "cpu_percent", "seconds_median", "seconds_iqr")
 
 
-def read(path: Path, name: str) -> Table:
+def read(path: Path, name: str) -> ForeignResults:
     """The facts in a CSV or JSON table; ``name`` stands for the protocol where the table names none.
 
     Raises BadData with the line or row that cannot be used.
@@ -40,7 +41,7 @@ def read(path: Path, name: str) -> Table:
             if not dataset or cell in (None, ""):
                 continue
             value = _number(cell, f"{where}: {column}")
-            fact = Quality(config, dataset, metric, value, UNITS.get(metric, ""), protocol)
+            fact = Quality(config, dataset, metric, value, unit_of(metric), protocol)
             if qualities.setdefault((config, dataset, metric, protocol), fact).value != value:
                 raise BadData(f"{where}: a second, different {column} for {config}")
         if row.get("device") and row.get("fps") not in (None, ""):
@@ -49,8 +50,8 @@ def read(path: Path, name: str) -> Table:
         if row.get("parameters") not in (None, ""):
             parameters[config] = int(_number(row["parameters"], f"{where}: parameters"))
     if not qualities and not speeds:
-        raise BadData(f"{path}: no figures (columns such as psnr:Set5, or device and fps)")
-    return Table(tuple(qualities.values()), tuple(speeds.values()), parameters)
+        raise BadData(f"{path}: no measurements (columns such as psnr:Set5, or device and fps)")
+    return ForeignResults(tuple(qualities.values()), tuple(speeds.values()), parameters)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -77,7 +78,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         except (ValueError, RecursionError) as error:
             raise BadData(f"{path} is not JSON: {str(error)[:120]}") from None
         if not isinstance(listed, list) or not all(isinstance(row, dict) for row in listed):
-            raise BadData(f"{path}: a list of objects is wanted, one a config and device")
+            raise BadData(f"{path}: expected a list of objects, one per config and device")
         for count, row in enumerate(listed, 1):
             yield f"row {count}", row
 

@@ -1,7 +1,7 @@
 """The authors' measured results as a sweep of its own.
 
 Their file maps an id to ``{psnr,ssim,lpips}_{set}``, ``speed_{device}`` (frames/s), ``power_{device}``,
-``temperature_MaxQ`` (degrees Celsius), ``memory_MaxQ`` (MiB), ``usage_RPI`` (CPU use, 100 a core) and
+``temperature_MaxQ`` (degrees Celsius), ``memory_MaxQ`` (MiB), ``usage_RPI`` (CPU use, 100 per core) and
 ``parameters``. ``power_AGX`` is in milliwatts (1395 to 9103: the module draws 1.4 to 9.1 W), ``power_MaxQ``
 in watts (38 to 143).
 """
@@ -9,38 +9,25 @@ in watts (38 to 143).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from results_db.foreign import safe_pickle
+from results_db.foreign.results import ForeignResults
 from results_db.records import Added, Source
 from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import BadConfig, BadData
 from search_space.facts import Quality, Speed
+from search_space.metrics import METRICS, unit_of
 
 SWEEP = "published"
 QUALITY_PROTOCOL = "published-edge-sr"
 SPEED_PROTOCOL = "published-fullhd14"
-UNITS = {"psnr": "dB", "ssim": "", "lpips": ""}
 PRECISIONS = {"AGX": "fp16", "MaxQ": "fp16", "RPI": "fp32"}
 """The paper times GPUs at 16 bits and the Raspberry Pi's CPU at 32."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Finished results: quality and speed of configs, as facts."""
-
-    qualities: tuple[Quality, ...]
-    speeds: tuple[Speed, ...]
-    parameters: Mapping[str, int]
-
-    @property
-    def configs(self) -> tuple[str, ...]:
-        """The configs there are figures of, in the file's order."""
-        return tuple(dict.fromkeys([*(q.config for q in self.qualities), *(s.config for s in self.speeds)]))
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,7 @@ class Imported:
     speed: Added
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> ForeignResults:
     """The authors' ``tests.pkl``, read without unpickling it; raises BadData when it is anything else."""
     if path.suffix != ".pkl":
         raise BadData(
@@ -72,32 +59,32 @@ def read(path: Path) -> Table:
         raise BadData(f"{path}: {error}") from None
 
 
-def table(document: Any) -> Table:
+def table(document: Any) -> ForeignResults:
     """The facts in the authors' dict of dicts; raises BadData naming what is not as it should be."""
     if not isinstance(document, dict) or not document:
         raise BadData("it holds no results")
     qualities: list[Quality] = []
     speeds: list[Speed] = []
     parameters: dict[str, int] = {}
-    for config, figures in document.items():
-        _known(config)
-        if not isinstance(figures, dict):
-            raise BadData(f"{config}: no figures")
-        numbers = {name: number(config, name, value) for name, value in figures.items()}
+    for config, values in document.items():
+        _require_config(config)
+        if not isinstance(values, dict):
+            raise BadData(f"{config}: no measurements")
+        numbers = {name: number(config, name, value) for name, value in values.items()}
         for name in numbers:
             metric, _, of = name.partition("_")
-            if metric in UNITS and of:
-                qualities.append(Quality(config, of, metric, numbers[name], UNITS[metric], QUALITY_PROTOCOL))
+            if metric in METRICS and of:
+                qualities.append(Quality(config, of, metric, numbers[name], unit_of(metric), QUALITY_PROTOCOL))
             elif metric == "speed" and of:
                 speeds.append(_speed(config, of, numbers))
         if "parameters" in numbers:
             parameters[config] = int(numbers["parameters"])
     if not qualities and not speeds:
-        raise BadData("it holds no figure that is known (psnr_SET, ssim_SET, lpips_SET, speed_DEVICE, ...)")
-    return Table(tuple(qualities), tuple(speeds), parameters)
+        raise BadData("it holds no measurement that is known (psnr_SET, ssim_SET, lpips_SET, speed_DEVICE, ...)")
+    return ForeignResults(tuple(qualities), tuple(speeds), parameters)
 
 
-def _known(config: object) -> None:
+def _require_config(config: object) -> None:
     if not isinstance(config, str):
         raise BadData("an id is not a text")
     try:
@@ -143,14 +130,9 @@ def _speed(config: str, device: str, numbers: Mapping[str, float]) -> Speed:
     )
 
 
-def keep(store: Store, found: Table, name: str = SWEEP, source: Source = Source.PUBLISHED) -> Imported:
+def keep(store: Store, results: ForeignResults, name: str = SWEEP, source: Source = Source.PUBLISHED) -> Imported:
     """Put a table into the store as the sweep ``name``; a second time changes nothing."""
     number = store.create_sweep(name, "table", "{}", "unknown", source=source)
-    quality = store.add_qualities(number, found.qualities, source, label=name, parameters=found.parameters)
-    speed = store.add_speeds(found.speeds, source)
-    return Imported(name, len(found.configs), quality, speed)
-
-
-def devices(speeds: Iterable[Speed]) -> tuple[str, ...]:
-    """The devices there are speeds of."""
-    return tuple(dict.fromkeys(one.device for one in speeds))
+    quality = store.add_qualities(number, results.qualities, source, label=name, parameters=results.parameters)
+    speed = store.add_speeds(results.speeds, source)
+    return Imported(name, len(results.configs), quality, speed)

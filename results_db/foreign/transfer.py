@@ -15,7 +15,7 @@ from results_db.store import Store
 from search_space.errors import StoreError
 
 BATCH = 5000
-ARTIFACT_BATCH = 200
+BLOB_BATCH = 200
 COPIED = tuple(table for table in schema.TABLES if table is not schema.meta)
 
 
@@ -65,7 +65,7 @@ def _of_target(connection: Connection) -> Iterator[None]:
 
 def _table(here: Connection, there: Connection, table: Table, progress: Callable[[str, int], None]) -> int:
     rows = 0
-    size = ARTIFACT_BATCH if table is schema.artifact else BATCH
+    size = BLOB_BATCH if table in (schema.artifact, schema.checkpoint) else BATCH
     for batch in _batches(here, table, size):
         if table is schema.artifact:
             _check(batch)

@@ -1,1 +1,1 @@
-"""What was found as pandas frames, means over seeds, figures about the database, and files."""
+"""What was found as pandas frames, means over seeds, facts about the database, and files."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from search_space import atomic
 from search_space.errors import StoreError
 
 if TYPE_CHECKING:
@@ -18,40 +17,24 @@ FORMATS = ("csv", "parquet", "json")
 
 
 def write(table: pd.DataFrame, path: Path, form: str) -> None:
-    """Write a frame to ``path``, whole or not at all; raises StoreError when it cannot be written.
+    """Write a frame to ``path``, as a whole or not at all; raises StoreError when it cannot be written.
 
-    CSV leaves unknown figures empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
+    CSV leaves unknown values empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
     """
-    writers: dict[str, Callable[[Path], object]] = {
-        "csv": lambda file: table.to_csv(file, index=False),
+    writers: dict[str, Callable[[IO[bytes]], object]] = {
+        "csv": lambda file: table.to_csv(file, index=False, mode="wb"),
         "parquet": lambda file: table.to_parquet(file, index=False),
-        "json": lambda file: file.write_text(_json(table)),
+        "json": lambda file: file.write(_json(table).encode()),
     }
     if form not in writers:
         raise StoreError(f"{form!r} is not a format (choose from {', '.join(FORMATS)})")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        os.close(handle)
+        atomic.write(path, writers[form])
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
-    partial = Path(name)
-    try:
-        writers[form](partial)
-        partial.chmod(0o666 & ~_umask())
-        partial.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _json(table: pd.DataFrame) -> str:
-    """Objects in a list, figures with all their digits (pandas' own writer rounds)."""
+    """Objects in a list, numbers with all their digits (pandas' own writer rounds)."""
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return "[\n" + ",\n".join(json.dumps(row, default=str) for row in rows) + "\n]\n"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,4 +1,4 @@
-"""Results as pandas frames: what ``analysis`` draws from."""
+"""Results as pandas frames, which ``analysis`` draws."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 from results_db.connection.engine import BINARY
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
+from results_db.tables.speeds import SPEED_KEY, SPEED_VALUES
 from results_db.tables.trials import of_sweep, sweep_id
 
 if TYPE_CHECKING:
@@ -21,31 +22,14 @@ if TYPE_CHECKING:
 
 MOST_JOINS = 40
 """SQLite joins at most 64 tables in a query."""
-SPEED_COLUMNS = (
-    "config",
-    "device",
-    "backend",
-    "precision",
-    "protocol",
-    "source",
-    "fps",
-    "seconds_median",
-    "seconds_iqr",
-    "seconds_min",
-    "runs",
-    "power_w",
-    "energy_j",
-    "memory_mib",
-    "temperature_c",
-    "cpu_percent",
-    "measured_at",
-)
+SPEED_COLUMNS = (*SPEED_KEY, *SPEED_VALUES, "measured_at")
 RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
 """Columns of speeds whose names a trial's columns have too."""
 OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")
 """Columns of ``results`` that are empty for a model without a speed."""
-DETAILS = ("recipe", "node", "flags")
-"""Of a trial, texts that no chart of chosen metrics shows: a third of the time a hundred thousand take to read."""
+PROVENANCE = ("engines", "trained_on", "training_precision", "torch")
+DETAILS = ("recipe", "node", "flags", *PROVENANCE)
+"""Texts of a trial that no chart of chosen metrics shows; reading them takes a third of the time of 100,000 trials."""
 TRIAL_COLUMNS = (
     "id",
     "config",
@@ -58,6 +42,7 @@ TRIAL_COLUMNS = (
     "flags",
     "parameters",
     "finished_at",
+    *PROVENANCE,
 )
 
 
@@ -71,20 +56,21 @@ def results(
     protocol: str | None = None,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """One row a (finished trial, quality protocol, speed measurement); NaN where something is not known.
+    """One row per finished trial, quality protocol and speed measurement; NaN where something is not known.
 
     Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
     elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
-    1970), ``protocol`` (of the quality), ``psnr:Set5`` and its like, then ``device, backend, precision,
-    speed_protocol, speed_source, fps, seconds_median, ..., power_w`` (W), ``energy_j`` (J a frame),
-    ``memory_mib, temperature_c, cpu_percent, measured_at``.
+    1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
+    quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
+    seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,
+    cpu_percent, measured_at``.
 
     Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
     ``device``, ``backend``, ``precision`` choose speeds (trials without such a speed stay, with NaN);
     ``source`` and ``protocol`` choose trials and their quality. ``metrics`` (``["psnr:Set5"]``; None: all) says
     which quality columns are wanted: with 100,000 trials a chart that names its metric is drawn twice as fast;
-    ``recipe``, ``node`` and ``flags`` are left out as well.
+    ``recipe``, ``node``, ``flags`` and what trained it are left out as well.
     """
     speeds = {"device": device, "backend": backend, "precision": precision}
     return store.database.read(lambda c: _results(c, sweep, source, speeds, protocol, metrics))
@@ -100,23 +86,23 @@ def _results(
 ) -> pd.DataFrame:
     number = narrowing(connection, wanted)
     trials = _trials(connection, number, source, metrics is None)
-    figures = _quality(connection, number, protocol, metrics)
-    table = _beside(trials, figures)
-    names = list(figures.columns[2:])
+    qualities = _quality(connection, number, protocol, metrics)
+    table = _beside(trials, qualities)
+    names = list(qualities.columns[2:])
     table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
     first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
-    first += ["seconds", "steps", "node", "flags", "finished_at", "protocol", *names]
+    first += ["seconds", "steps", "node", "flags", "finished_at", *PROVENANCE, "protocol", *names]
     first = [column for column in first if metrics is None or column not in DETAILS]
     return table[[*first, *[column for column in table.columns if column not in first]]]
 
 
 def narrowing(connection: Connection, wanted: int | str | None) -> int | None:
-    """The id of the sweep whose trials are to be looked up; None where every trial there is will do.
+    """The id of the sweep whose trials are to be looked up; None where that is every trial.
 
     Raises StoreError for a sweep that is not there.
     """
     number = None if wanted is None else sweep_id(connection, wanted)
-    # Every trial is of the one sweep there is: no need to look each up.
+    # Where there is one sweep, every trial belongs to it.
     return None if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1 else number
 
 
@@ -128,10 +114,10 @@ def with_speeds(
     import pandas as pd
 
     speeds = _speeds(connection, chosen)
-    alone = speeds[~speeds["config"].isin(table["config"])] if orphans else speeds[:0]
+    untrained = speeds[~speeds["config"].isin(table["config"])] if orphans else speeds[:0]
     table = table.merge(speeds, on="config", how="left")
-    if len(alone):
-        table = pd.concat([table, alone], ignore_index=True)
+    if len(untrained):
+        table = pd.concat([table, untrained], ignore_index=True)
     codes, ids = pd.factorize(table["config"])
     parts = pd.Series(ids, dtype="str").str.extract(r"^([^_]+)_s(\d+)")
     table["family"] = parts[0].take(codes).array
@@ -139,19 +125,19 @@ def with_speeds(
     return table
 
 
-def _beside(trials: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
-    """Trials with their figures, a row a protocol; where both name the same trials in order nothing is looked up."""
+def _beside(trials: pd.DataFrame, qualities: pd.DataFrame) -> pd.DataFrame:
+    """Trials with their quality, one row per protocol; two frames of the same trials in one order are only joined."""
     import numpy as np
     import pandas as pd
 
-    if len(trials) == len(figures) and np.array_equal(trials["trial"].to_numpy(), figures["trial"].to_numpy()):
-        return pd.concat([trials, figures.drop(columns="trial").set_axis(trials.index)], axis=1)
-    return trials.merge(figures, on="trial", how="left")
+    if len(trials) == len(qualities) and np.array_equal(trials["trial"].to_numpy(), qualities["trial"].to_numpy()):
+        return pd.concat([trials, qualities.drop(columns="trial").set_axis(trials.index)], axis=1)
+    return trials.merge(qualities, on="trial", how="left")
 
 
 def _trials(connection: Connection, number: int | None, source: str | None, details: bool) -> pd.DataFrame:
     sources = set(connection.execute(select(sweep.c.source)).scalars())
-    # Where every sweep is of one source, so is every trial: a text less to read for each.
+    # Where every sweep is of one source, so is every trial, and the column need not be read.
     known = sources.pop() if len(sources) == 1 else None
     left_out = {*(() if details else DETAILS), *(("source",) if known else ())}
     columns = [trial.c[name] for name in TRIAL_COLUMNS if name not in left_out]
@@ -183,10 +169,10 @@ def _sweep_names(connection: Connection, trials: pd.Series[int], number: int | N
 def _quality(
     connection: Connection, number: int | None, protocol: str | None, metrics: Sequence[str] | None
 ) -> pd.DataFrame:
-    """A row a (trial, protocol), a column a ``metric:dataset``; the database turns rows into columns."""
+    """One row per trial and protocol, one column per ``metric:dataset``; the database turns rows into columns."""
     import pandas as pd
 
-    kinds = kinds_of_figures(connection, protocol, metrics)
+    kinds = kinds_of_quality(connection, protocol, metrics)
     turn = _by_grouping if connection.dialect.name == "postgresql" else _by_joins
     tables = []
     for of_protocol, columns in kinds.items():
@@ -205,7 +191,7 @@ def _quality(
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
 
-def kinds_of_figures(
+def kinds_of_quality(
     connection: Connection, protocol: str | None, metrics: Sequence[str] | None
 ) -> dict[str, dict[str, int]]:
     """The number of each quality column by protocol: ``{"y-v1": {"psnr:Set5": 3}}``."""
@@ -220,17 +206,17 @@ def kinds_of_figures(
 
 
 def _by_joins(columns: dict[str, int], number: int | None) -> Any:
-    """SQLite: look each figure up by its key; half the time of grouping a million rows."""
+    """SQLite: look each value up by its key, which takes half the time of grouping a million rows."""
     query: Any = select(trial.c.id.label("trial")).where(trial.c.state == str(State.DONE))
     for name, named in columns.items():
-        figure = quality.alias()
-        query = query.add_columns(figure.c.value.label(name))
-        query = query.outerjoin_from(trial, figure, and_(figure.c.trial_id == trial.c.id, figure.c.measure_id == named))
+        value = quality.alias()
+        query = query.add_columns(value.c.value.label(name))
+        query = query.outerjoin_from(trial, value, and_(value.c.trial_id == trial.c.id, value.c.measure_id == named))
     return of_sweep(query, number).order_by(trial.c.id)
 
 
 def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
-    """PostgreSQL: one pass over the figures, in parallel."""
+    """PostgreSQL: one parallel pass over the values."""
     values = [func.max(quality.c.value).filter(quality.c.measure_id == n).label(name) for name, n in columns.items()]
     query: Any = select(quality.c.trial_id.label("trial"), *values).where(quality.c.measure_id.in_(columns.values()))
     if number is not None:
@@ -249,17 +235,17 @@ def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFra
 
 
 def measures(store: Store, protocol: str | None = None) -> dict[str, list[str]]:
-    """The quality columns there may be: ``{"psnr:Set5": [protocol, ...]}``, without reading a figure."""
+    """The quality columns there may be: ``{"psnr:Set5": [protocol, ...]}``, without reading a value."""
     query = select(measure.c.metric, measure.c.dataset, measure.c.protocol).order_by(measure.c.id)
-    found: dict[str, list[str]] = {}
+    protocols: dict[str, list[str]] = {}
     for metric, dataset, of_protocol in store.database.read(lambda c: c.execute(query).all()):
         if protocol is None or protocol == of_protocol:
-            found.setdefault(f"{metric}:{dataset}", []).append(of_protocol)
-    return found
+            protocols.setdefault(f"{metric}:{dataset}", []).append(of_protocol)
+    return protocols
 
 
 def attempts(store: Store, sweep: int | str | None = None) -> pd.DataFrame:
-    """One row an attempt: ``trial, number, config, state, owner, node, started_at, ended_at, outcome, failure, error,
+    """One row per attempt: ``trial, number, config, state, owner, node, started_at, ended_at, outcome, failure, error,
     seconds, steps`` (times in s since 1970)."""
     columns = ("owner", "node", "started_at", "ended_at", "outcome", "failure", "error", "seconds", "steps")
 
@@ -278,7 +264,7 @@ def attempts(store: Store, sweep: int | str | None = None) -> pd.DataFrame:
 
 
 def fetch(connection: Connection, query: Select[Any]) -> pd.DataFrame:
-    """A query's rows as a frame, with no object a row."""
+    """A query's rows as a frame, without a Python object per row."""
     import pandas as pd
 
     result = connection.execute(query, execution_options={BINARY: True})
@@ -305,7 +291,7 @@ def _column(values: tuple[Any, ...], kind: Any) -> Any:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without the cycle collector, which would walk a hundred thousand new rows several times over."""
+    """Without the cycle collector, which would walk 100,000 new rows several times."""
     before = gc.isenabled()
     gc.disable()
     try:

@@ -13,13 +13,15 @@ from results_db.store import Store
 
 @dataclass(frozen=True)
 class Info:
-    """A store at a glance; ``size`` is in bytes."""
+    """A store at a glance; ``size`` and ``checkpoint_size`` are in bytes."""
 
     url: str
     engine: str
     server: str
     schema: str
     size: int
+    checkpoint_size: int
+    """What the states of trials in training take; gone when they are done."""
     rows: dict[str, int]
     sweeps: tuple[tuple[SweepRow, Counts], ...]
 
@@ -28,8 +30,11 @@ def describe(store: Store) -> Info:
     """Look at a store."""
     rows = store.database.read(_rows)
     size, version, server = store.database.read(_facts)
+    held = store.database.read(
+        lambda c: c.execute(select(func.coalesce(func.sum(schema.checkpoint.c.size), 0))).scalar()
+    )
     sweeps = tuple((row, store.counts(row.id)) for row in store.sweeps())
-    return Info(store.url, store.database.address.engine, server, version, size, rows, sweeps)
+    return Info(store.url, store.database.address.engine, server, version, size, int(held or 0), rows, sweeps)
 
 
 def _rows(connection: Connection) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""What a chart needs of very many trials, added up by the database: means over seeds, and which configs are wanted."""
+"""Sums over very many trials, made by the database: means over seeds, and the configs that are planned."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Double, and_, exists, func, not_, or_, select
 from results_db.reading.frames import (
     MOST_JOINS,
     fetch,
-    kinds_of_figures,
+    kinds_of_quality,
     narrowing,
     results,
     with_speeds,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 LAST = ("seconds", "steps", "parameters", "finished_at")
-"""Of the newest trial behind a mean."""
+"""Columns that are those of the newest trial in a mean."""
 
 
 def means(
@@ -35,15 +35,15 @@ def means(
     precision: str | None = None,
     metrics: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """``frames.results`` with one row a (config, source, quality protocol, speed): figures are means over seeds.
+    """``frames.results`` with one row per config, source, quality protocol and speed: quality is the mean over seeds.
 
-    ``repeats`` says of how many trials; ``trial``, ``seconds``, ``steps``, ``parameters`` and ``finished_at`` are
-    the newest one's; what differs between seeds (``seed``, ``node``, ...) is not there. A hundred thousand trials
-    of a thousand configs are summed up four times as fast as they are read.
+    ``repeats`` is the number of trials in the mean; ``trial``, ``seconds``, ``steps``, ``parameters`` and
+    ``finished_at`` are the newest one's; what differs between seeds (``seed``, ``node``, ...) is left out. 100,000
+    trials of 1,000 configs are averaged four times as fast as they are read.
     """
     speeds = {"backend": backend, "precision": precision}
-    found = store.database.read(lambda c: _means(c, sweep, speeds, metrics))
-    return results(store, sweep, backend=backend, precision=precision, metrics=metrics) if found is None else found
+    table = store.database.read(lambda c: _means(c, sweep, speeds, metrics))
+    return results(store, sweep, backend=backend, precision=precision, metrics=metrics) if table is None else table
 
 
 def _means(
@@ -52,20 +52,20 @@ def _means(
     speeds: dict[str, str | None],
     metrics: Sequence[str] | None,
 ) -> pd.DataFrame | None:
-    """None where there are more kinds of figures than the database joins at once."""
+    """None where there are more quality columns than the database joins at once."""
     import pandas as pd
 
     number = narrowing(connection, wanted)
-    kinds = kinds_of_figures(connection, None, metrics)
+    kinds = kinds_of_quality(connection, None, metrics)
     if any(len(columns) > MOST_JOINS for columns in kinds.values()):
         return None
     parts = [
-        fetch(connection, _with_figures(columns, number)).assign(protocol=protocol)
+        fetch(connection, _with_values(columns, number)).assign(protocol=protocol)
         for protocol, columns in kinds.items()
     ]
     if len(parts) != 1 or int(parts[0]["repeats"].sum()) < _finished(connection, number):
         bare = [named for columns in kinds.values() for named in columns.values()]
-        parts.append(fetch(connection, _without_figures(bare, number)).assign(protocol=None))
+        parts.append(fetch(connection, _without_values(bare, number)).assign(protocol=None))
     parts = [part for part in parts if len(part)] or parts[:1]
     table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     table["protocol"] = table["protocol"].astype("str")
@@ -77,8 +77,8 @@ def _means(
 def _done(query: Any, number: int | None) -> Any:
     query = query.where(trial.c.state == str(State.DONE))
     if number is not None:
-        mine = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == number)
-        query = query.where(trial.c.id.in_(mine))
+        of_sweep = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == number)
+        query = query.where(trial.c.id.in_(of_sweep))
     return query
 
 
@@ -92,24 +92,24 @@ def _summary() -> Any:
     )
 
 
-def _with_figures(columns: dict[str, int], number: int | None) -> Any:
-    """Trials with at least one of the figures, and the means of those."""
+def _with_values(columns: dict[str, int], number: int | None) -> Any:
+    """Trials with at least one of the values, and the means of those."""
     query, there = _summary(), []
     for name, named in columns.items():
-        figure = quality.alias()
-        query = query.add_columns(func.avg(figure.c.value, type_=Double).label(name))
-        query = query.outerjoin_from(trial, figure, and_(figure.c.trial_id == trial.c.id, figure.c.measure_id == named))
-        there.append(figure.c.value.is_not(None))
+        value = quality.alias()
+        query = query.add_columns(func.avg(value.c.value, type_=Double).label(name))
+        query = query.outerjoin_from(trial, value, and_(value.c.trial_id == trial.c.id, value.c.measure_id == named))
+        there.append(value.c.value.is_not(None))
     return _groups(query.where(or_(*there)), number)
 
 
-def _without_figures(numbers: Sequence[int], number: int | None) -> Any:
-    """Trials with none of the figures."""
-    figure = exists().where(
+def _without_values(numbers: Sequence[int], number: int | None) -> Any:
+    """Trials with none of the values."""
+    measurement = exists().where(
         quality.c.trial_id == trial.c.id, quality.c.measure_id.in_(numbers), quality.c.value.is_not(None)
     )
     query = _summary()
-    return _groups(query.where(not_(figure)) if numbers else query, number)
+    return _groups(query.where(not_(measurement)) if numbers else query, number)
 
 
 def _finished(connection: Connection, number: int | None) -> int:
@@ -128,8 +128,8 @@ def _newest(connection: Connection, trials: Sequence[int]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def wanted_configs(store: Store, source: str, of_sweep: int | str | None = None) -> list[str]:
-    """The configs that sweeps of a source want (or one sweep does, if it is of that source), finished or not."""
+def planned_configs(store: Store, source: str, of_sweep: int | str | None = None) -> list[str]:
+    """The configs planned in sweeps of a source (or in one sweep, if it is of that source), finished or not."""
 
     def work(connection: Connection) -> list[str]:
         number = None if of_sweep is None else store.sweep_id(of_sweep)
@@ -139,8 +139,8 @@ def wanted_configs(store: Store, source: str, of_sweep: int | str | None = None)
             return []
         ids = select(trial.c.config).distinct()
         if connection.execute(select(func.count()).select_from(sweep)).scalar_one() > 1:
-            mine = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id.in_(chosen))
-            ids = ids.where(trial.c.id.in_(mine))
+            planned = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id.in_(chosen))
+            ids = ids.where(trial.c.id.in_(planned))
         return list(connection.execute(ids).scalars())
 
     return store.database.read(work)

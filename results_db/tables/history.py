@@ -1,4 +1,4 @@
-"""What went wrong and when: attempts, last failures, events."""
+"""Attempts, newest failures and events."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from sqlalchemy import Connection, and_, select, update
 from results_db.connection import clock
 from results_db.records import AttemptRow, EventRow, utc
 from results_db.schema import attempt, event, trial
-from results_db.states import Event, State, next_state, sources
+from results_db.states import State, TrialEvent, next_state, sources
 from results_db.tables.leases import chunks, in_states
 from results_db.tables.trials import of_sweep
-from search_space.facts import Failure
+from search_space.facts import Failure, Provenance
 
 _ATTEMPT = (
     attempt.c.trial_id,
@@ -31,11 +31,18 @@ _ATTEMPT = (
     attempt.c.seconds,
     attempt.c.steps,
     attempt.c.detail,
+    trial.c.engines,
+    trial.c.trained_on,
+    trial.c.training_precision,
+    trial.c.torch,
 )
 
 
 def _attempt(row: Sequence[Any]) -> AttemptRow:
-    number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row
+    number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row[:14]
+    engines, *where = row[14:]
+    # A trial's columns are its result's: only the attempt that is done brought them.
+    provenance = Provenance(tuple(json.loads(engines)), *where) if engines and outcome == "done" else None
     return AttemptRow(
         number,
         count,
@@ -51,6 +58,7 @@ def _attempt(row: Sequence[Any]) -> AttemptRow:
         seconds,
         steps,
         json.loads(detail),
+        provenance,
     )
 
 
@@ -68,14 +76,14 @@ def attempts(connection: Connection, of: int | str | None, sweep_number: int | N
 
 def failed_attempts(connection: Connection, trial_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
     """Attempts of these trials that brought a failure, by trial, oldest first."""
-    found: dict[int, list[AttemptRow]] = {}
+    by_trial: dict[int, list[AttemptRow]] = {}
     for some in chunks(trial_ids):
         query = select(*_ATTEMPT).join(trial, trial.c.id == attempt.c.trial_id)
         query = query.where(attempt.c.trial_id.in_(some), attempt.c.outcome == "failed")
         for row in connection.execute(query.order_by(attempt.c.trial_id, attempt.c.number)):
-            one = _attempt(tuple(row))
-            found.setdefault(one.trial, []).append(one)
-    return found
+            failed = _attempt(tuple(row))
+            by_trial.setdefault(failed.trial, []).append(failed)
+    return by_trial
 
 
 def failures(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
@@ -102,9 +110,9 @@ def retry(
     connection: Connection, trial_ids: Sequence[int] | None, failure: Failure | None, sweep_number: int | None
 ) -> list[int]:
     """Make failed trials pending again; returns their ids."""
-    state = str(next_state(State.FAILED, Event.RETRY))
-    wanted = [source for source in sources(Event.RETRY) if source is State.FAILED]
-    query = select(trial.c.id).where(in_states(wanted))
+    state = str(next_state(State.FAILED, TrialEvent.RETRY))
+    states = [source for source in sources(TrialEvent.RETRY) if source is State.FAILED]
+    query = select(trial.c.id).where(in_states(states))
     if failure is not None:
         query = query.where(trial.c.failure == str(failure))
     query = of_sweep(query, sweep_number)

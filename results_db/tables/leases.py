@@ -1,4 +1,4 @@
-"""Who runs what: atomic claims, leases, attempts. Several drivers may share one sweep."""
+"""Atomic claims, leases and attempts. Several drivers may share one sweep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select, update
 from results_db.connection import clock
 from results_db.records import Claim
 from results_db.schema import attempt, event, trial
-from results_db.states import Event, State, next_state, sources
+from results_db.states import State, TrialEvent, next_state, sources
 from results_db.tables.trials import CHUNK, KEY
 from search_space.facts import Failure, TrialKey
 
@@ -37,7 +37,7 @@ def claim(
     token: str,
     detail: Mapping[int, Mapping[str, Any]],
 ) -> list[Claim]:
-    """Take those of ``trial_ids`` that are free, in the order given.
+    """Claim those of ``trial_ids`` that are free, in the order given.
 
     ``token`` marks this very call: when it is repeated because the connection dropped while it
     committed, it finds what it had claimed.
@@ -49,7 +49,7 @@ def claim(
     at = clock.now(connection)
     taken: list[Claim] = []
     for some in chunks(trial_ids):
-        free = select(trial.c.id).where(trial.c.id.in_(some), in_states(sources(Event.CLAIM)))
+        free = select(trial.c.id).where(trial.c.id.in_(some), in_states(sources(TrialEvent.CLAIM)))
         # PostgreSQL: rows another driver is taking right now are left to it. SQLite has one writer at a time.
         free = free.order_by(trial.c.id).with_for_update(skip_locked=True)
         ids = list(connection.execute(free).scalars())
@@ -59,7 +59,7 @@ def claim(
             update(trial)
             .where(trial.c.id.in_(ids))
             .values(
-                state=str(next_state(State.PENDING, Event.CLAIM)),
+                state=str(next_state(State.PENDING, TrialEvent.CLAIM)),
                 attempt=trial.c.attempt + 1,
                 owner=owner,
                 lease_from=at,
@@ -87,7 +87,7 @@ def claim(
 
 
 def new_token() -> str:
-    """A name for one call of ``claim``."""
+    """A token that identifies one call of ``claim``."""
     return uuid.uuid4().hex
 
 
@@ -115,12 +115,12 @@ def extend(connection: Connection, claims: Sequence[Claim], owner: str, lease_s:
             trial.c.id.in_(some), trial.c.state == str(State.RUNNING), trial.c.owner == owner
         )
         rows = connection.execute(query.order_by(trial.c.id).with_for_update()).all()
-        mine = [row[0] for row in rows if attempts[row[0]] == row[1]]
-        if mine:
+        still = [row[0] for row in rows if attempts[row[0]] == row[1]]
+        if still:
             connection.execute(
-                update(trial).where(trial.c.id.in_(mine)).values(lease_from=at, lease_until=at + lease_s)
+                update(trial).where(trial.c.id.in_(still)).values(lease_from=at, lease_until=at + lease_s)
             )
-        held.update(mine)
+        held.update(still)
     return [one for one in claims if one.trial in held]
 
 
@@ -130,12 +130,12 @@ def release(connection: Connection, claims: Sequence[Claim], owner: str, reason:
     given = 0
     for some in chunks(attempts):
         query = select(trial.c.id, trial.c.attempt).where(
-            trial.c.id.in_(some), in_states(sources(Event.RELEASE)), trial.c.owner == owner
+            trial.c.id.in_(some), in_states(sources(TrialEvent.RELEASE)), trial.c.owner == owner
         )
         rows = connection.execute(query.order_by(trial.c.id).with_for_update()).all()
-        mine = {row[0]: row[1] for row in rows if attempts[row[0]] == row[1]}
-        _end(connection, mine, Event.RELEASE, "released", None, reason)
-        given += len(mine)
+        held = {row[0]: row[1] for row in rows if attempts[row[0]] == row[1]}
+        _end(connection, held, TrialEvent.RELEASE, "released", None, reason)
+        given += len(held)
     return given
 
 
@@ -160,15 +160,25 @@ def expire(connection: Connection) -> list[int]:
             length = until - given
             connection.execute(update(trial).where(trial.c.id == number).values(lease_from=at, lease_until=at + length))
     _end(
-        connection, over, Event.EXPIRE, "expired", Failure.WORKER_LOST, "the lease ran out: its driver is believed dead"
+        connection,
+        over,
+        TrialEvent.EXPIRE,
+        "expired",
+        Failure.WORKER_LOST,
+        "the lease ran out: its driver is believed dead",
     )
     return sorted(over)
 
 
 def _end(
-    connection: Connection, attempts: Mapping[int, int], what: Event, outcome: str, failure: Failure | None, reason: str
+    connection: Connection,
+    attempts: Mapping[int, int],
+    what: TrialEvent,
+    outcome: str,
+    failure: Failure | None,
+    reason: str,
 ) -> None:
-    """Close running attempts, one a trial, without a result."""
+    """Close running attempts, one per trial, without a result."""
     if not attempts:
         return
     at = clock.now(connection)

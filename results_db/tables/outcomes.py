@@ -1,4 +1,4 @@
-"""Writing results: each once, the late ones fenced."""
+"""Writing outcomes: each once, late ones fenced."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from results_db.connection import clock
 from results_db.connection.urls import storable
 from results_db.records import Recorded
-from results_db.schema import artifact, attempt, event, quality, quality_image, trial
-from results_db.states import Event, State, can, next_state
+from results_db.schema import artifact, attempt, checkpoint, event, quality, quality_image, trial
+from results_db.states import State, TrialEvent, can, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.speeds import measure_ids
 from results_db.tables.trials import insert_new
-from search_space.facts import Done, Outcome, Quality
+from search_space.facts import Done, Outcome, Provenance, Quality
 
 _RESULT = ("done", "failed")
 
@@ -33,7 +33,7 @@ def verdict(outcome: Outcome, state: State, newest: int, ended: str | None) -> s
         return f"attempt {outcome.attempt} already brought its result"
     if outcome.attempt < newest:
         return f"late: attempt {outcome.attempt} was taken over by attempt {newest}"
-    if not can(state, Event.COMPLETE if isinstance(outcome, Done) else Event.FAIL):
+    if not can(state, TrialEvent.COMPLETE if isinstance(outcome, Done) else TrialEvent.FAIL):
         return f"late: the trial is {state}"
     return None
 
@@ -41,15 +41,15 @@ def verdict(outcome: Outcome, state: State, newest: int, ended: str | None) -> s
 def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     """Write outcomes in one transaction; see ``Store.record``."""
     given = list(outcomes)
-    stands = _stands(connection, [one.trial for one in given])
+    stored = lock_trials(connection, [one.trial for one in given])
     accepted: dict[int, Outcome] = {}
     fenced: list[tuple[Outcome, str]] = []
     repeated: list[int] = []
     for one in given:
-        if one.trial not in stands:
+        if one.trial not in stored:
             fenced.append((one, f"there is no trial {one.trial}"))
             continue
-        state, newest, ended = stands[one.trial]
+        state, newest, ended = stored[one.trial]
         reason = verdict(one, state, newest, ended.get(one.attempt))
         if reason is None and one.trial in accepted:
             reason = f"attempt {one.attempt} already brought its result"
@@ -63,7 +63,10 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     _end_attempts(connection, list(accepted.values()), at)
     done = [one for one in accepted.values() if isinstance(one, Done)]
     _write_facts(connection, done)
-    known = [(one, why) for one, why in fenced if one.trial in stands]
+    over = [one.trial for one in accepted.values() if isinstance(one, Done) or not one.failure.spares_checkpoint]
+    for some in chunks(over):
+        connection.execute(delete(checkpoint).where(checkpoint.c.trial_id.in_(some)))
+    known = [(one, why) for one, why in fenced if one.trial in stored]
     if known:
         connection.execute(
             event.insert(),
@@ -73,24 +76,24 @@ def record(connection: Connection, outcomes: Iterable[Outcome]) -> Recorded:
     return Recorded(tuple(accepted), tuple(one.trial for one, _ in fenced), reasons, tuple(repeated))
 
 
-def _stands(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
-    """State, newest attempt number, and how each attempt ended, of trials that are then locked."""
-    found: dict[int, tuple[State, int, dict[int, str | None]]] = {}
+def lock_trials(connection: Connection, ids: Sequence[int]) -> dict[int, tuple[State, int, dict[int, str | None]]]:
+    """State, newest attempt number and outcome of each attempt of trials, whose rows are locked."""
+    trials: dict[int, tuple[State, int, dict[int, str | None]]] = {}
     for some in chunks(sorted(set(ids))):
         query = select(trial.c.id, trial.c.state, trial.c.attempt).where(trial.c.id.in_(some))
         for number, state, newest in connection.execute(query.order_by(trial.c.id).with_for_update()):
-            found[number] = (State(state), newest, {})
+            trials[number] = (State(state), newest, {})
         ends = select(attempt.c.trial_id, attempt.c.number, attempt.c.outcome).where(attempt.c.trial_id.in_(some))
         for number, count, outcome in connection.execute(ends):
-            found[number][2][count] = outcome
-    return found
+            trials[number][2][count] = outcome
+    return trials
 
 
 def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float) -> None:
     if not outcomes:
         return
-    done_state = str(next_state(State.RUNNING, Event.COMPLETE))
-    failed_state = str(next_state(State.RUNNING, Event.FAIL))
+    done_state = str(next_state(State.RUNNING, TrialEvent.COMPLETE))
+    failed_state = str(next_state(State.RUNNING, TrialEvent.FAIL))
     trials: list[dict[str, Any]] = []
     attempts: list[dict[str, Any]] = []
     for one in outcomes:
@@ -112,6 +115,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "node": storable(one.node),
                     "flags": json.dumps(list(one.flags)),
                     "finished_at": at,
+                    **_provenance(one.provenance),
                 }
             )
             curve = json.dumps([list(point) for point in one.curve]) if one.curve else None
@@ -134,6 +138,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
                     "node": storable(one.node),
                     "flags": None,
                     "finished_at": at,
+                    **_provenance(None),
                 }
             )
             row |= {
@@ -159,6 +164,16 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
     )
 
 
+def _provenance(known: Provenance | None) -> dict[str, Any]:
+    """The columns of a trial that say what trained it; empty where nobody said."""
+    return {
+        "engines": json.dumps(list(known.engines)) if known else None,
+        "trained_on": storable(known.device) if known else None,
+        "training_precision": known.precision if known else None,
+        "torch": known.torch if known else None,
+    }
+
+
 def _binds(row: Mapping[str, Any], *keys: str) -> dict[str, Any]:
     return {name: bindparam(name) for name in row if name not in keys}
 
@@ -177,17 +192,17 @@ def _write_facts(connection: Connection, done: Sequence[Done]) -> None:
 
 
 def write_quality(connection: Connection, facts: Sequence[tuple[int, Sequence[Quality]]]) -> None:
-    """Write quality figures of trials; a figure that is there already stays as it is."""
-    ids = measure_ids(connection, [figure for _, figures in facts for figure in figures])
+    """Write quality of trials; a value that is stored already stays as it is."""
+    ids = measure_ids(connection, [measurement for _, measurements in facts for measurement in measurements])
     rows: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
-    for number, figures in facts:
-        for figure in figures:
-            named = ids[figure.dataset, figure.metric, figure.protocol]
-            value = None if math.isnan(figure.value) else figure.value
+    for number, measurements in facts:
+        for measurement in measurements:
+            named = ids[measurement.dataset, measurement.metric, measurement.protocol]
+            value = None if math.isnan(measurement.value) else measurement.value
             rows.append({"trial_id": number, "measure_id": named, "value": value})
-            if figure.per_image:
-                listed = json.dumps([list(pair) for pair in figure.per_image])
+            if measurement.per_image:
+                listed = json.dumps([list(pair) for pair in measurement.per_image])
                 images.append({"trial_id": number, "measure_id": named, "per_image": listed})
     insert_new(connection, quality, rows)
     insert_new(connection, quality_image, images)

@@ -1,4 +1,4 @@
-"""Figures that belong to no single attempt: speeds of architectures, kinds of measure."""
+"""Facts that belong to no single attempt: speeds of architectures, and the table of measures."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ SPEED_VALUES = (
 )
 
 
-def measure_ids(connection: Connection, figures: Iterable[Quality]) -> dict[tuple[str, str, str], int]:
-    """The id of each kind of figure, (dataset, metric, protocol), made where it is new."""
-    units = {(one.dataset, one.metric, one.protocol): one.unit for one in figures}
+def measure_ids(connection: Connection, qualities: Iterable[Quality]) -> dict[tuple[str, str, str], int]:
+    """The id of each measure, (dataset, metric, protocol), inserted where it is new."""
+    units = {(one.dataset, one.metric, one.protocol): one.unit for one in qualities}
     if not units:
         return {}
-    found = _known(connection)
-    new = [key for key in units if key not in found]
+    ids = _measures(connection)
+    new = [key for key in units if key not in ids]
     if new:
         rows = [{"dataset": d, "metric": m, "protocol": p, "unit": units[d, m, p]} for d, m, p in new]
         insert_new(connection, measure, rows)
-        found = _known(connection)
-    return found
+        ids = _measures(connection)
+    return ids
 
 
-def _known(connection: Connection) -> dict[tuple[str, str, str], int]:
+def _measures(connection: Connection) -> dict[tuple[str, str, str], int]:
     rows = connection.execute(select(measure.c.dataset, measure.c.metric, measure.c.protocol, measure.c.id))
     return {(dataset, metric, protocol): number for dataset, metric, protocol, number in rows}
 
 
 def unmeasured(connection: Connection, sweep_number: int, dataset: str, metric: str, protocol: str) -> list[int]:
-    """The finished trials of a sweep that have no figure of this kind, by id."""
-    kind = _known(connection).get((dataset, metric, protocol), -1)
-    figure = select(quality.c.trial_id).where(quality.c.trial_id == trial.c.id, quality.c.measure_id == kind)
-    query = of_sweep(select(trial.c.id), sweep_number).where(trial.c.state == str(State.DONE), ~figure.exists())
+    """The ids of the finished trials of a sweep without this measure."""
+    measure_id = _measures(connection).get((dataset, metric, protocol), -1)
+    stored = select(quality.c.trial_id).where(quality.c.trial_id == trial.c.id, quality.c.measure_id == measure_id)
+    query = of_sweep(select(trial.c.id), sweep_number).where(trial.c.state == str(State.DONE), ~stored.exists())
     return [int(number) for number in connection.execute(query.order_by(trial.c.id)).scalars()]
 
 
 def add_speeds(connection: Connection, speeds: Sequence[Speed], source: Source) -> Added:
-    """Keep speeds; a second measurement of the same thing takes the place of the first."""
+    """Keep speeds; a newer measurement of the same thing replaces the older."""
     at = clock.now(connection)
     rows = {tuple(row[name] for name in SPEED_KEY): row for row in (_speed_row(one, source, at) for one in speeds)}
     before: dict[tuple[Any, ...], tuple[Any, ...]] = {}
@@ -81,11 +81,11 @@ def add_speeds(connection: Connection, speeds: Sequence[Speed], source: Source) 
     return Added(new, same, len(rows) - new - same)
 
 
-def speeds(connection: Connection, source: Source, **wanted: str | None) -> list[Speed]:
-    """Stored speeds as facts, in the order they came; ``wanted`` names values of the key."""
+def speeds(connection: Connection, source: Source, **key: str | None) -> list[Speed]:
+    """Stored speeds as facts, in the order they were stored; ``key`` names values of key columns."""
     columns = [speed.c[name] for name in (*SPEED_KEY[:-1], *SPEED_VALUES, "detail")]
     query = select(*columns).where(speed.c.source == str(source)).order_by(speed.c.id)
-    for name, value in wanted.items():
+    for name, value in key.items():
         if value is not None:
             query = query.where(speed.c[name] == value)
     rows = [dict(row) for row in connection.execute(query).mappings()]
@@ -95,7 +95,7 @@ def speeds(connection: Connection, source: Source, **wanted: str | None) -> list
 def mark_speeds(
     connection: Connection, source: Source, mark: Callable[[Sequence[Speed]], Sequence[Speed]], **kind: str
 ) -> list[Speed]:
-    """Give all speeds of a kind to ``mark`` and keep the details it returns; figures and their times stay."""
+    """Call ``mark`` with all speeds of a kind and store the details it returns; numbers and times stay."""
     before = speeds(connection, source, **kind)
     after = list(mark(before))
     for old, new in zip(before, after, strict=True):

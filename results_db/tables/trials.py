@@ -1,4 +1,4 @@
-"""Sweeps and the trials they want."""
+"""Sweeps and their trials."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from search_space.errors import StoreError
 from search_space.facts import Failure, TrialKey
 
 CHUNK = 1000
-"""Values a statement names at once."""
+"""Most values in one statement."""
 
 USER_CODE = "user_code"
-"""The setting that holds the text of a user's own files; who plans a sweep sees to it that no password is in it."""
+"""The setting with the text of a user's own files; whoever plans a sweep refuses a file with a password in it."""
 
 KEY = (trial.c.config, trial.c.seed, trial.c.recipe, trial.c.data, trial.c.code)
 
@@ -62,21 +62,21 @@ def create_sweep(
         "created_at": clock.now(connection),
     }
     insert_new(connection, sweep, [row])
-    found = connection.execute(select(sweep).where(sweep.c.name == name)).one()
-    if (found.space, found.source) != (space, str(source)) or found.recipe_json != recipe_json:
-        what = "recipe" if found.recipe_json != recipe_json else f"space ({found.space}, now {space})"
+    stored = connection.execute(select(sweep).where(sweep.c.name == name)).one()
+    if (stored.space, stored.source) != (space, str(source)) or stored.recipe_json != recipe_json:
+        what = "recipe" if stored.recipe_json != recipe_json else f"space ({stored.space}, now {space})"
         raise StoreError(f"sweep {name!r} was made with another {what}: choose another name for the new one")
-    return int(found.id)
+    return int(stored.id)
 
 
 def change_settings(connection: Connection, number: int, settings: Mapping[str, Any]) -> None:
-    """Put ``settings`` in the place of a sweep's own."""
+    """Replace the settings of a sweep."""
     text = json.dumps(_kept(settings), default=str)
     connection.execute(update(sweep).where(sweep.c.id == number).values(settings=text))
 
 
 def _kept(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Without secrets; but a user's program stays as it is: ``token = self.K`` with stars in it is none any more."""
+    """Without secrets, except in a user's program, which stars in ``token = self.K`` would break."""
     kept: dict[str, Any] = scrub({name: value for name, value in settings.items() if name != USER_CODE})
     return kept | {name: value for name, value in settings.items() if name == USER_CODE}
 
@@ -115,59 +115,59 @@ def sweep_id(connection: Connection, wanted: int | str) -> int:
 
 def trial_ids(connection: Connection, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
     """The ids of those keys that are in the store."""
-    wanted = {_plain(key): key for key in keys}
-    return {wanted[plain]: number for plain, number in _known(connection, wanted).items()}
+    by_plain = {_plain(key): key for key in keys}
+    return {by_plain[plain]: number for plain, number in _stored_ids(connection, by_plain).items()}
 
 
 _Plain = tuple[str, int, str, str, str]
 
 
 def _plain(key: TrialKey) -> _Plain:
-    """A key as a tuple, which hashes several times faster: a hundred thousand are compared while a person waits."""
+    """A key as a tuple, which hashes several times faster: planning compares 100,000 of them."""
     return key.config, key.seed, key.recipe, key.data, key.code
 
 
-def _known(connection: Connection, wanted: Collection[_Plain]) -> dict[_Plain, int]:
-    found: dict[_Plain, int] = {}
-    if len(wanted) <= 200:
-        for key in wanted:
+def _stored_ids(connection: Connection, keys: Collection[_Plain]) -> dict[_Plain, int]:
+    ids: dict[_Plain, int] = {}
+    if len(keys) <= 200:
+        for key in keys:
             where = (column == value for column, value in zip(KEY, key, strict=True))
             number = connection.execute(select(trial.c.id).where(*where)).scalar()
             if number is not None:
-                found[key] = number
-        return found
-    for basis in {key[2:] for key in wanted}:
+                ids[key] = number
+        return ids
+    for inputs in {key[2:] for key in keys}:
         query = select(trial.c.config, trial.c.seed, trial.c.id).where(
-            trial.c.recipe == basis[0], trial.c.data == basis[1], trial.c.code == basis[2]
+            trial.c.recipe == inputs[0], trial.c.data == inputs[1], trial.c.code == inputs[2]
         )
         for config, seed, number in plain_rows(connection, query):
-            key = (config, seed, *basis)
-            if key in wanted:
-                found[key] = number
-    return found
+            key = (config, seed, *inputs)
+            if key in keys:
+                ids[key] = number
+    return ids
 
 
 def plain_rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
-    """The driver's own rows, where there are many."""
+    """The rows as the database driver returns them, which is faster for many."""
     cursor: Any = connection.execute(query).cursor
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
 
 def plan(connection: Connection, sweep_number: int, keys: Iterable[TrialKey], source: Source) -> Planned:
-    """Make the trials ``keys`` name part of the sweep; those there already, done or not, stay as they are."""
-    wanted = dict.fromkeys(_plain(key) for key in keys)
-    before = _known(connection, wanted)
+    """Make the trials that ``keys`` name part of the sweep; those planned already, done or not, stay as they are."""
+    asked = dict.fromkeys(_plain(key) for key in keys)
+    before = _stored_ids(connection, asked)
     names = [column.name for column in KEY]
     fixed = {"source": str(source), "state": str(State.PENDING), "attempt": 0}
-    new = [dict(zip(names, key, strict=True)) | fixed for key in wanted if key not in before]
+    new = [dict(zip(names, key, strict=True)) | fixed for key in asked if key not in before]
     insert_new(connection, trial, new)
-    ids = _known(connection, wanted) if new else before
+    ids = _stored_ids(connection, asked) if new else before
     planned = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == sweep_number)
-    mine = {row[0] for row in plain_rows(connection, planned)}
-    fresh = [ids[key] for key in wanted if ids[key] not in mine]
+    already = {row[0] for row in plain_rows(connection, planned)}
+    fresh = [ids[key] for key in asked if ids[key] not in already]
     insert_new(connection, sweep_trial, [{"sweep_id": sweep_number, "trial_id": number} for number in fresh])
-    return Planned(created=len(new), shared=len(fresh) - len(new), already=len(wanted) - len(fresh))
+    return Planned(created=len(new), shared=len(fresh) - len(new), already=len(asked) - len(fresh))
 
 
 TRIAL_COLUMNS = (
@@ -201,5 +201,5 @@ def counts(connection: Connection, sweep_number: int | None) -> Counts:
     """How many trials of a sweep (None: of all) are in each state."""
     query: Select[Any] = select(trial.c.state, func.count()).group_by(trial.c.state)
     query = of_sweep(query, sweep_number)
-    found = {State(state): int(count) for state, count in connection.execute(query)}
-    return Counts(sum(found.values()), *(found.get(state, 0) for state in State))
+    by_state = {State(state): int(count) for state, count in connection.execute(query)}
+    return Counts(sum(by_state.values()), *(by_state.get(state, 0) for state in State))

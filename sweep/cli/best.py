@@ -25,10 +25,10 @@ from sweep.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from analysis.measures.best_in_budget import Choice
-    from analysis.reading.axes import Axis
+    from analysis.measures.best_in_budget import BudgetChoice
     from analysis.reading.results import Results
     from results_db.store import Store
+    from search_space.metrics import Quantity
 
 TIES_SHOWN = 5
 
@@ -61,10 +61,10 @@ def best(
     """
     from analysis.measures.best_in_budget import choose, fact
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from results_db.store import Store
 
-    ask = Ask(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
+    ask = Selection(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
               families=tuple(family or ()), speed_protocol=speed_protocol)  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
@@ -105,7 +105,7 @@ def _only_device(results: Results) -> str:
     raise SweepError(f"speed belongs to a device: choose one with --device ({', '.join(results.devices)})")
 
 
-def _show(choice: Choice, metric: Axis, where: str, source: str, tied: list[str] | None) -> None:
+def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None) -> None:
     from analysis.measures.best_in_budget import fact
 
     if choice.unknown_power:
@@ -138,7 +138,7 @@ def _show(choice: Choice, metric: Axis, where: str, source: str, tied: list[str]
     output.print_text(f"pick: {pick}   sweep export {pick} --format onnx --out {pick}.onnx")
 
 
-def _terminal_chart(choice: Choice, metric: Axis, width: int) -> None:
+def _terminal_chart(choice: BudgetChoice, metric: Quantity, width: int) -> None:
     """The frontier as characters; plotext reads the terminal's size itself when asked for too much."""
     import plotext
 

@@ -88,14 +88,14 @@ def bundle(
 def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | None) -> list[Config]:
     from analysis.measures.best_in_budget import choose
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from results_db.store import Store
     from sweep.planning.user_families import stored_configs
 
     frontier: dict[str, None] = {}
     with Store.open(db, readonly=True) as store:
         for scale in scales:
-            results = gather(store, Ask(device=device, scales=(scale,)))
+            results = gather(store, Selection(device=device, scales=(scale,)))
             if len(results.devices) > 1 and device is None:
                 raise BadData(f"the frontier of which device? --device ({', '.join(results.devices)})")
             for row in choose(results.table, results.metric(metric)).frontier:

@@ -139,9 +139,9 @@ def _measured_seconds(
 def _qualities(store: Store, metric: str | None, source: str | None) -> dict[str, float]:
     """One quality measurement by config; more is better."""
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
 
-    results = gather(store, Ask(source=source))
+    results = gather(store, Selection(source=source))
     axis = results.metric(metric)
     table = results.table[results.table[axis.column].notna()].drop_duplicates("config")
     values = table[axis.column].astype(float) * (1 if axis.more_is_better else -1)

@@ -35,7 +35,7 @@ def dashboard(
 
     import uvicorn
 
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.report.content import Content, content
     from analysis.report.live import application
     from analysis.report.samples import Samples
@@ -52,7 +52,7 @@ def dashboard(
             raise SweepError(f"port {port} cannot be used: {error.strerror} (choose another with --port)") from None
 
         def read() -> Content:
-            return content(store, Ask(sweep=sweep), samples=Samples(crops))
+            return content(store, Selection(sweep=sweep), samples=Samples(crops))
 
         output.note(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         # Event streams never end by themselves, so they are cut soon after Ctrl-C.

@@ -14,7 +14,7 @@ from sweep.cli.options import Json
 
 if TYPE_CHECKING:
     from workers.data.datasets import Inventory
-    from workers.data.sources import Source
+    from workers.data.sources import ImageSetSource
 
 Root = Annotated[
     Path,
@@ -75,16 +75,18 @@ def fetch(
                 output.print_text(f"{got.name}: {got.images} images in {got.folder} (SHA-256 {got.sha256}, {checked})")
 
 
-def _source(name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None) -> Source:
-    from workers.data.sources import Source, read_sources
+def _source(
+    name: str, registry: Path | None, url: str | None, sha256: str | None, include: str | None
+) -> ImageSetSource:
+    from workers.data.sources import ImageSetSource, read_sources
 
     registered = read_sources(registry)
     if name not in registered and url is None:
         raise BadData(f"no image set {name!r} is known (known: {', '.join(registered)}); give --url")
-    source = registered[name] if name in registered else Source(name, url or "")
+    source = registered[name] if name in registered else ImageSetSource(name, url or "")
     if url is not None and url != source.url:
         # SHA-256 and include belong to the usual archive and not to another one.
-        source = Source(name, url)
+        source = ImageSetSource(name, url)
     return replace(source, sha256=sha256 or source.sha256, include=include or source.include)
 
 

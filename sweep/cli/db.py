@@ -40,6 +40,9 @@ def info(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
         made = row.created_at.isoformat(" ", timespec="minutes")
         rows.append([row.name, row.source, row.space, *map(str, numbers), made])
     output.print_table(headings, rows, left=3)
+    if count := facts.rows["checkpoint"]:
+        size = facts.checkpoint_size / 2**20
+        output.print_text(f"checkpoints of trials in training: {count}, {size:.1f} MiB")
     output.print_text("rows: " + ", ".join(f"{name} {count}" for name, count in facts.rows.items() if count))
 
 
@@ -52,6 +55,7 @@ def _document(facts: Any) -> dict[str, Any]:
         "server": facts.server,
         "schema": facts.schema,
         "bytes": facts.size,
+        "checkpoint_bytes": facts.checkpoint_size,
         "rows": facts.rows,
         "sweeps": [
             {

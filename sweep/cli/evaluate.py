@@ -116,14 +116,15 @@ class _Stored:
         """All results stored under the current protocol."""
         from results_db.reading.frames import results
         from search_space.facts import Quality
-        from workers.quality.protocol import PROTOCOL, UNITS
+        from search_space.metrics import METRICS, unit_of
+        from workers.quality.protocol import PROTOCOL
 
         table = results(self.store, sweep=self.name, source=self.source, protocol=PROTOCOL)
         out: dict[Key, Quality] = {}
-        for column in (c for c in table.columns if c.split(":")[0] in UNITS and ":" in c):
+        for column in (c for c in table.columns if c.split(":")[0] in METRICS and ":" in c):
             metric, dataset = column.split(":", 1)
             for config, value in table[["config", column]].dropna().itertuples(index=False):
-                out[config, dataset, metric] = Quality(config, dataset, metric, float(value), UNITS[metric], PROTOCOL)
+                out[config, dataset, metric] = Quality(config, dataset, metric, float(value), unit_of(metric), PROTOCOL)
         return list(out.values())
 
     def add(self, qualities: Iterable[Quality]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,6 +75,7 @@ def _document(attempt: AttemptRow, events: Sequence[EventRow]) -> dict[str, Any]
         "seconds": attempt.seconds,
         "steps": attempt.steps,
         "detail": dict(attempt.detail),
+        "trained_with": asdict(attempt.provenance) if attempt.provenance else None,
         "events": [{"at": event.at.isoformat(), "kind": event.kind, "detail": event.detail} for event in events],
     }
 
@@ -82,6 +84,9 @@ def _show(attempt: AttemptRow, events: Sequence[EventRow]) -> None:
     ended = f"{(attempt.ended_at - attempt.started_at).total_seconds():.1f} s" if attempt.ended_at else "not ended"
     where = f"on {attempt.node or attempt.owner} ({ended}) {dict(attempt.detail)}"
     output.print_text(f"trial {attempt.trial} attempt {attempt.number}: {attempt.outcome or 'running'} {where}")
+    if origin := attempt.provenance:
+        engines = ", ".join(origin.engines) or "nothing"
+        output.print_text(f"  trained by {engines} on {origin.device} in {origin.precision}, torch {origin.torch}")
     if attempt.error:
         output.print_text(f"  {attempt.failure}: {attempt.error}")
     if attempt.traceback:

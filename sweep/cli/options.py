@@ -63,6 +63,15 @@ Timeout = Annotated[
     float,
     typer.Option("--timeout", min=0, help="Seconds a pack may take; 0 gives up those without progress for 20 minutes."),
 ]
+CheckpointEvery = Annotated[
+    float,
+    typer.Option(
+        "--checkpoint-every",
+        min=0,
+        metavar="S",
+        help="Seconds between two stored states of a trial in training; 0 stores one only when stopped.",
+    ),
+]
 Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, help="CPUs of one worker.")]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]
 DataVia = Annotated[

@@ -65,7 +65,7 @@ def plot(
     """
     from analysis import kinds
     from analysis.charts import output as files
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.script import parse_crop
     from results_db.store import Store
     from sweep.planning.user_families import stored_config
@@ -73,7 +73,7 @@ def plot(
     files.check(out)
     for config_id in config or ():
         stored_config(config_id, db, sweep)
-    ask = Ask(
+    ask = Selection(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
         protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
         x=x, configs=tuple(config or ()), weights=tuple(weights or ()), image=image,

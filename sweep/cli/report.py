@@ -36,7 +36,7 @@ def report(
     Example: sweep report --db sweep.db --out report.html
     """
     from analysis.charts import output as files
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples
@@ -45,7 +45,7 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise SweepError(f"{out}: a report is one .html file")
-    ask = Ask(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
+    ask = Selection(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
               weights=tuple(weights or ()))  # fmt: skip
     with Store.open(db, readonly=True) as store:
         page = render(content(store, ask, title, Samples(crops)))

@@ -7,6 +7,7 @@ import typer
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
+    CheckpointEvery,
     Cpus,
     DataRoot,
     DataVia,
@@ -22,6 +23,7 @@ from sweep.cli.options import (
     SweepName,
     Timeout,
 )
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 
 def add(app: typer.Typer) -> None:
@@ -34,6 +36,7 @@ def resume(
     db: Db = DEFAULT_DB,
     data_root: DataRoot = None,
     pack_size: PackSize = 48,
+    checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
@@ -61,18 +64,19 @@ def resume(
         sweep = OpenSweep.recall(store, name, str(data_root) if data_root else None)
         root = str(data_root) if data_root else sweep.settings.data.root
         how = Launch(
-            executor,
-            address,
-            cpus,
-            gpus,
-            pack_size,
-            max_attempts,
-            timeout,
-            benchmark,
-            device,
-            data_via,
-            root,
-            speed_protocol,
+            executor=executor,
+            address=address,
+            cpus=cpus,
+            gpus=gpus,
+            pack_size=pack_size,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            benchmark=benchmark,
+            device=device,
+            data_via=data_via,
+            data_root=root,
+            speed_protocol=speed_protocol,
+            checkpoint_every=checkpoint_every,
         )
         go_on = resume_command(sweep.row, how, db)
         report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)

@@ -11,6 +11,7 @@ from sweep.cli import output
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
+    CheckpointEvery,
     Cpus,
     DataRoot,
     DataVia,
@@ -35,6 +36,7 @@ from sweep.cli.options import (
     TrainSets,
     Where,
 )
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 if TYPE_CHECKING:
     from search_space.facts import TrialKey
@@ -72,6 +74,7 @@ def run(
         str | None, typer.Option("--name", help="The sweep's name; default from space, recipe and data.")
     ] = None,
     pack_size: PackSize = 48,
+    checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
@@ -118,18 +121,19 @@ def run(
         speed_protocol=speed_protocol,
     )
     how = Launch(
-        executor,
-        address,
-        cpus,
-        gpus,
-        pack_size,
-        max_attempts,
-        timeout,
-        benchmark,
-        device,
-        data_via,
-        root,
-        speed_protocol,
+        executor=executor,
+        address=address,
+        cpus=cpus,
+        gpus=gpus,
+        pack_size=pack_size,
+        max_attempts=max_attempts,
+        timeout=timeout,
+        benchmark=benchmark,
+        device=device,
+        data_via=data_via,
+        data_root=root,
+        speed_protocol=speed_protocol,
+        checkpoint_every=checkpoint_every,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)

@@ -11,6 +11,7 @@ import typer
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
+    CheckpointEvery,
     Cpus,
     Db,
     ExecutorName,
@@ -19,6 +20,7 @@ from sweep.cli.options import (
     MaxAttempts,
     Timeout,
 )
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 if TYPE_CHECKING:
     from search_space import Config
@@ -81,6 +83,7 @@ def search(
     gpus: Gpus = 0.0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
+    checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     benchmark_first: Annotated[
         bool,
         typer.Option(
@@ -144,7 +147,17 @@ def search(
             chosen,
             data,
             everything,
-            Launch(executor, address, cpus, gpus, batch, max_attempts, timeout, True, here),
+            Launch(
+                executor,
+                address,
+                cpus,
+                gpus,
+                batch,
+                max_attempts,
+                timeout,
+                device=here,
+                checkpoint_every=checkpoint_every,
+            ),
             str(data_root) if data_root else None,
             speed_protocol=usual_speed_protocol(chosen),
             quiet=as_json,

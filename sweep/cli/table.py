@@ -51,11 +51,11 @@ def table(
     """
     from analysis.charts import output as files
     from analysis.reading.results import gather
-    from analysis.reading.selection import Ask
+    from analysis.reading.selection import Selection
     from analysis.table import best_models, render
     from results_db.store import Store
 
-    ask = Ask(
+    ask = Selection(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=tuple(scale or ()),
         families=tuple(family or ()), speed_protocol=speed_protocol,
     )  # fmt: skip

@@ -17,9 +17,10 @@ import ray
 from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 
 from search_space.errors import SweepError
-from search_space.facts import Failure, Outcome
+from search_space.facts import Checkpoint, Failure, Outcome
 from sweep.executors.cluster import size
 from sweep.executors.core import Finished, Versions, WorkerData
+from workers.checkpointing import Checkpointing
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
@@ -49,23 +50,31 @@ class PackWorker:
 
         self._images = data.prepare()
         self._progress = 0
+        self._checkpointing = Checkpointing()
 
     def ready(self) -> tuple[str, Versions]:
         """The node it runs on, and the versions it would train with."""
         return ray.get_runtime_context().get_node_id(), Versions.here()
 
-    def run(self, task: PackTask) -> list[Outcome]:
-        """Train and measure a pack."""
+    def run(self, task: PackTask) -> tuple[list[Outcome], list[Checkpoint]]:
+        """Train and measure a pack: its outcomes, and the states of members without one that was stopped."""
         from workers.task import run_pack
 
-        return run_pack(task, self._images.train, self._images.tests, self._count)
+        self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
+        outcomes = run_pack(task, self._images.train, self._images.tests, self._count, checkpointing)
+        return outcomes, checkpointing.take() if checkpointing.stopping else []
 
     def _count(self, steps: int) -> None:
         self._progress += 1
 
-    def progress(self) -> int:
-        """Training steps taken and test sets measured since the worker started; only a change says something."""
-        return self._progress
+    def progress(self) -> tuple[int, list[Checkpoint]]:
+        """How many training steps it took and test sets it measured since it started (only a change says something),
+        and the states that were handed out since the last call."""
+        return self._progress, self._checkpointing.take()
+
+    def stop(self) -> None:
+        """Have the pack that runs stop after its present step."""
+        self._checkpointing.stop()
 
 
 @dataclass
@@ -105,6 +114,7 @@ class ActorExecutor:
     _start_failures: int = 0
     _no_start_before: float = 0.0
     """No new worker is started before this time."""
+    _save: Callable[[Sequence[Checkpoint]], None] = lambda states: None
 
     def __post_init__(self) -> None:
         self._versions = Versions.here()
@@ -147,7 +157,7 @@ class ActorExecutor:
         ready, _ = ray.wait([worker.result], timeout=0)
         if ready:
             try:
-                outcomes = tuple(ray.get(worker.result, timeout=10))
+                outcomes, states = ray.get(worker.result, timeout=10)
             except RayTaskError as error:
                 worker.ticket, worker.result = 0, None
                 return Finished(ticket, lost=Failure.BUG, reason=_last_line(error), node=worker.node)
@@ -156,7 +166,9 @@ class ActorExecutor:
                 oom = isinstance(error, OutOfMemoryError) or "out of memory" in str(error).lower()
                 return self._lost(worker, Failure.OOM if oom else Failure.WORKER_LOST, _last_line(error))
             worker.ticket, worker.result = 0, None
-            return Finished(ticket, outcomes)
+            if states:
+                self._save(states)
+            return Finished(ticket, tuple(outcomes))
         if worker.node not in self._alive:
             return self._lost(worker, Failure.WORKER_LOST, f"node {worker.node[:8]} is gone")
         if time.monotonic() > worker.deadline:
@@ -235,13 +247,30 @@ class ActorExecutor:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    progress = ray.get(worker.answer, timeout=1)
+                    progress, states = ray.get(worker.answer, timeout=1)
+                    if states:
+                        self._save(states)
                     if progress != worker.progress:
                         worker.progress, worker.last_progress = progress, now
                 worker.answer = None
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Not needed: ``poll`` never takes long."""
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """``stopping`` is not needed: ``poll`` never takes long."""
+        self._save = save
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """Stop all packs; those that do not answer in time have the state they handed out last."""
+        deadline = time.monotonic() + timeout_s
+        busy = [worker for worker in self._workers if worker.ticket]
+        for worker in busy:
+            worker.actor.stop.remote()
+        ends: list[Finished] = []
+        while busy and (left := deadline - time.monotonic()) > 0:
+            ray.wait([worker.result for worker in busy], num_returns=1, timeout=left)
+            ended = [(worker, end) for worker in busy if (end := self._ended(worker)) is not None]
+            ends += [end for _, end in ended]
+            busy = [worker for worker in busy if worker.ticket and worker in self._workers]
+        return ends
 
     def close(self, now: bool = False) -> None:
         """Kill the workers; the driver releases their trials."""

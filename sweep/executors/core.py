@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
 
-from search_space.facts import Failure, Outcome
+from search_space.facts import Checkpoint, Failure, Outcome
 from search_space.user_code import UserCode
 from sweep.executors.image_transport import ByPath, ByUrl, Images
 from workers.task import PackTask
@@ -47,9 +47,11 @@ class Versions:
     """What must be equal on the driver and on every worker for their results to be equal."""
 
     code: str
-    """Digest of the training code."""
+    """Digest of the code that decides training numbers."""
     torch: str
     python: str
+    engines: str
+    """Digest of the engines that carry training out: they agree with that code only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -58,9 +60,11 @@ class Versions:
 
         import torch
 
-        from workers.training.recipe import code_digest
+        from workers.packs.engine import files_digest
+        from workers.training.code_digest import code_digest
 
-        return cls(code_digest(), torch.__version__.split("+")[0], ".".join(platform.python_version_tuple()[:2]))
+        python = ".".join(platform.python_version_tuple()[:2])
+        return cls(code_digest(), torch.__version__.split("+")[0], python, files_digest())
 
     def differences(self, expected: Versions) -> str:
         """What differs from ``expected``, in words; empty when nothing does."""
@@ -74,6 +78,7 @@ class Finished:
 
     ticket: int
     outcomes: tuple[Outcome, ...] = ()
+    """Of all its members, or of some where it was stopped."""
     lost: Failure | None = None
     reason: str = ""
     node: str = "unknown"
@@ -101,8 +106,14 @@ class Executor(Protocol):
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Packs that ended, waiting at most ``timeout_s`` for the first."""
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Use ``stopping()`` to ask whether the driver is stopping; for executors whose ``poll`` takes long."""
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """Before the first pack. ``save`` takes the states that workers hand out, during ``poll`` and ``stop``.
+
+        ``stopping()`` tells whether the driver is stopping, for executors whose ``poll`` takes long.
+        """
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """Have every pack that runs stop after its present step and hand out its state, within ``timeout_s``."""
 
     def close(self, now: bool = False) -> None:
         """Release the workers; ``now`` does not wait for packs that run."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from search_space.facts import Checkpoint
 from sweep.executors.core import Finished, WorkerData
+from workers.checkpointing import Checkpointing
 from workers.task import PackTask, failed, run_pack
-
-
-class DriverStopping(BaseException):
-    """Raised between two training steps when the driver is stopping; no failure of the pack."""
 
 
 class InlineExecutor:
@@ -20,6 +18,7 @@ class InlineExecutor:
     def __init__(self, data: WorkerData) -> None:
         self._images = data.fetch()
         self._stopping: Callable[[], bool] = lambda: False
+        self._save: Callable[[Sequence[Checkpoint]], None] = lambda states: None
         self._submitted: list[tuple[int, PackTask]] = []
         self._tickets = 0
 
@@ -42,21 +41,20 @@ class InlineExecutor:
         if not self._submitted:
             return ()
         ticket, task = self._submitted.pop(0)
+        checkpointing = Checkpointing(task.checkpoint_every_s, self._save, self._stopping)
         try:
-            outcomes = tuple(run_pack(task, self._images.train, self._images.tests, self._check_stopping))
-        except DriverStopping:
-            return ()
+            outcomes = tuple(run_pack(task, self._images.train, self._images.tests, checkpointing=checkpointing))
         except Exception as error:
             outcomes = tuple(failed(member, error, "inline") for member in task.members)
         return (Finished(ticket, outcomes),)
 
-    def _check_stopping(self, steps: int) -> None:
-        if self._stopping():
-            raise DriverStopping
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """Check ``stopping`` between training steps, and save states between them."""
+        self._stopping, self._save = stopping, save
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Check ``stopping`` between training steps."""
-        self._stopping = stopping
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """A pack has stopped by itself inside ``poll``."""
+        return ()
 
     def close(self, now: bool = False) -> None:
         """There are no workers to release."""

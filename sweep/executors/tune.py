@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
@@ -21,7 +22,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Empty, Queue
 
 from search_space.errors import SweepError
-from search_space.facts import Failure
+from search_space.facts import Checkpoint, Failure
 from sweep.executors.core import Finished, WorkerData
 from workers.task import PackTask
 
@@ -29,10 +30,45 @@ RESTARTS = 1000
 """How often Tune may restart a slot; whether a trial is retried is decided by our own retry policy."""
 
 
+STOP_CHECK_S = 1.0
+"""Between two looks of a slot at whether it is to stop."""
+
+
+class _StopFlag:
+    """An actor that every slot asks whether it is to stop."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def is_set(self) -> bool:
+        return self._set
+
+
+def _stop_check(flag: Any) -> Callable[[], bool]:
+    """Asks the flag at most once per ``STOP_CHECK_S``."""
+    answer, asked = False, 0.0
+
+    def check() -> bool:
+        nonlocal answer, asked
+        if not answer and time.monotonic() - asked >= STOP_CHECK_S:
+            answer, asked = bool(ray.get(flag.is_set.remote())), time.monotonic()
+        return answer
+
+    return check
+
+
+def _send_states(results: Any, slot: int, ticket: int, states: list[Checkpoint]) -> None:
+    results.put(("states", slot, ticket, states))
+
+
 def _slot(config: dict[str, Any]) -> None:
     """One Tune trial: run packs from the queue until there is a stop in it."""
     from ray import tune
 
+    from workers.checkpointing import Checkpointing
     from workers.task import failed, run_pack
 
     data: WorkerData = ray.get(config["data"])
@@ -45,8 +81,10 @@ def _slot(config: dict[str, Any]) -> None:
         if task is None:
             return
         results.put(("started", slot, ticket, ()))
+        send = partial(_send_states, results, slot, ticket)
+        checkpointing = Checkpointing(task.checkpoint_every_s, send, _stop_check(config["stop"]))
         try:
-            outcomes: Any = tuple(run_pack(task, images.train, images.tests))
+            outcomes: Any = tuple(run_pack(task, images.train, images.tests, checkpointing=checkpointing))
         except Exception as error:
             outcomes = tuple(failed(member, error, "tune") for member in task.members)
         results.put(("ended", slot, ticket, outcomes))
@@ -74,6 +112,9 @@ class TuneExecutor:
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
         self._slots = int(total.get("GPU", 0) / gpus) if gpus else int(total.get("CPU", 0) / cpus)
         self._tasks, self._results = Queue(actor_options={"num_cpus": 0}), Queue(actor_options={"num_cpus": 0})
+        kind: Any = ray.remote(_StopFlag)
+        self._stop_flag = kind.options(num_cpus=0).remote()
+        self._save: Callable[[Sequence[Checkpoint]], None] = lambda states: None
         self._running: dict[int, _Running] = {}
         self._tickets = 0
         self._ready: set[int] = set()
@@ -82,6 +123,7 @@ class TuneExecutor:
             "data": ray.put(data),
             "tasks": self._tasks,
             "results": self._results,
+            "stop": self._stop_flag,
             "slot": tune.grid_search(list(range(self._slots))),
         }
         self._tuner = tune.Tuner(
@@ -134,6 +176,8 @@ class TuneExecutor:
             ended += self._slot_ready(slot)
         elif kind == "started" and ticket in self._running:
             self._running[ticket].slot = slot
+        elif kind == "states":
+            self._save(outcomes)
         elif kind == "ended" and self._running.pop(ticket, None):
             ended.append(Finished(ticket, outcomes))
         now = time.monotonic()
@@ -152,8 +196,21 @@ class TuneExecutor:
         reason = "Ray Tune restarted the slot"
         return [Finished(ticket, lost=Failure.WORKER_LOST, reason=reason) for ticket in lost]
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Not needed: ``poll`` never takes long."""
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """``stopping`` is not needed: ``poll`` never takes long."""
+        self._save = save
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """Stop all packs that run."""
+        ends: list[Finished] = []
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._stop_flag.set.remote()
+            while self._running and (left := deadline - time.monotonic()) > 0:
+                ends += self.poll(left)
+        except (RayError, SweepError):
+            pass
+        return ends
 
     def close(self, now: bool = False) -> None:
         """Ask every trial to stop; with ``now`` do not wait."""

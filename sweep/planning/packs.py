@@ -26,6 +26,10 @@ class Item:
     """Run in a pack of its own: an attempt after a divergence or a lack of memory."""
     exclusive: bool = False
     """Run in a pack of its own, while no other pack runs."""
+    step: int = 0
+    """Training steps in its checkpoint; members of one pack go on from the same step."""
+    left: float = 1.0
+    """Share of the training that is left."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,19 @@ def trial_keys(
 
 
 def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:
-    """Packs of at most ``pack_size`` members of one scale and seed, which share their patches; the costliest first.
+    """Packs of at most ``pack_size`` members of one scale, seed and step, which share their patches; costliest first.
 
     ``at_least`` is the number of workers: packs are made smaller so that no worker idles.
     """
-    groups: dict[tuple[int, int], list[tuple[float, Item]]] = defaultdict(list)
+    groups: dict[tuple[int, int, int], list[tuple[float, Item]]] = defaultdict(list)
     ready: list[Pack] = []
     for item in items:
         config = parse_id(item.key.config)
-        cost = float(describe(config).macs_full_hd)
+        cost = float(describe(config).macs_full_hd) * item.left
         if item.own_pack or item.exclusive:
             ready.append(Pack((item,), cost))
         else:
-            groups[config.scale, item.key.seed].append((cost, item))
+            groups[config.scale, item.key.seed, item.step].append((cost, item))
     total = sum(len(group) for group in groups.values())
     size = max(1, min(pack_size, -(-total // (SHARES * max(1, at_least)))))
     for group in groups.values():

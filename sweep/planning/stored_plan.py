@@ -14,7 +14,7 @@ from results_db.connection.opening import EmptyDatabase, OlderSchema
 from results_db.connection.urls import parse
 from results_db.states import State
 from results_db.store import Store
-from search_space.config import Config, parse_id
+from search_space import Config, parse_id
 from search_space.errors import SweepError
 from search_space.facts import TrialKey
 from search_space.user_code import loaded
@@ -23,7 +23,8 @@ from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import trial_keys
 from sweep.planning.settings import DataSettings, SweepSettings, usual_speed_protocol
-from workers.training.recipe import Recipe, code_digest, code_of
+from workers.training.code_digest import code_digest, code_of
+from workers.training.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from results_db.records import TrialRow
 from search_space import parse_id
 from search_space.errors import BadConfig
 from search_space.facts import TrialKey
-from workers.training.recipe import code_of
+from workers.training.code_digest import code_of
 
 
 @dataclass(frozen=True)

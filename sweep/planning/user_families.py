@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from results_db.connection.urls import password_line
 from results_db.records import SweepRow
-from search_space.config import Config, parse_id
+from search_space import Config, parse_id
 from search_space.errors import BadConfig, StoreError, SweepError
 from search_space.registry import families
 from search_space.user_code import UserCode, install, loaded

@@ -14,7 +14,7 @@ from results_db.records import Claim, TrialRow
 from results_db.states import State
 from results_db.store import Store
 from search_space.errors import StoreError, SweepError
-from search_space.facts import Done, Failed, Failure, Outcome
+from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, order, packs
@@ -23,10 +23,14 @@ from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.lease_keeper import LeaseKeeper
 from sweep.running.lease_owner import is_dead, this_owner
 from sweep.running.store_retry import StoreRetry
-from workers.task import Member, PackTask
+from workers.checkpointing import CHECKPOINT_EVERY_S
+from workers.task import PackTask, TrialTask
+from workers.training import precision
 
 STOPPING_STORE_S = 2.0
 """How long a call of the store may take once the driver is stopping."""
+STOPPING_WORKERS_S = 4.0
+"""How long workers may take to end their step and hand out their state once the driver is stopping."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class DriverSettings:
     """A pack that takes longer is given up. 0: an executor that reports progress gives up packs without any; with
     another one the limit is ten times what the packs so far suggest."""
     lease_s: float = 60.0
+    checkpoint_every_s: float = CHECKPOINT_EVERY_S
+    """Seconds between two stored states of a pack in training; 0 stores one only on a clean stop."""
     device: str = "cpu"
     first_timeout_s: float = 6 * 3600
     """The limit until the first pack has ended, for an executor that does not report progress."""
@@ -70,6 +76,8 @@ class Driver:
     owner: str = field(default_factory=this_owner)
 
     def __post_init__(self) -> None:
+        """Raises SweepError when the device of the workers cannot train in the recipe's precision."""
+        precision.check(self.sweep.recipe.precision, self.settings.device)
         self._queue: deque[Pack] = deque()
         self._running: dict[int, _Running] = {}
         self._seconds_per_cost: list[float] = []
@@ -77,7 +85,7 @@ class Driver:
         self._with_retry = StoreRetry(self.settings.store_retry_s, lambda: self.stopping, self._report_waiting)
         self._leases = LeaseKeeper(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
-        self.executor.watch(lambda: self.stopping)
+        self.executor.connect(lambda: self.stopping, self._save_checkpoints)
 
     @property
     def store(self) -> Store:
@@ -87,7 +95,7 @@ class Driver:
     def stop(self) -> None:
         """Stop cleanly and soon: from now on the store is not waited for."""
         self.stopping = True
-        self.store.hurry(STOPPING_STORE_S)
+        self.store.limit_waits(STOPPING_STORE_S)
 
     # The loop
 
@@ -145,10 +153,15 @@ class Driver:
         for row in rows:
             self._configs[row.id] = row.key.config
         failed = self._failed_attempts(rows)
+        steps = self._with_retry(partial(self.store.checkpoint_steps, [row.id for row in rows if row.attempts]))
         items = []
         for row in rows:
             adjustment = adjustment_after(failed.get(row.id, ()))
-            items.append(Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive))
+            step = steps.get(row.id, 0)
+            left = 1 - step / max(1, self.sweep.recipe.steps)
+            items.append(
+                Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
+            )
         made = packs(items, self.settings.pack_size, self.executor.slots())
         self._queue = deque(sorted([*self._queue, *made], key=order))
 
@@ -196,15 +209,38 @@ class Driver:
             attempts = {claim.trial: claim.attempt for claim in claims}
             items = tuple(item for item in pack.items if item.trial in attempts)
             pack = replace(pack, items=items)
-            members = tuple(
-                Member(item.trial, attempts[item.trial], item.key.config, item.key.seed, item.lr_scale)
-                for item in items
+            task = PackTask(
+                self._members(items, attempts),
+                self.sweep.row.recipe_json,
+                self.settings.device,
+                self.settings.checkpoint_every_s,
             )
-            task = PackTask(members, self.sweep.row.recipe_json, self.settings.device)
             ticket = self.executor.submit(task, self._timeout(pack))
             self._running[ticket] = _Running(pack, list(claims), time.monotonic())
-            for member in members:
+            for member in task.members:
                 self._report(EventKind.STARTED, member.trial)
+
+    def _members(self, items: Sequence[Item], attempts: Mapping[int, int]) -> tuple[TrialTask, ...]:
+        """The members of a pack, each with its stored checkpoint if it has one."""
+        begun = [item.trial for item in items if item.step]
+        states = self._with_retry(partial(self.store.checkpoints, begun)) if begun else {}
+        return tuple(
+            TrialTask(
+                item.trial,
+                attempts[item.trial],
+                item.key.config,
+                item.key.seed,
+                item.lr_scale,
+                states[item.trial].data if item.trial in states else None,
+                item.own_pack,
+            )
+            for item in items
+        )
+
+    def _save_checkpoints(self, states: Sequence[Checkpoint]) -> None:
+        """A state that cannot be stored is replaced by the next one; the results have their own patience."""
+        with suppress(StoreError):
+            self.store.save_checkpoints(states)
 
     def _timeout(self, pack: Pack) -> float:
         if self.settings.timeout_s:
@@ -227,6 +263,7 @@ class Driver:
         for end in finished:
             del self._running[end.ticket]
         self._leases.remove(claims)
+        self._release_stopped(claims, outcomes)
         # ``repeated`` were stored just before the connection dropped: the repeated write met our own results.
         accepted = {*recorded.accepted, *recorded.repeated}
         self.report.fenced += len(set(recorded.fenced) - accepted)
@@ -242,6 +279,16 @@ class Driver:
                 self._report(EventKind.FAILED, outcome.trial, outcome.error)
         if failed:
             self._after_failures(failed)
+
+    def _release_stopped(self, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
+        """Give back the members of a stopped pack that have no outcome: they go on from their checkpoints."""
+        with_outcome = {outcome.trial for outcome in outcomes}
+        stopped = [claim for claim in claims if claim.trial not in with_outcome]
+        if stopped:
+            self._with_retry(partial(self.store.release, stopped, self.owner, "stopped"))
+            if not self.stopping:
+                trials = {claim.trial for claim in stopped}
+                self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING])
 
     def _outcomes(self, end: Finished, running: _Running) -> list[Outcome]:
         if end.lost is None:
@@ -275,6 +322,11 @@ class Driver:
         return False
 
     def _close(self) -> None:
+        if self.stopping and self._running:
+            # States and results that come within the time are stored; without a store the last states are there.
+            with suppress(StoreError, SweepError):
+                if finished := self.executor.stop(STOPPING_WORKERS_S):
+                    self._store_outcomes(finished)
         self.executor.close(now=self.stopping)
         claims = [claim for running in self._running.values() for claim in running.claims]
         if claims:

@@ -17,6 +17,7 @@ from sweep.running.events import Report
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
 from sweep.running.signals import stop_on_signal
+from workers.checkpointing import CHECKPOINT_EVERY_S
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,20 @@ class Launch:
     data_root: str | None = None
     speed_protocol: str | None = None
     """None: the one stored with the sweep."""
+    checkpoint_every: float = CHECKPOINT_EVERY_S
+    """Seconds between two stored states of a pack in training."""
 
     @property
     def driver_settings(self) -> DriverSettings:
         """Those of the driver among them."""
         device = "cuda" if self.gpus else "cpu"
-        return DriverSettings(self.pack_size, self.max_attempts, self.timeout, device=device)
+        return DriverSettings(
+            self.pack_size,
+            self.max_attempts,
+            self.timeout,
+            device=device,
+            checkpoint_every_s=self.checkpoint_every,
+        )
 
 
 def launch(
@@ -65,7 +74,7 @@ def launch(
 
             measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet)
     except KeyboardInterrupt:
-        sweep.store.hurry(STOPPING_STORE_S)
+        sweep.store.limit_waits(STOPPING_STORE_S)
         report.interrupted = True
     return report
 

@@ -10,12 +10,11 @@ from typing import Literal
 from search_space import Config
 from search_space.describe import describe
 from search_space.errors import BadSpace
+from search_space.metrics import COSTS, METRICS, direction
 
-QUALITY = ("psnr", "ssim", "lpips")
-MEASURED = ("fps", "power", "memory", "energy")
-FREE = ("parameters", "macs")
-_LARGER_IS_BETTER = {"psnr", "ssim", "fps"}
-_LOGARITHMIC = {"fps", "power", "memory", "energy", "parameters", "macs"}
+QUALITY = tuple(METRICS)
+MEASURED = tuple(name for name, one in COSTS.items() if one.measured)
+FREE = tuple(name for name, one in COSTS.items() if not one.measured)
 _OBJECTIVE = re.compile(r"([a-z]+)(?::([A-Za-z0-9_. +-]{1,60}))?")
 _CONSTRAINT = re.compile(r"([^<>=]+)(>=|<=)\s*([0-9.eE+-]{1,20})")
 
@@ -33,7 +32,7 @@ class Objective:
     @property
     def direction(self) -> Literal["maximize", "minimize"]:
         """``maximize`` or ``minimize``, as Optuna spells it."""
-        return "maximize" if self.kind in _LARGER_IS_BETTER else "minimize"
+        return direction(self.kind)
 
     @property
     def needs_training(self) -> bool:
@@ -45,9 +44,9 @@ class Objective:
 
         Not finite for a value that has none (a speed of 0).
         """
-        if self.kind in _LOGARITHMIC:
+        if self.kind in COSTS:
             value = math.log(value) if value > 0 else -math.inf
-        return value if self.kind in _LARGER_IS_BETTER else -value
+        return value if self.direction == "maximize" else -value
 
     def free_value(self, config: Config) -> float | None:
         """Parameters or MACs (Full HD) of a config; None for what has to be measured."""

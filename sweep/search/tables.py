@@ -11,13 +11,13 @@ from sweep.search.objectives import Objective
 from sweep.search.replay import ReplayTable, replay_table
 
 if TYPE_CHECKING:
-    from results_db.foreign.published import Table
+    from results_db.foreign.results import ForeignResults
     from results_db.store import Store
 
 PUBLISHED = "published"
 
 
-def of_facts(table: Table, device: str, dataset: str, scale: int) -> ReplayTable:
+def of_facts(table: ForeignResults, device: str, dataset: str, scale: int) -> ReplayTable:
     """The published figures of one device, test set and scale. Raises BadData when there are none."""
     psnr = {q.config: q.value for q in table.qualities if q.metric == "psnr" and q.dataset == dataset}
     fps = {s.config: s.fps for s in table.speeds if s.device == device}

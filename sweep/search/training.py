@@ -11,6 +11,7 @@ from rich.console import Console
 
 from search_space import Config, parse_id
 from search_space.errors import BadSpace
+from search_space.facts import Checkpoint
 from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
 from sweep.planning import stored_plan
@@ -64,9 +65,13 @@ class Lasting:
         """Packs that ended."""
         return self.inner.poll(timeout_s)
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        """Each run of the driver asks to be heard."""
-        self.inner.watch(stopping)
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        """Each run of the driver connects anew."""
+        self.inner.connect(stopping, save)
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        """Stop the packs that run."""
+        return self.inner.stop(timeout_s)
 
     def close(self, now: bool = False) -> None:
         """Keeps the workers, except when everything is being stopped."""

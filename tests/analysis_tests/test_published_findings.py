@@ -13,7 +13,7 @@ from paretoset import paretoset
 from analysis.measures.agreement import spearman
 from analysis.pareto import draw
 from analysis.reading.results import Results, gather
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.store import Store
 
 METRIC = "psnr:BSDS100"
@@ -26,7 +26,7 @@ def results(published_store: Store) -> Results:
 
 def frontier_of(results: Results, device: str, scale: int) -> list[str]:
     """Families along the frontier that the chart draws, fastest first."""
-    (panel,) = draw(gather_like(results, scale), Ask(device=device, metric=METRIC))[1].frontiers
+    (panel,) = draw(gather_like(results, scale), Selection(device=device, metric=METRIC))[1].frontiers
     return [config.split("_")[0] for config in panel]
 
 
@@ -55,7 +55,7 @@ def test_bicubic_is_on_the_raspberry_pi_x4_frontier_at_its_fast_end(results: Res
 
 
 def test_the_frontiers_drawn_are_those_of_moocore_and_paretoset(results: Results) -> None:
-    drawn = iter(draw(results, Ask(metric=METRIC))[1].frontiers)
+    drawn = iter(draw(results, Selection(metric=METRIC))[1].frontiers)
     for device, scale in itertools.product(results.devices, results.scales):
         table = results.table
         mine = table[(table["device"] == device) & (table["scale"] == scale)]

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from analysis.reading.results import gather
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from analysis.table import Table, best_models, render
 from results_db.store import Store
 from search_space.errors import SweepError
@@ -14,12 +14,12 @@ from search_space.errors import SweepError
 
 @pytest.fixture(scope="module")
 def table(sweep_store: Store) -> Table:
-    results = gather(sweep_store, Ask(device="board"))
+    results = gather(sweep_store, Selection(device="board"))
     return best_models(results, results.metric(None))
 
 
 def test_each_family_and_scale_has_its_fastest_and_its_best(table: Table, sweep_store: Store) -> None:
-    results = gather(sweep_store, Ask(device="board"))
+    results = gather(sweep_store, Selection(device="board"))
     frame = results.table
     for (scale, family), mine in frame[frame["fps"].notna()].groupby(["scale", "family"]):
         rows = [row for row in table.rows if row[1] == scale and row[2] == family]

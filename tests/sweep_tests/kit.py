@@ -9,7 +9,7 @@ import numpy as np
 
 from results_db.store import Store
 from search_space.config import Config
-from search_space.facts import Failure
+from search_space.facts import Checkpoint, Failure
 from search_space.spaces import load_space, select
 from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
@@ -89,8 +89,11 @@ class Unlucky:
         lost, self.lost = self.lost, []
         return [*lost, *self.inner.poll(timeout_s)]
 
-    def watch(self, stopping: Callable[[], bool]) -> None:
-        self.inner.watch(stopping)
+    def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
+        self.inner.connect(stopping, save)
+
+    def stop(self, timeout_s: float) -> Sequence[Finished]:
+        return self.inner.stop(timeout_s)
 
     def close(self, now: bool = False) -> None:
         return None

@@ -65,7 +65,7 @@ class Backend:
         if compute.split(":")[0] not in self.computes:
             raise BadData(f"{self.name} does not run on {compute} (it runs on {', '.join(self.computes)})")
         if channels_last and not self.in_torch:
-            # It would be ignored, and the figure would be called something it is not.
+            # It would be ignored, and the measurement would have a wrong name.
             able = ", ".join(one.name for one in _registry.values() if one.in_torch)
             raise BadData(f"{self.name} has no channels-last memory format (leave it out, or use {able})")
         if self.needs is not None and find_spec(self.needs) is None:
@@ -106,7 +106,7 @@ def backends() -> dict[str, Backend]:
 
 def find(name: str) -> Backend:
     """The backend ``name``; raises BadData naming those there are."""
-    known = backends()
-    if name not in known:
-        raise BadData(f"there is no backend {name!r} (choose from {', '.join(known)})")
-    return known[name]
+    by_name = backends()
+    if name not in by_name:
+        raise BadData(f"there is no backend {name!r} (choose from {', '.join(by_name)})")
+    return by_name[name]

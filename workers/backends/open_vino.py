@@ -22,7 +22,7 @@ def open_vino(job: Job) -> Frame:
     core = openvino.Core()
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if job.precision.upper() not in able:
-        # The plugin would quietly compute in float32, and the figure would be called something it is not.
+        # The plugin would silently compute in float32, and the measurement would have a wrong name.
         raise BadData(f"this CPU has no {job.precision} arithmetic for OpenVINO (it has {', '.join(able)})")
     # The graph is read in float32; the plugin chooses half or bfloat16 arithmetic by the hint, where the CPU has it.
     data = graph(job if job.precision == "int8" else replace(job, precision="fp32"))

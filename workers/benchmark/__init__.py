@@ -1,9 +1,9 @@
 """How fast an architecture runs on this machine: no training needed, the whole device to itself.
 
-``benchmark(configs, device_name=...)`` returns ``Speed`` facts. Each file: protocols, one subject, rounds, lock.
+``benchmark(configs, device_name=...)`` returns ``Speed`` facts. Files: protocols, subject, session, lock.
 """
 
-from workers.benchmark.figures import with_ties
+from workers.benchmark.measurements import with_ties
 from workers.benchmark.protocols import FULLHD14, PROTOCOLS, QHD5, UHD14, SpeedProtocol, protocol, varied
 from workers.benchmark.session import REFERENCE, Session, benchmark
 

@@ -1,4 +1,4 @@
-"""A backend that is fast because it computes something else is not measured."""
+"""Checks that a backend computes the same image as torch before it is measured."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from search_space.errors import BadData
 from workers.backends.core import Frame, Job
 
 LIMITS = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.2}
-"""Largest mean difference from torch in float32, on random starting weights; int8 is judged by its shape alone."""
+"""Largest mean difference from torch in float32, on random weights; of int8 only the shape is checked."""
 
 
 def require_agreement(job: Job, frame: Frame) -> None:
-    """Run one frame and compare with torch; raises BadData when it is another image."""
+    """Run one frame and compare with torch; raises BadData when the images differ."""
     with torch.inference_mode():
         want = job.module.cpu().float()(job.input).numpy()
     got = as_array(frame())

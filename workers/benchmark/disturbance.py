@@ -1,4 +1,4 @@
-"""Who used the CPU while we measured."""
+"""CPU time used by this and other processes during a measurement."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class CpuWatch:
             except psutil.Error:
                 continue
             total += times.user + times.system
-        mine = self.process.cpu_times()
-        return total + getattr(mine, "children_user", 0.0) + getattr(mine, "children_system", 0.0)
+        own_times = self.process.cpu_times()
+        return total + getattr(own_times, "children_user", 0.0) + getattr(own_times, "children_system", 0.0)
 
     @staticmethod
     def _machine() -> tuple[float, float]:

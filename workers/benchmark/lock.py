@@ -26,7 +26,7 @@ def whole_machine(wait: bool = True, notice: Callable[[str], None] | None = None
     """Hold the machine's benchmark lock.
 
     With ``wait`` the call waits for another benchmark to end, after one ``notice``; without, it raises
-    BadData. The lock is let go when the process ends, however it ends.
+    BadData. The lock is released when the process ends, however it ends.
     """
     if fcntl is None:
         yield

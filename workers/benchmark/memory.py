@@ -1,4 +1,4 @@
-"""The most memory a network needed while it was built and warmed."""
+"""The peak memory of a network while it is built and warmed up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.timing.process_memory import ProcessPeak
 class PeakMemory:
     """``start()``, build and run, ``stop()`` -> MiB above what was there before; None, and ``why``, where unknown.
 
-    On CUDA torch's allocator is asked: of a runtime that brings its own (not ``in_torch``) it sees nothing.
+    On CUDA torch's allocator counts, which does not see what another runtime (not ``in_torch``) allocates.
     """
 
     def __init__(self, compute: str, in_torch: bool) -> None:
@@ -23,7 +23,7 @@ class PeakMemory:
         self.why: str | None = None
 
     def start(self) -> None:
-        """Give back what is free, and begin a new peak."""
+        """Release free memory and reset the peak."""
         if self.cuda is None:
             self.process.start()
         elif self.in_torch:
@@ -35,8 +35,8 @@ class PeakMemory:
     def stop(self) -> float | None:
         """MiB of the GPU's memory on CUDA, else of this process."""
         if self.cuda is None:
-            found, self.why = self.process.stop(), self.process.why
-            return found
+            grown_mib, self.why = self.process.stop(), self.process.why
+            return grown_mib
         if not self.in_torch:
             self.why = "this runtime takes the GPU's memory by itself, past torch's allocator"
             return None

@@ -1,4 +1,4 @@
-"""How a speed is taken, under a name that is stored with every figure."""
+"""How speed is measured, under a name that is stored with every measurement."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ MAX_SIDE = 16384
 
 @dataclass(frozen=True)
 class SpeedProtocol:
-    """Output size, how many frames are timed, and everything else a figure depends on.
+    """Output size, number of timed frames, and everything else that a measurement depends on.
 
     A frame is one call of the network on ``batch`` luma images that already lie in the device's memory; the
-    output stays there. Each of ``rounds`` rounds visits every config once, runs it once untimed (its data and
-    code are back in the caches) and times ``frames`` frames, or more of a quick one (``timing_turns.visited``):
-    ``rounds * frames`` times or more make one figure.
+    output stays there. Each of ``rounds`` rounds visits every config once, runs it once untimed (to fill the
+    caches again) and times ``frames`` frames, or more of a quick one (``workers.timing.turns.visited``):
+    a measurement is made of at least ``rounds * frames`` times.
     """
 
     name: str
@@ -35,11 +35,11 @@ class SpeedProtocol:
     warm_seconds: float = 5.0
     """Warming stops when times are steady, and at the latest after this many frames or seconds."""
     group: int = 24
-    """Configs that share rounds (A B C A B C); so many networks are in memory at once."""
+    """Configs that share rounds (A B C A B C), all of which are in memory at once."""
 
     @property
     def timed(self) -> int:
-        """Frames that make one figure, at least."""
+        """Frames that a measurement is made of, at least."""
         return self.rounds * self.frames
 
     def low_resolution(self, scale: int) -> tuple[int, int]:
@@ -72,9 +72,9 @@ def varied(
     channels_last: bool = False,
     plain: bool = False,
 ) -> SpeedProtocol:
-    """A variant with a name of its own, so that its figures never stand beside the base's as if they were the same.
+    """A variant with a name of its own, so that its measurements are never compared with the base's.
 
-    ``size`` is (width, height) of the output. Raises BadData for sizes or counts that make no sense.
+    ``size`` is (width, height) of the output. Raises BadData for impossible sizes or counts.
 
     >>> varied(FULLHD14, threads=1, channels_last=True).name
     'fullhd14-t1-cl'

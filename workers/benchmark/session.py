@@ -1,4 +1,4 @@
-"""Measure many configs in groups, whose networks take turns with a reference; disturbed ones once more at the end."""
+"""Measure configs in groups whose networks take turns with a reference, and disturbed ones once more at the end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.errors import BadData, SweepError
+from search_space.errors import BadData, SweepError, first_line
 from search_space.facts import Speed
 from workers.backends.core import Backend, find
 from workers.benchmark.clock import stopwatch
 from workers.benchmark.disturbance import CpuWatch
-from workers.benchmark.figures import speed, with_ties
 from workers.benchmark.lock import whole_machine
+from workers.benchmark.measurements import speed, with_ties
 from workers.benchmark.memory import PeakMemory
 from workers.benchmark.protocols import FULLHD14, SpeedProtocol
 from workers.benchmark.subject import Subject, prepare, warm_up
@@ -36,7 +36,7 @@ from workers.timing.turns import (
 )
 
 REFERENCE = "FSRCNN_s4_D6_S12_M4"
-"""Looked at between the others: quick, slower by half when the cores are apart, and else as steady as the machine."""
+"""Measured between the others: quick, steady, and slower by half when its threads run on distant cores."""
 
 
 def benchmark(
@@ -52,8 +52,8 @@ def benchmark(
 ) -> list[Speed]:
     """The speed of each config on this machine, with the whole machine to itself.
 
-    ``progress`` is told each figure as soon as it is there (once more where a second try went better), ``notice`` what
-    a person should know (waiting for the machine, a config the backend cannot run: it is left out). Configs whose
+    ``progress`` is called with each measurement as soon as it is made (again where a second try was better), ``notice``
+    with messages (waiting for the machine; a config that the backend cannot run is left out). Configs whose
     confidence intervals overlap are marked in ``detail["tied_with"]``. Raises BadData for a backend or precision that
     this machine does not have, MissingExtra when it is not installed.
     """
@@ -61,10 +61,10 @@ def benchmark(
     session = Session(device_name, backend, precision, protocol, compute)
     with whole_machine(notice=notice):
         for group in session.measure(configs):
-            for figure in group:
-                out[figure.config] = figure
+            for measurement in group:
+                out[measurement.config] = measurement
                 if progress is not None:
-                    progress(figure)
+                    progress(measurement)
     for config, reason in session.failed.items():
         if notice is not None:
             notice(f"{config} was not measured: {reason}")
@@ -85,7 +85,7 @@ class Session:
         usual: float | None = None,
     ) -> None:
         self.usual = usual
-        """Seconds of the reference when nothing disturbed it, as earlier sessions saw it and then as this one did."""
+        """Seconds of the undisturbed reference, as earlier sessions measured it and then as this one did."""
         self.device, self.precision, self.protocol = device_name, precision, protocol
         self.compute = ("cuda" if torch.cuda.is_available() else "cpu") if compute == "auto" else compute
         if self.compute != "cpu" and not (self.compute.startswith("cuda") and torch.cuda.is_available()):
@@ -101,10 +101,10 @@ class Session:
         """Configs that could not be measured, with one line each."""
 
     def measure(self, configs: Sequence[Config]) -> Iterator[list[Speed]]:
-        """The figures, a group at a time, without those in ``failed``.
+        """The measurements, one group at a time, without those in ``failed``.
 
-        Configs that were disturbed to the end are measured once more when all others are; the better figure comes then,
-        and takes the place of the first.
+        Configs that stayed disturbed are measured once more when all others are done; a better second measurement is
+        yielded then, and replaces the first.
         """
         if not configs:
             return
@@ -114,17 +114,17 @@ class Session:
             self.idle_w = idle_power(self.sensors)
             reference = self._reference()
             reference.learn()
-            spoilt: dict[str, Speed] = {}
+            disturbed: dict[str, Speed] = {}
             for group in self._groups(configs):
-                figures = self._group(group, reference)
-                spoilt |= {one.config: one for one in figures if one.detail["disturbed"]}
-                yield figures
-            # Worth another try where quiet is the rule; a machine that is never quiet gets no better.
-            if 2 * len(spoilt) <= len(configs):
-                for group in self._groups([one for one in configs if one.id in spoilt]):
-                    yield [one for one in self._group(group, reference) if _better(spoilt[one.config], one)]
-            for config in spoilt:
-                # If it failed this time, it has a figure all the same.
+                measurements = self._group(group, reference)
+                disturbed |= {one.config: one for one in measurements if one.detail["disturbed"]}
+                yield measurements
+            # A second try helps where most configs were undisturbed, not on a machine that is always disturbed.
+            if 2 * len(disturbed) <= len(configs):
+                for group in self._groups([one for one in configs if one.id in disturbed]):
+                    yield [one for one in self._group(group, reference) if _better(disturbed[one.config], one)]
+            for config in disturbed:
+                # If the second try failed, the first measurement still counts.
                 self.failed.pop(config, None)
         except ReferenceFailed as error:
             raise BadData(f"{self.backend.name}: {error}") from error
@@ -149,30 +149,32 @@ class Session:
         except SweepError:
             raise
         except Exception as error:
-            raise BadData(f"{self.backend.name} cannot run the reference {REFERENCE} here: {_line(error)}") from error
+            raise BadData(
+                f"{self.backend.name} cannot run the reference {REFERENCE} here: {first_line(error)}"
+            ) from error
 
     def _subjects(self, configs: Sequence[Config]) -> list[Subject]:
         made = []
         for config in configs:
             try:
                 made.append(self._subject(config))
-            # One network a runtime cannot take must not cost the other thousand, and runtimes (ONNX Runtime's errors
-            # are plain exceptions) raise whatever they like.
+            # One network that a runtime cannot run must not end the benchmark of the others, and runtimes raise any
+            # kind of exception (ONNX Runtime raises plain ones).
             except Exception as error:
-                self.failed[config.id] = _line(error)
+                self.failed[config.id] = first_line(error)
         return made
 
     def _group(self, configs: Sequence[Config], reference: Reference) -> list[Speed]:
-        """The figures of those that run to the end; one that stops on the way is left out, the others start anew."""
+        """The measurements of a group; a config that fails on the way is left out and the others are measured again."""
         subjects = self._subjects(configs)
         while subjects:
             try:
-                return self._figures(subjects, reference)
+                return self._speeds(subjects, reference)
             except Stopped as stopped:
-                self.failed[subjects.pop(stopped.place).config.id] = _line(stopped.error)
+                self.failed[subjects.pop(stopped.place).config.id] = first_line(stopped.error)
         return []
 
-    def _figures(self, subjects: Sequence[Subject], reference: Reference) -> list[Speed]:
+    def _speeds(self, subjects: Sequence[Subject], reference: Reference) -> list[Speed]:
         turns = [self._turn(subject) for subject in subjects]
         choices = take_turns(turns, self.protocol.rounds, reference, CpuWatch, self.sensors.read)
         self.usual = reference.usual
@@ -195,7 +197,7 @@ class Session:
         return partial(subject.visit, self.watch, self.protocol.frames)
 
     def _about(self, subject: Subject) -> dict[str, Any]:
-        """Detail that does not come from the rounds."""
+        """The detail that is the same for every round."""
         return {
             "compute": self.compute,
             "threads": self.threads,
@@ -208,11 +210,6 @@ class Session:
             "torch": torch.__version__,
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
-
-
-def _line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _better(first: Speed, second: Speed) -> bool:

@@ -1,4 +1,4 @@
-"""One config, built, checked and warm: what a round visits."""
+"""One config, built, checked and warmed up, that rounds visit."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Subject:
     """Why ``memory_mib`` is None."""
     energy: Energy | None = None
     cpu: list[float] = field(default_factory=list)
-    """CPU seconds of this process over wall seconds, a visit."""
+    """CPU seconds of this process over wall seconds, one value per visit."""
 
     def visit(self, watch: Stopwatch, frames: int) -> tuple[float, ...]:
-        """One frame to fill the caches, then at least ``frames`` timed ones (``timing_turns.visited``), in seconds."""
+        """Seconds of at least ``frames`` frames (``workers.timing.turns.visited``), after one that fills the caches."""
         watch(self.frame)
         cpu, wall = time.process_time(), time.perf_counter()
         times: list[float] = []
@@ -84,7 +84,7 @@ def prepare(
 
 def warm_up(frame: Frame, watch: Stopwatch, protocol: SpeedProtocol) -> tuple[list[float], bool]:
     """Run until the times are steady, or the protocol's limit of frames or seconds: (seconds of each, steady)."""
-    # The first call allocates, chooses algorithms and may compile: it says nothing about the rest.
+    # The first call allocates, chooses algorithms and may compile, so it says nothing about later ones.
     first, times = watch(frame), list[float]()
     end = time.perf_counter() + protocol.warm_seconds
     while not is_steady(times) and len(times) < protocol.warm_frames and time.perf_counter() < end:

@@ -85,7 +85,7 @@ class Inventory:
 
 
 def inventory(name: str, root: str | Path | None = None) -> Inventory:
-    """Decode a set completely and say what is in it; never raises for a bad folder."""
+    """Decode a whole set and describe it; never raises for a bad folder."""
     try:
         images, skipped = resolve_with_skips(name, root)
     except BadData as error:
@@ -104,16 +104,16 @@ def inventory(name: str, root: str | Path | None = None) -> Inventory:
     )
 
 
-def _present(wanted: tuple[str, ...], root: str | Path | None, fallback: str, what: str) -> tuple[str, ...]:
+def _present(names: tuple[str, ...], root: str | Path | None, fallback: str, what: str) -> tuple[str, ...]:
     if root is None:
         return (fallback,)
-    there = available(root)
-    found = tuple(name for name in wanted if name in there)
-    if not found:
+    folders = available(root)
+    present = tuple(name for name in names if name in folders)
+    if not present:
         raise BadData(
-            f"{root} holds none of the {what} sets {', '.join(wanted)} (there is: {', '.join(there) or 'nothing'})"
+            f"{root} holds none of the {what} sets {', '.join(names)} (there is: {', '.join(folders) or 'nothing'})"
         )
-    return found
+    return present
 
 
 test_sets.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever pytest thinks of its name

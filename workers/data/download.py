@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from search_space.errors import BadData
-from workers.data.sources import Source
+from workers.data.sources import ImageSetSource
 from workers.data.unpack import unpack_images
 
 Progress = Callable[[int, int | None], None]
@@ -37,7 +37,9 @@ class Fetched:
     verified: bool
 
 
-def fetch(source: Source, root: str | Path, *, verify: bool = True, progress: Progress | None = None) -> Fetched | None:
+def fetch(
+    source: ImageSetSource, root: str | Path, *, verify: bool = True, progress: Progress | None = None
+) -> Fetched | None:
     """Put the images of ``source`` into ``root / source.name``; None when that folder has files already.
 
     The archive is kept in ``root/.downloads`` until it is unpacked, so a second call goes on where a
@@ -76,7 +78,7 @@ def fetch(source: Source, root: str | Path, *, verify: bool = True, progress: Pr
     return Fetched(source.name, target, images, digest, verify)
 
 
-def _download(source: Source, folder: Path, sha256: str | None, progress: Progress | None) -> Path:
+def _download(source: ImageSetSource, folder: Path, sha256: str | None, progress: Progress | None) -> Path:
     import pooch
     import requests
 

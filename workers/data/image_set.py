@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from search_space.errors import BadData
+from search_space.errors import BadData, first_line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -94,7 +94,7 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
     except OSError as error:
         raise BadData(f"cannot read folder {folder}: {error.strerror}") from None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is raised
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and raises real errors
         with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 1)) as pool:
             decoded = list(pool.map(_try_read, files))
     skipped = [Skipped(f.name, d) for f, d in zip(files, decoded, strict=True) if isinstance(d, str)]
@@ -102,8 +102,8 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
         raise BadData(f"{folder / skipped[0].name}: {skipped[0].reason}" + _and_more(len(skipped) - 1))
     good = [(f.name, d) for f, d in zip(files, decoded, strict=True) if not isinstance(d, str)]
     if not good:
-        found = f" ({skipped[0].name}: {skipped[0].reason}{_and_more(len(skipped) - 1)})" if skipped else ""
-        raise BadData(f"no usable image in {folder}{found}")
+        first_skipped = f" ({skipped[0].name}: {skipped[0].reason}{_and_more(len(skipped) - 1)})" if skipped else ""
+        raise BadData(f"no usable image in {folder}{first_skipped}")
     return ImageSet(name or folder.resolve().name, tuple(n for n, _ in good), tuple(p for _, p in good)), skipped
 
 
@@ -143,8 +143,7 @@ def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) 
     except MemoryError:
         raise BadData("does not fit in memory") from None
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        reason = str(error).strip().splitlines()
-        raise BadData(f"damaged or unreadable ({reason[0][:120] if reason else type(error).__name__})") from None
+        raise BadData(f"damaged or unreadable ({first_line(error, 120)})") from None
 
 
 @lru_cache(maxsize=1)

@@ -17,13 +17,13 @@ BUILT_IN = Path(__file__).with_name("sources.yaml")
 
 
 @dataclass(frozen=True)
-class Source:
+class ImageSetSource:
     """One image set on the network: an archive of images."""
 
     name: str
     url: str
     sha256: str | None = None
-    """64 hex digits of the archive, or None where no trustworthy figure is known."""
+    """64 hex digits of the archive, or None where no trustworthy digest is known."""
     include: str | None = None
     """A shell pattern on paths inside the archive; None takes every image."""
     images: int | None = None
@@ -38,7 +38,7 @@ class Source:
             raise BadData(f"{self.name}: a SHA-256 has 64 hex digits, {str(self.sha256)[:80]!r} has not")
 
 
-def read_sources(extra: str | Path | None = None) -> dict[str, Source]:
+def read_sources(extra: str | Path | None = None) -> dict[str, ImageSetSource]:
     """The built-in list, with the entries of a YAML or JSON file over it; raises BadData naming the bad entry."""
     entries = _entries(BUILT_IN)
     if extra is not None:
@@ -48,23 +48,23 @@ def read_sources(extra: str | Path | None = None) -> dict[str, Source]:
 
 def _entries(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
     except OSError as error:
         raise BadData(f"cannot read the list of image sets {path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadData(f"{path} is not YAML or JSON: {' '.join(str(error).split())[:160]}") from None
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise BadData(f"{path} must map the names of image sets to their url, sha256, include")
-    return dict(found)
+    return dict(document)
 
 
-def _source(name: str, entry: Any) -> Source:
-    known = {f.name for f in fields(Source)} - {"name"}
+def _source(name: str, entry: Any) -> ImageSetSource:
+    keys = {f.name for f in fields(ImageSetSource)} - {"name"}
     if not isinstance(entry, Mapping) or "url" not in entry:
         raise BadData(f"image set {name}: needs a url")
-    surplus = set(entry) - known
+    surplus = set(entry) - keys
     if surplus:
         raise BadData(
-            f"image set {name}: unknown key {sorted(map(str, surplus))[0]} (known: {', '.join(sorted(known))})"
+            f"image set {name}: unknown key {sorted(map(str, surplus))[0]} (known: {', '.join(sorted(keys))})"
         )
-    return Source(name, **entry)
+    return ImageSetSource(name, **entry)

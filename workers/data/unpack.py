@@ -20,7 +20,7 @@ MAX_FILES = 100_000
 
 
 @dataclass(frozen=True)
-class Member:
+class ArchiveEntry:
     """One regular file of an archive."""
 
     path: PurePosixPath
@@ -35,14 +35,14 @@ def unpack_images(archive: Path, folder: Path, include: str | None = None) -> in
     zip or tar, a path that leaves the folder, a link to anywhere, two images of one name, more than
     20 GiB, or no image at all; the folder may then hold some of the images.
     """
-    with _opened(archive) as (kind, members):
-        chosen = [m for m in members if _wanted(m.path, include)]
+    with _opened(archive) as (kind, entries):
+        chosen = [m for m in entries if _wanted(m.path, include)]
         if not chosen:
             raise BadData(f"{archive.name} holds no image" + (f" matching {include!r}" if include else ""))
         _check(archive.name, chosen)
-        for member in chosen:
-            with _reader(kind, member) as source, (folder / member.path.name).open("xb") as target:
-                _copy(source, target, member, archive.name)
+        for entry in chosen:
+            with _reader(kind, entry) as source, (folder / entry.path.name).open("xb") as target:
+                _copy(source, target, entry, archive.name)
     return len(chosen)
 
 
@@ -52,25 +52,25 @@ def _wanted(path: PurePosixPath, include: str | None) -> bool:
     return include is None or fnmatch(str(path), include)
 
 
-def _check(archive: str, chosen: list[Member]) -> None:
-    seen: dict[str, Member] = {}
-    for member in chosen:
-        other = seen.setdefault(member.path.name.lower(), member)
-        if other is not member:
-            raise BadData(f"{archive} holds both {other.path} and {member.path}: choose with --include PATTERN")
+def _check(archive: str, chosen: list[ArchiveEntry]) -> None:
+    seen: dict[str, ArchiveEntry] = {}
+    for entry in chosen:
+        other = seen.setdefault(entry.path.name.lower(), entry)
+        if other is not entry:
+            raise BadData(f"{archive} holds both {other.path} and {entry.path}: choose with --include PATTERN")
     if sum(m.size for m in chosen) > MAX_BYTES:
         raise BadData(f"{archive} unpacks to more than {MAX_BYTES >> 30} GiB")
 
 
 @contextmanager
-def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile | tarfile.TarFile, list[Member]]]:
+def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile | tarfile.TarFile, list[ArchiveEntry]]]:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as bundle:
-                yield bundle, _zip_members(bundle, archive.name)
+                yield bundle, _zip_entries(bundle, archive.name)
         elif tarfile.is_tarfile(archive):
             with tarfile.open(archive) as tape:
-                yield tape, _tar_members(tape, archive.name)
+                yield tape, _tar_entries(tape, archive.name)
         else:
             raise BadData(f"{archive.name} is neither a zip nor a tar archive")
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError) as error:
@@ -80,33 +80,33 @@ def _opened(archive: Path) -> Iterator[tuple[zipfile.ZipFile | tarfile.TarFile, 
         raise BadData(f"{archive.name}: {error.strerror or f'damaged ({error})'}") from None
 
 
-def _zip_members(bundle: zipfile.ZipFile, archive: str) -> list[Member]:
+def _zip_entries(bundle: zipfile.ZipFile, archive: str) -> list[ArchiveEntry]:
     out = []
     for info in bundle.infolist():
         path = _safe(info.filename, archive)
         if (info.external_attr >> 16) & 0o170000 == 0o120000:
             raise BadData(f"{archive} holds a link ({info.filename}): refused")
         if not info.is_dir():
-            out.append(Member(path, info.file_size, info))
-    return _few(out, archive)
+            out.append(ArchiveEntry(path, info.file_size, info))
+    return _limited(out, archive)
 
 
-def _tar_members(tape: tarfile.TarFile, archive: str) -> list[Member]:
+def _tar_entries(tape: tarfile.TarFile, archive: str) -> list[ArchiveEntry]:
     out = []
     for info in tape:
         path = _safe(info.name, archive)
         if info.issym() or info.islnk() or info.isdev():
             raise BadData(f"{archive} holds a link or device ({info.name}): refused")
         if info.isfile():
-            out.append(Member(path, info.size, info))
-        _few(out, archive)
+            out.append(ArchiveEntry(path, info.size, info))
+        _limited(out, archive)
     return out
 
 
-def _few(members: list[Member], archive: str) -> list[Member]:
-    if len(members) > MAX_FILES:
+def _limited(entries: list[ArchiveEntry], archive: str) -> list[ArchiveEntry]:
+    if len(entries) > MAX_FILES:
         raise BadData(f"{archive} holds more than {MAX_FILES} files")
-    return members
+    return entries
 
 
 def _safe(name: str, archive: str) -> PurePosixPath:
@@ -116,17 +116,17 @@ def _safe(name: str, archive: str) -> PurePosixPath:
     return path
 
 
-def _reader(kind: zipfile.ZipFile | tarfile.TarFile, member: Member) -> IO[bytes]:
+def _reader(kind: zipfile.ZipFile | tarfile.TarFile, entry: ArchiveEntry) -> IO[bytes]:
     if isinstance(kind, zipfile.ZipFile):
-        assert isinstance(member.handle, zipfile.ZipInfo)
-        return kind.open(member.handle)
-    assert isinstance(member.handle, tarfile.TarInfo)
-    source = kind.extractfile(member.handle)
+        assert isinstance(entry.handle, zipfile.ZipInfo)
+        return kind.open(entry.handle)
+    assert isinstance(entry.handle, tarfile.TarInfo)
+    source = kind.extractfile(entry.handle)
     assert source is not None
     return source
 
 
-def _copy(source: IO[bytes], target: IO[bytes], member: Member, archive: str) -> None:
+def _copy(source: IO[bytes], target: IO[bytes], entry: ArchiveEntry, archive: str) -> None:
     shutil.copyfileobj(source, target, 1 << 20)
-    if target.tell() != member.size:
-        raise BadData(f"{archive}: {member.path} has {target.tell()} bytes, not the {member.size} it claims")
+    if target.tell() != entry.size:
+        raise BadData(f"{archive}: {entry.path} has {target.tell()} bytes, not the {entry.size} it claims")

@@ -1,4 +1,4 @@
-"""The way from trained weights to a file a device can run: ONNX, TorchScript, PT2, safetensors.
+"""From trained weights to a file that a device can run: ONNX, TorchScript, PT2, safetensors.
 
 ``export(config, module, "onnx", images)`` returns checked bytes with the metadata inside.
 """

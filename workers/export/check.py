@@ -1,4 +1,4 @@
-"""Does the file give what the network gives? Run on real images, both ways."""
+"""Compares an exported file with its network on real images."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from workers.quality.protocol import evaluate, prepare, psnr, shave
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(N, 1, H, W) to (N, 1, sH, sW), float32."""
 LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
-"""Largest difference from torch that is rounding, of outputs in [0, 1]; int8 has none, its PSNR is what counts."""
+"""Largest difference from torch that counts as rounding, of outputs in [0, 1]; int8 has none and is judged by PSNR."""
 MAX_LOSS = 3.0
-"""dB: a file that loses more is no use to anybody."""
+"""dB: a file that loses more is refused."""
 
 
 @dataclass(frozen=True)

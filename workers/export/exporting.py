@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
+from search_space import atomic
 from search_space.config import Config
 from search_space.errors import BadData, BadWeights
 from workers.data.image_set import ImageSet
@@ -78,9 +77,9 @@ def export(
             f"{precision} changes PSNR on {images.name} by {result.psnr_change:+.2f} dB, "
             f"from {result.psnr_torch:.2f} dB (limit -{MAX_LOSS:g}): use a wider precision, or force it"
         )
-    told = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
-    # What was checked is kept; only what it says about itself is written anew.
-    data = with_metadata(data, told.items()) if form == "onnx" else to_format(kept, form, told)
+    described = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
+    # The checked graph is kept; only its metadata is replaced.
+    data = with_metadata(data, described.items()) if form == "onnx" else to_format(kept, form, described)
     return Exported(data, form, precision, result)
 
 
@@ -100,18 +99,9 @@ def calibration_inputs(config: Config, images: ImageSet) -> list[Luma]:
 
 def write(data: bytes, path: Path) -> None:
     """All of the file or none of it; raises BadData when the folder cannot be written."""
-    temporary = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+        atomic.write(path, data)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise BadData(f"cannot write {path}: {error.strerror}") from None
 
 

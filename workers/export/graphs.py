@@ -21,7 +21,7 @@ OPSET = 18
 
 
 class Half(nn.Module):
-    """A network that computes in half precision and talks to the outside in float32."""
+    """A network that computes in half precision and takes and returns float32."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    # The exporter notes the paths of source files, which are nobody's business on a device.
+    # The exporter notes the paths of source files, which should not leave this machine.
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -82,7 +82,7 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
 
 
 def with_metadata(onnx: bytes, metadata: dict[str, str]) -> bytes:
-    """The same graph with ``metadata`` in place of what it said before."""
+    """The same graph with its metadata replaced by ``metadata``."""
     import onnx as onnx_package
 
     return _stamped(onnx_package.load_from_string(onnx), metadata)

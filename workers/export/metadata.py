@@ -1,4 +1,4 @@
-"""What an exported file says about itself."""
+"""The metadata inside an exported file."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Metadata:
 
     @classmethod
     def of(cls, config: Config, precision: str = "fp32", recipe: str = "", psnr: str = "") -> Metadata:
-        """What is known of a config, with the installed version of this program."""
+        """The metadata of a config, with the installed version of this program."""
         from importlib.metadata import PackageNotFoundError
         from importlib.metadata import version as installed
 
@@ -46,12 +46,12 @@ class Metadata:
 
     @classmethod
     def read(cls, items: Mapping[str, str], label: str) -> Metadata:
-        """The inverse of ``items``; raises BadWeights when a file does not say what it is, or says nonsense."""
-        found = {k.removeprefix(PREFIX): v for k, v in items.items() if k.startswith(PREFIX)}
-        known = {name: value for name, value in found.items() if name in cls.__dataclass_fields__}
+        """The inverse of ``items``; raises BadWeights where metadata is missing or impossible."""
+        stored = {k.removeprefix(PREFIX): v for k, v in items.items() if k.startswith(PREFIX)}
+        values = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
         try:
-            config = parse_id(known["config"])
-            scale, field = int(known.pop("scale")), int(known.pop("receptive_field"))
+            config = parse_id(values["config"])
+            scale, field = int(values.pop("scale")), int(values.pop("receptive_field"))
         except (KeyError, ValueError, SweepError):
             raise BadWeights(
                 f"{label} does not say which config it is (no readable edge_sweep.* metadata): "
@@ -59,4 +59,4 @@ class Metadata:
             ) from None
         if scale != config.scale or not 1 <= field <= 1001:
             raise BadWeights(f"{label} says scale {scale} and receptive field {field}, which {config.id} has not")
-        return cls(scale=scale, receptive_field=field, **known)
+        return cls(scale=scale, receptive_field=field, **values)

@@ -19,12 +19,13 @@ LEAST_SNR = 25.0
 """dB: a convolution whose output suffers more from 8 bits at its input keeps a floating-point input. Measured on
 released weights: one layer of FSRCNN_s4_D6_S1_M4 is at 16 (and cost 2.6 dB of PSNR), four others' at 30 to 45."""
 PATCHES = 1000
-"""Patches an image is judged by; a calibration set of ten has then more of them than any filter has weights."""
+"""Patches per image that errors are judged by; a calibration set of ten images then has more of them than any filter
+has weights."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What reaches one convolution on the calibration images."""
+class InputStatistics:
+    """The inputs of one convolution on the calibration images."""
 
     low: float
     step: float
@@ -38,9 +39,9 @@ class Seen:
 def to_int8(onnx: bytes, calibration: Sequence[Luma]) -> bytes:
     """The graph with quantise and dequantise nodes before every convolution; metadata is kept.
 
-    An input that 8 bits would spoil (``LEAST_SNR``) stays as it is. A convolution's output always does: one 8-bit
-    range for values and keys together destroys a trained head. Raises BadWeights when the network gives no finite
-    values, MissingExtra without onnx.
+    An input that 8 bits would damage (``LEAST_SNR``) stays in floating point. A convolution's output always does: one
+    8-bit range for values and keys together destroys a trained head. Raises BadWeights when the network gives no
+    finite values, MissingExtra without onnx.
     """
     for name in ("onnx", "onnxruntime"):
         if find_spec(name) is None:
@@ -57,7 +58,7 @@ def to_int8(onnx: bytes, calibration: Sequence[Luma]) -> bytes:
     for node in graph.node:
         if any(node is conv for conv in convs):
             weight = weights[node.input[1]]
-            seen = _seen(node, weight, taps.values(node.input[0], calibration))
+            seen = _statistics(node, weight, taps.values(node.input[0], calibration))
             nodes += _quantised(node, weight, seen, graph)
         else:
             nodes.append(node)
@@ -93,7 +94,7 @@ class _Taps:
             yield image if name == "x" else self.session.run([name], {"x": image})[0]
 
 
-def _seen(node: Any, weight: NDArray[np.float32], values: Iterator[NDArray[np.float32]]) -> Seen:
+def _statistics(node: Any, weight: NDArray[np.float32], values: Iterator[NDArray[np.float32]]) -> InputStatistics:
     settings = {one.name: list(one.ints) or one.i for one in node.attribute}
     if not np.isfinite(weight).all():
         raise BadWeights("the network has weights that are not finite: they have no 8-bit form")
@@ -112,9 +113,9 @@ def _seen(node: Any, weight: NDArray[np.float32], values: Iterator[NDArray[np.fl
         low, high = 0.0, 1.0
     step = max(high - low, 1e-12) / 255
     if not patches:
-        return Seen(low, step, np.eye(int(np.prod(weight.shape[1:]))))
+        return InputStatistics(low, step, np.eye(int(np.prod(weight.shape[1:]))))
     every = np.concatenate(patches, axis=1).astype(np.float64)
-    return Seen(low, step, every @ every.T, signal_to_noise(weight, every, step) < LEAST_SNR)
+    return InputStatistics(low, step, every @ every.T, signal_to_noise(weight, every, step) < LEAST_SNR)
 
 
 def signal_to_noise(weight: NDArray[np.float32], patches: Matrix, step: float) -> float:
@@ -137,7 +138,7 @@ def _patches(value: NDArray[np.float32], kernel: tuple[int, ...], pads: Sequence
     return out
 
 
-def _quantised(node: Any, weight: NDArray[np.float32], seen: Seen, graph: Any) -> list[Any]:
+def _quantised(node: Any, weight: NDArray[np.float32], seen: InputStatistics, graph: Any) -> list[Any]:
     """The convolution behind nodes that put its input and its weights on 8 bits."""
     from onnx import helper, numpy_helper
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 LARGEST = 127
 DAMPING = 1e-3
-"""Of the mean diagonal: keeps the inverse tame where images use few directions."""
+"""Of the mean diagonal: keeps the inverse bounded where images use few directions."""
 
 Matrix = NDArray[np.float64]
 
@@ -20,7 +20,7 @@ def channel_steps(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def rounded(weight: NDArray[np.float32], steps: NDArray[np.float32], second: Matrix) -> NDArray[np.int8]:
-    """``weight`` (out, in, k, k) in units of ``steps`` (out), each rounding error taken up by the weights to come.
+    """``weight`` (out, in, k, k) in units of ``steps`` (out), each rounding error compensated by later weights.
 
     ``second`` is the second moment of the patches the filters see, (in*k*k, in*k*k). With the identity this is rounding
     to nearest. Pixels of a patch are nearly equal, so what counts is the sum of errors, which this keeps
@@ -28,7 +28,7 @@ def rounded(weight: NDArray[np.float32], steps: NDArray[np.float32], second: Mat
     """
     flat = weight.reshape(len(weight), -1).astype(np.float64)
     moment = second + np.eye(len(second)) * (DAMPING * second.diagonal().mean() + 1e-12)
-    # What images use most is rounded first, while the most weights are left to make up for it.
+    # The directions that images use most are rounded first, while most weights are left to compensate.
     order = np.argsort(-moment.diagonal(), kind="stable")
     upper = np.linalg.cholesky(np.linalg.inv(moment[np.ix_(order, order)])).T
     left, whole = flat[:, order], np.zeros_like(flat)

@@ -75,8 +75,8 @@ class Network:
         self.warm, self.steady = [first, *times], is_steady(times)
         self.memory_mib, self.no_memory = memory.stop(), memory.why
         if provider != "cpu":
-            # What the process took is not what the network took.
-            self.memory_mib, self.no_memory = None, "nothing tells what this network took of the GPU's memory"
+            # The memory of the process is not that of the network.
+            self.memory_mib, self.no_memory = None, "the GPU memory of this network cannot be read"
         shape = binding.get_outputs()[0].shape()
         if list(shape) != [values.shape[0], 1, rows * scale, columns * scale]:
             raise Refused(f"{entry['file']} gives an output of {shape}")
@@ -129,7 +129,7 @@ Line = dict[str, Any]
 def load(kit: Kit, entries: list[Line], args: Any) -> tuple[list[tuple[Line, Network]], list[Line]]:
     """The networks that run here with their entries, and a line for the results file for each that does not.
 
-    One network that the runtime cannot take must not cost the others; a damaged one is refused with the whole kit.
+    A network that the runtime cannot run does not stop the others; a damaged one refuses the whole kit.
     """
     ready, failed = [], []
     for entry in entries:
@@ -151,7 +151,7 @@ def measure(
         try:
             return measure_ready(ready, protocol, reference, args, idle_w), failed
         except Stopped as stopped:
-            # Out of memory, say: the others start anew.
+            # For example out of memory: the others are measured again.
             failed.append(unable(ready.pop(stopped.place)[0], stopped.error))
     return [], failed
 
@@ -219,7 +219,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python kit.zip", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--out", default="results.json", help="results; the same command again does what is missing")
-    parser.add_argument("--device", help="name to store the figures under; default this host's, -gpu added on a GPU")
+    parser.add_argument("--device", help="name to store results under; default this host's, -gpu added on a GPU")
     parser.add_argument("--threads", type=int, help="CPU threads, and -tN in the protocol's name; default every core")
     parser.add_argument("--provider", choices=sorted(PROVIDERS), default="cpu")
     parser.add_argument("--disturbed", action="store_true", help="measure again what was disturbed in --out")
@@ -238,7 +238,7 @@ def start(kit: Kit, args: Any) -> dict[str, Any]:
     if args.threads is None:
         args.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     elif 1 <= args.threads <= MOST_THREADS:
-        # As ``sweep benchmark --threads`` names it: another number of threads is another figure.
+        # As ``sweep benchmark --threads`` names it: results of another number of threads are kept apart.
         protocol["name"] = f"{protocol['name']}-t{args.threads}"
     else:
         raise Refused(f"{args.threads} threads cannot be used (1 to {MOST_THREADS})")
@@ -270,7 +270,7 @@ def run(args: Any) -> int:
     document, models = resume(out, start(kit, args)), kit.manifest["models"]
     done = {key_of(one) for one in document["results"] if not (args.disturbed and one.get("disturbed"))}
     failed = set(map(key_of, document["failed"]))
-    # What failed before comes last, so that it cannot keep a --limit from ever reaching the others.
+    # Models that failed before come last, so that --limit reaches the others.
     missing = sorted((one for one in models if key_of(one) not in done), key=lambda one: key_of(one) in failed)
     todo = missing[: args.limit]
     print(f"{len(todo)} of {len(models)} models to measure on {document['device']}", flush=True)

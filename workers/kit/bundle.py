@@ -18,6 +18,8 @@ from workers.export.exporting import write
 from workers.kit.archive import KIT_FORMAT, NAME
 
 CARRIED = (
+    "search_space/atomic.py",
+    "search_space/errors.py",
     "workers/__init__.py",
     "workers/timing/malloc.py",
     "workers/kit/__init__.py",
@@ -98,6 +100,8 @@ def bundle(models: Sequence[Model], reference: Model, protocol: SpeedProtocol, o
     buffer.write(b"#!/usr/bin/env python3\n")
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("__main__.py", (root / "workers/kit/board.py").read_bytes())
+        # The package's own __init__ imports every architecture, which no board needs.
+        archive.writestr("search_space/__init__.py", b"")
         for name in CARRIED:
             archive.writestr(name, (root / name).read_bytes())
         archive.writestr("manifest.json", manifest)

@@ -1,11 +1,14 @@
-"""The results file that a kit writes: its format, its digest, and going on with one. Python's own library only."""
+"""The results file that a kit writes: its format, its digest, and resuming one. Python's own library only."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
+
+from search_space import atomic
 
 RESULTS_FORMAT = "edge-sweep-measurements/1"
 SAME = ("format", "kit", "device", "provider", "threads", "protocol")
@@ -13,11 +16,11 @@ SAME = ("format", "kit", "device", "provider", "threads", "protocol")
 
 
 class Refused(Exception):
-    """The kit, the board or a file is not as it should be."""
+    """Something about the kit, the board or a file is wrong."""
 
 
 def canonical(document: dict[str, Any]) -> bytes:
-    """What the digest of a results file is taken of: everything but the digest."""
+    """The bytes that the digest of a results file covers: everything but the digest."""
     kept = {key: value for key, value in document.items() if key != "digest"}
     return json.dumps(kept, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
@@ -27,19 +30,17 @@ def require_place(path: Path) -> None:
     if path.is_dir():
         raise Refused(f"{path} is a folder: give --out a file")
     try:
-        with _partial(path).open("ab"):
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}-"):
             pass
-        _partial(path).unlink()
     except OSError as error:
         raise Refused(f"cannot write {path}: {error.strerror} (give another --out)") from None
 
 
 def save(document: dict[str, Any], path: Path) -> None:
-    """Whole or not at all, so that a board without power in the middle loses one group."""
+    """Write the file as a whole or not at all, so that a power cut loses one group at most."""
     document["digest"] = hashlib.sha256(canonical(document)).hexdigest()
     try:
-        _partial(path).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-        _partial(path).replace(path)
+        atomic.write(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
     except OSError as error:
         raise Refused(f"cannot write {path}: {error.strerror}") from None
 
@@ -49,37 +50,33 @@ def resume(path: Path, fresh: dict[str, Any]) -> dict[str, Any]:
     if not path.exists():
         return fresh
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        digest = hashlib.sha256(canonical(found)).hexdigest() if isinstance(found, dict) else None
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        digest = hashlib.sha256(canonical(stored)).hexdigest() if isinstance(stored, dict) else None
     except (OSError, ValueError, TypeError, RecursionError):
-        found = digest = None
-    if not isinstance(found, dict) or digest is None:
+        stored = digest = None
+    if not isinstance(stored, dict) or digest is None:
         raise Refused(f"{path} is no results file: give another --out")
     for key in SAME:
-        if found.get(key) != fresh[key]:
-            raise Refused(f"{path} was made with another {key} ({str(found.get(key))[:60]}): give another --out")
-    if found.get("digest") != digest:
+        if stored.get(key) != fresh[key]:
+            raise Refused(f"{path} was made with another {key} ({str(stored.get(key))[:60]}): give another --out")
+    if stored.get("digest") != digest:
         raise Refused(f"{path} was changed or cut after it was written: give another --out")
     for name in ("results", "failed"):
-        lines = found.setdefault(name, []) if name == "failed" else found.get(name)
+        lines = stored.setdefault(name, []) if name == "failed" else stored.get(name)
         if not isinstance(lines, list) or not all(map(_is_line, lines)):
             raise Refused(f"{path} has {name} that no kit writes: give another --out")
-    return found
+    return stored
 
 
 def key_of(line: dict[str, Any]) -> tuple[str, str]:
-    """What a line of the file, or of the manifest, is about."""
+    """Config and precision of a line of the file or of the manifest."""
     return line["config"], line["precision"]
 
 
 def plain(text: str, most: int) -> str:
     """One printable line of at most ``most`` characters, as a results file may hold."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most].strip() or "not told"
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:most].strip() or "no reason given"
 
 
 def _is_line(line: Any) -> bool:
     return isinstance(line, dict) and all(isinstance(line.get(name), str) for name in ("config", "precision"))
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".part")

@@ -1,4 +1,4 @@
-"""Take a results file from a board, which may be anybody's: every value is checked before it becomes a fact."""
+"""Read a results file from a board, which may come from a stranger: every value is checked before it is a fact."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from search_space.errors import BadData
 from search_space.facts import Speed
-from workers.benchmark.figures import with_ties
+from workers.benchmark.measurements import with_ties
 from workers.benchmark.protocols import MAX_SIDE, PROTOCOLS
 from workers.kit.archive import KIT_FORMAT
 from workers.kit.board import PROVIDERS
@@ -57,7 +57,7 @@ class Received:
 
 
 def read_results(path: Path, device: str | None = None, kit: Path | None = None) -> Received:
-    """The figures of a results file as Speed facts, under ``device`` or the name the file gives, and what failed.
+    """The measurements of a results file as Speed facts, under ``device`` or the name the file gives, and what failed.
 
     With ``kit``, the models must be those of that kit (by manifest and SHA-256). Raises BadData with the
     place and the value that is wrong; nothing of a bad file is taken.
@@ -121,7 +121,7 @@ def _speed(line: Any, where: str, device: str, backend: str, protocol: dict[str,
     if not times:
         wrong(f"{where}.seconds", "no times")
     summary = summarise([a_number(t, f"{where}.seconds", 1e-7, 3600) for t in times])
-    # Nothing takes 0 W, 0 J or 0 MiB: what is not known must not come in as 0.
+    # No run takes 0 W, 0 J or 0 MiB, so an unknown value must not be given as 0.
     values: dict[str, Any] = {
         "power_w": maybe(line, "power_w", where, 0.001, 100_000),
         "energy_j": maybe(line, "energy_j", where, 1e-12, 1e6),
@@ -181,13 +181,13 @@ def _reasons(value: Any, where: str) -> list[str]:
 def _why(value: Any, where: str) -> dict[str, str]:
     """A reason for each value that may be missing; an older kit gave few."""
     given = an_object(value, where)
-    told = {name: a_text(given[name], f"{where}.{name}", 600) for name in SENSED if name in given}
-    return {name: told.get(name, "the results file gives no reason") for name in SENSED}
+    reasons = {name: a_text(given[name], f"{where}.{name}", 600) for name in SENSED if name in given}
+    return {name: reasons.get(name, "the results file gives no reason") for name in SENSED}
 
 
-def _protocol(found: Any, threads: int) -> dict[str, Any]:
-    """Name and sizes; a name must mean what ``sweep benchmark`` means by it."""
-    values = an_object(found, "protocol")
+def _protocol(value: Any, threads: int) -> dict[str, Any]:
+    """Name and sizes; a name must mean the same as in ``sweep benchmark``."""
+    values = an_object(value, "protocol")
     name = values.get("name")
     if not isinstance(name, str):
         wrong("protocol.name", name)

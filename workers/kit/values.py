@@ -1,4 +1,4 @@
-"""Values of a results file, which may be anybody's: each is of its type and in its range, or BadData says where not."""
+"""Checked values of a results file from a stranger: each has its type and range, or BadData says where not."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def a_text(value: Any, where: str, most: int) -> str:
 
 def texts(value: Any, where: str) -> dict[str, str]:
     """A dict of a few names and short texts; numbers become texts."""
-    found = an_object(value, where)
-    if len(found) > 20:
+    entries = an_object(value, where)
+    if len(entries) > 20:
         wrong(where, "too many entries")
-    for key, item in found.items():
+    for key, item in entries.items():
         if not isinstance(item, str | int | float | None):
             wrong(f"{where}.{key[:20]}", item)
-    return {a_text(key, where, 40): a_text(str(item), f"{where}.{key[:20]}", 200) for key, item in found.items()}
+    return {a_text(key, where, 40): a_text(str(item), f"{where}.{key[:20]}", 200) for key, item in entries.items()}
 
 
 def a_list(value: Any, where: str, most: int) -> list[Any]:
@@ -96,6 +96,6 @@ def a_config(value: Any, where: str) -> str:
 
 
 def wrong(where: str, value: Any) -> NoReturn:
-    """Raise BadData naming the place and the value; of a list or an object only what it is."""
+    """Raise BadData naming the place and the value; of a list or an object only its type."""
     shown = repr(str(value)[:60]) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
     raise BadData(f"results file: {where} is not as it should be: {shown}")

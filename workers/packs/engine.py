@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -37,13 +40,21 @@ class State:
 
 
 class Engine(Protocol):
-    """Trains some members by one step at a time. Rates are learning rates; 0 leaves a member as it is."""
+    """Trains some members by one step at a time. Rates are learning rates; 0 leaves a member as it is.
+
+    Called inside ``precision.applied``; an engine that computes in torch makes its forward pass under
+    ``precision.forward``.
+    """
+
+    name: ClassVar[str]
+    sources: ClassVar[tuple[str, ...]]
+    """Its own files, as patterns under ``workers/packs``: what its version is a digest of."""
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """One step (0-based number ``step``) of each member on the batch (B, 1, p, p), (B, 1, sp, sp)."""
 
     def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
-        """``Descent.whiten`` of one member."""
+        """``Optimiser.whiten`` of one member."""
 
     def losses(self) -> list[float]:
         """Each member's loss in the last step, before the update."""
@@ -75,3 +86,20 @@ def upload(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
     if device.type != "cuda":
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)
+
+
+def version_of(engine: Engine | type[Engine]) -> str:
+    """``name/version``: twelve hex digits of the engine's own files, as ``facts.Provenance`` keeps it."""
+    return f"{engine.name}/{files_digest(engine.sources)}"
+
+
+@cache
+def files_digest(patterns: tuple[str, ...] = ("**/*",)) -> str:
+    """Twelve hex digits of files of this package (without patterns all), by their names and bytes."""
+    folder = Path(__file__).parent
+    paths = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        if "__pycache__" not in path.parts:
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,10 @@ UNITS = 8
 
 
 class NativeEngine:
-    """Takes modules of the edge-SR, ESPCN, eSR-CNN and FSRCNN families, all of one scale."""
+    """Takes modules of the edge-SR, ESPCN, eSR-CNN and FSRCNN families, all of one scale. Float32 only."""
+
+    name: ClassVar[str] = "compiled"
+    sources: ClassVar[tuple[str, ...]] = ("native/*", "compiled.py", "layout.py", "native_engine.py")
 
     def __init__(self, modules: list[nn.Module], recipe: Recipe, scale: int) -> None:
         """Raises MemoryError where there is not enough; ValueError for a module it does not know."""
@@ -29,9 +33,11 @@ class NativeEngine:
         if found is None or len(nets) != len(modules):
             raise ValueError("the compiled step does not know all of these modules")
         self.recipe, self.library = recipe, found
-        chunks = max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
+        # One thread needs no cutting, and then a member's bits do not depend on who shares its pack.
+        threads = torch.get_num_threads()
+        chunks = 1 if threads == 1 else max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
         numbers = torch.tensor(program(nets, recipe, scale, chunks), dtype=torch.int64)
-        self._handle = self.library.pack_new(numbers.data_ptr(), torch.get_num_threads())
+        self._handle = self.library.pack_new(numbers.data_ptr(), threads)
         if not self._handle:
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self._edges = [0]

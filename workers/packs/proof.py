@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from search_space.config import Config, parse_id
 from workers.packs.engine import BlockEngine, Engine
 from workers.packs.plain_engine import PlainEngine
+from workers.training.precision import applied
 from workers.training.recipe import Recipe
 from workers.training.train import initial_module
 
@@ -55,8 +56,9 @@ def _compared(make: Make, alike: Alike, precision: str, device: torch.device) ->
         start = [expected.state(i).weights for i in range(len(configs))]
         _trained(expected, configs, recipe, low, high)
         try:
-            engine = make(_modules(configs), recipe, 2, device)
-            _trained(engine, configs, recipe, low.to(device), high.to(device))
+            with applied(precision, device):
+                engine = make(_modules(configs), recipe, 2, device)
+                _trained(engine, configs, recipe, low.to(device), high.to(device))
             fault = _difference(engine, expected, start, configs, precision)
         except Exception as error:
             lines = str(error).strip().splitlines()

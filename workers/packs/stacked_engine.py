@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workers.packs.engine import State, upload
+from workers.packs.kernels.nets import deep_net_of
+from workers.packs.kernels.white import input_moments, inverses_of
 from workers.packs.stack import Stack
 from workers.training.optimiser import cosine_basis, inverses_at, rule_of
+from workers.training.precision import forward
 from workers.training.recipe import Recipe
 from workers.training.train import inner
 from workers.training.whitening import gain, orthogonal
@@ -20,6 +23,9 @@ from workers.training.whitening import gain, orthogonal
 
 class StackedEngine:
     """Takes modules of one structure (``stack.structure_of``)."""
+
+    name: ClassVar[str] = "stacked"
+    sources: ClassVar[tuple[str, ...]] = ("stack.py", "stacked_engine.py", "kernels/nets.py", "kernels/white.py")
 
     def __init__(
         self, modules: list[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cpu"
@@ -34,12 +40,7 @@ class StackedEngine:
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._layers = [rule.layers for rule in rules]
         self._inverses = self._make_inverses() if self._layers[0] else []
-        self._gains = [
-            torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])[:, None, None].to(
-                device
-            )
-            for i in range(len(self._inverses))
-        ]
+        self._gains = self._make_gains()
         self._losses = torch.zeros(len(modules), device=device)
         self._rates: Tensor | None = None
         self.taken = 0
@@ -58,7 +59,7 @@ class StackedEngine:
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
-        with _precision(self.recipe.precision, low.device):
+        with forward(self.recipe.precision, low.device):
             out = self.stack.outputs(low, self.weights, self.recipe.border)
         target = F.pixel_unshuffle(inner(high, self.recipe.border * self.scale), self.scale)[:, None]
         losses = _losses(self.recipe.loss, out - target)
@@ -78,11 +79,35 @@ class StackedEngine:
         if fresh:
             self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
         found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
+        self._put_inverses(index, found)
+
+    @torch.no_grad()
+    def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
+        """See ``BlockEngine``: on a GPU many inverses at once, there."""
+        if not self._inverses:
+            return
+        if low.device.type == "cpu":
+            for index in indices:
+                self.whiten(index, low, fresh)
+            return
+        moments: list[Tensor] = []
+        for index in indices:
+            if fresh:
+                self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
+            net = deep_net_of(self.stack.modules[index], self.scale)
+            assert net is not None
+            vector = self.stack.take(self.second, index).to(low.device)
+            moments += input_moments(net, vector, low, len(self._layers[index]))
+        found = iter(inverses_of(moments))
+        for index in indices:
+            self._put_inverses(index, [next(found) for _ in self._layers[index]])
+
+    def _put_inverses(self, index: int, found: Sequence[Tensor]) -> None:
         for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
             # Channels are padded at the end; the bias is last in both.
-            at = [*range(layer.width), room.shape[-1] - 1]
+            at = torch.tensor([*range(layer.width), room.shape[-1] - 1]).to(room.device)
             room[index] = 0.0
-            room[index][torch.tensor(at)[:, None], torch.tensor(at)] = one.to(room.device)
+            room[index][at[:, None], at] = one.to(room.device)
 
     @torch.no_grad()
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
@@ -141,6 +166,11 @@ class StackedEngine:
         sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[::2]]
         return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
 
+    def _make_gains(self) -> list[Tensor]:
+        """For each layer the members' gains (members, 1, 1)."""
+        rows = [[gain(layer.rows, layer.width + 1) for layer in layers] for layers in self._layers]
+        return [torch.tensor(one)[:, None, None].to(self.stack.device) for one in zip(*rows, strict=True)]
+
     def _make_bases(self) -> list[Tensor | None]:
         """For each weight of k x k filters the members' cosine bases (members, K * K, K * K) where K pads k."""
         out: list[Tensor | None] = []
@@ -193,20 +223,3 @@ def _losses(kind: str, difference: Tensor) -> Tensor:
     else:
         each = (difference.square() + 1e-6).sqrt()
     return each.mean((0, 2, 3, 4))
-
-
-@contextlib.contextmanager
-def _precision(name: str, device: torch.device) -> Iterator[None]:
-    """What a recipe's precision means on a GPU; a CPU computes in float32 always. Not measured on a GPU yet."""
-    if device.type != "cuda":
-        yield
-    elif name == "bf16":
-        with torch.autocast("cuda", torch.bfloat16):
-            yield
-    else:
-        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = name == "tf32"
-        try:
-            yield
-        finally:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -12,13 +12,17 @@ from torch import Tensor, nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
+from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
-from workers.packs.engine import BlockEngine, Engine, Member, State
+from workers.packs.engine import BlockEngine, Engine, Member, State, version_of
 from workers.packs.plan import macs
 from workers.packs.teams import build
+from workers.training.checkpoint import read_checkpoint, to_checkpoint
 from workers.training.initialisation import fit
-from workers.training.optimiser import pour, trained
+from workers.training.optimiser import set_weights, trained
 from workers.training.patches import PatchSampler
+from workers.training.precision import applied
+from workers.training.precision import check as check_precision
 from workers.training.recipe import Recipe
 from workers.training.train import (
     CHECK_EVERY,
@@ -29,8 +33,6 @@ from workers.training.train import (
     check_loss,
     initial_module,
     inner,
-    read_checkpoint,
-    to_checkpoint,
 )
 from workers.training.whitening import probe
 
@@ -50,6 +52,7 @@ def train_pack(
     checkpoint: Checkpoint | None = None,
     save: Callable[[dict[str, bytes]], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     compiled: bool = True,
@@ -57,18 +60,25 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps;
-    ``progress`` the number of steps done (on a GPU some at once), once for every scale and seed among the members.
-    ``compiled=False`` keeps to torch operations. Members may differ in scale and seed: each such stream is trained in
-    turn.
+    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps,
+    and after each step for which ``due()`` holds; ``progress`` gets the number of steps done just before (on a GPU
+    some at once), once for every scale and seed among the members. A TrainingStopped that ``save`` raises ends the
+    training and gets what became of the members that had ended. ``compiled=False`` keeps to torch operations. Members
+    may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):
         streams[member.config.scale, member.seed].append(index)
+    check_precision(recipe.precision, device)
     results: dict[int, Result] = {}
     for indices in streams.values():
         run = _Run([members[i] for i in indices], recipe, device, checkpoint or {}, compiled)
-        run.train(images, save, save_every, progress)
+        try:
+            with applied(recipe.precision, device):
+                run.train(images, save, save_every, due, progress)
+        except TrainingStopped as stop:
+            stop.failed |= {indices[i]: error for i, error in run.ended.items()}
+            raise
         results.update(zip(indices, run.results(), strict=True))
     return [results[i] for i in range(len(members))]
 
@@ -120,6 +130,7 @@ class _Run:
         self.modules: list[nn.Module] = [self._start(index) for index in range(len(members))]
         self.seconds = [0.0] * len(members)
         self.states: dict[int, State] = {}
+        self.engines: list[list[str]] = [[] for _ in members]
         for index, member in enumerate(members):
             if member.key in checkpoint and index not in self.ended:
                 try:
@@ -140,14 +151,17 @@ class _Run:
         count = sum(p.numel() for p in trained(self.modules[index]))
         found = read_checkpoint(data, self.members[index].config, self.recipe, count)
         self.first[index], self.curves[index] = found.step, found.curve
+        self.engines[index] = list(found.engines)
+        self.seconds[index] = found.seconds
         self.states[index] = State(found.weights, found.first, found.second)
-        pour(found.weights, self.modules[index])
+        set_weights(found.weights, self.modules[index])
 
     def train(
         self,
         images: ImageSet,
         save: Callable[[dict[str, bytes]], None] | None,
         save_every: int,
+        due: Callable[[], bool],
         progress: Callable[[int], None] | None,
     ) -> None:
         """All steps from the least advanced member's to the recipe's last."""
@@ -177,7 +191,10 @@ class _Run:
                         self._whiten(team, rates[0], team.done)
                     team.run(low[team.done - first :], high[team.done - first :], rates)
                 except Exception as error:
-                    waiting += self._halve(team, team.done, error)
+                    fresh = self._halve(team, team.done, error)
+                    for smaller in fresh:
+                        smaller.done = team.done
+                    waiting += fresh
                 team.seconds += time.perf_counter() - started
             step = end - 1
             if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
@@ -186,10 +203,10 @@ class _Run:
             self._share_block(time.perf_counter() - began)
             if not self._training():
                 return
-            if save is not None and end % save_every == 0 and end < recipe.steps:
-                save(self._checkpoints(end))
             if progress is not None:
                 progress(end)
+            if save is not None and end < recipe.steps and (end % save_every == 0 or due()):
+                save(self._checkpoints(end))
         self._finish()
 
     def _rates(self, team: _Team, peaks: dict[int, float], end: int) -> list[list[float]]:
@@ -269,6 +286,7 @@ class _Run:
         kept = [i for i in team.members if i not in self.ended]
         for place, index in enumerate(team.members):
             if self.first[index] < step:
+                self.engines[index] = self._engines(index, team)
                 self.states[index] = team.engine.state(place)
                 self.first[index] = step
         del team.engine
@@ -307,14 +325,20 @@ class _Run:
     def _checkpoints(self, step: int) -> dict[str, bytes]:
         out: dict[str, bytes] = {}
         for team in self.teams:
+            self._share(team)
             for place, index in enumerate(team.members):
                 if index not in self.ended and step > self.first[index]:
-                    out[self.members[index].key] = self._checkpoint(index, step, team.engine.state(place))
+                    out[self.members[index].key] = self._checkpoint(index, step, team, team.engine.state(place))
         return out
 
-    def _checkpoint(self, index: int, step: int, state: State) -> bytes:
-        config, curve = self.members[index].config, self.curves[index]
-        return to_checkpoint(config, self.recipe, step, curve, state.weights, state.first, state.second)
+    def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
+        config, curve, engines = self.members[index].config, self.curves[index], self._engines(index, team)
+        vectors = (state.weights, state.first, state.second)
+        return to_checkpoint(config, self.recipe, step, curve, *vectors, engines, self.seconds[index])
+
+    def _engines(self, index: int, team: _Team) -> list[str]:
+        """What brought a member here, this team's engine last."""
+        return list(dict.fromkeys([*self.engines[index], version_of(team.engine)]))
 
     def _finish(self) -> None:
         for team in self.teams:
@@ -322,7 +346,9 @@ class _Run:
             for place, index in enumerate(team.members):
                 if index in self.ended:
                     continue
-                pour(team.engine.state(place).weights, self.modules[index])
+                if self.first[index] < self.recipe.steps:
+                    self.engines[index] = self._engines(index, team)
+                set_weights(team.engine.state(place).weights, self.modules[index])
                 try:
                     check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
                 except Diverged as error:
@@ -335,8 +361,9 @@ class _Run:
 
     def _trained(self, index: int) -> Trained:
         steps = self.recipe.steps if index in self.live else 0
+        curve, engines = tuple(self.curves[index]), tuple(self.engines[index])
         return Trained(
-            self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], tuple(self.curves[index])
+            self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], curve, engines
         )
 
 

@@ -1,4 +1,4 @@
-"""Measure weights files against test sets: one, or a folder of hundreds, with nothing prepared twice."""
+"""Measure weights files, one or a folder of hundreds, on test sets that are prepared once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.quality import protocol
 from workers.training import weights
 
 Key = tuple[str, str, str]
-"""(config, dataset, metric): one figure under the current protocol."""
+"""(config, dataset, metric): one measurement under the current protocol."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class WeightsFile:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What one file gave: its figures, or why it gave none."""
+    """The measurements of one file, or why there are none."""
 
     file: WeightsFile
     qualities: tuple[Quality, ...] = ()
@@ -45,7 +45,7 @@ def find_weights(folder: str | Path) -> tuple[tuple[WeightsFile, ...], tuple[Ski
     root = Path(folder)
     if not root.is_dir():
         raise BadWeights(f"there is no folder of weights {root}")
-    found: dict[str, WeightsFile] = {}
+    by_id: dict[str, WeightsFile] = {}
     skipped = []
     for path in sorted(p for p in root.iterdir() if p.suffix in weights.SUFFIXES and p.is_file()):
         try:
@@ -53,12 +53,12 @@ def find_weights(folder: str | Path) -> tuple[tuple[WeightsFile, ...], tuple[Ski
         except BadConfig as error:
             skipped.append(Skipped(path.name, str(error)))
             continue
-        if config.id in found:
-            raise BadWeights(f"{root} holds two files of {config.id}: {found[config.id].path.name} and {path.name}")
-        found[config.id] = WeightsFile(config, path)
-    if not found:
+        if config.id in by_id:
+            raise BadWeights(f"{root} holds two files of {config.id}: {by_id[config.id].path.name} and {path.name}")
+        by_id[config.id] = WeightsFile(config, path)
+    if not by_id:
         raise BadWeights(f"{root} holds no weights named after a config id ({', '.join(weights.SUFFIXES)})")
-    return tuple(sorted(found.values(), key=lambda f: (f.config.scale, f.path.name))), tuple(skipped)
+    return tuple(sorted(by_id.values(), key=lambda f: (f.config.scale, f.path.name))), tuple(skipped)
 
 
 def read_sets(folders: Sequence[str], strict: bool = False) -> tuple[tuple[ImageSet, ...], tuple[Skipped, ...]]:
@@ -84,9 +84,9 @@ def evaluate_files(
     done: Collection[Key] = (),
     progress: Callable[[], None] | None = None,
 ) -> Iterator[Evaluated]:
-    """Every figure of ``files`` that is not ``done``, file by file; an unusable file tells why and the rest go on.
+    """Every measurement of ``files`` that is not ``done``, file by file; an unusable file yields the reason.
 
-    ``progress`` is called once a (file, set), done or not. Raises BadData or MissingExtra for a metric.
+    ``progress`` is called once per file and set, done or not. Raises BadData or MissingExtra for a metric.
     """
     protocol.require_metrics(metrics)
     for file in files:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from search_space.config import Config
 from search_space.errors import BadData, MissingExtra
 from search_space.facts import Quality
+from search_space.metrics import unit_of
 from workers.data.degrade import low_resolution
 from workers.data.image_set import ImageSet
 from workers.data.luma import crop, luma
@@ -26,7 +27,6 @@ a border of ``scale`` pixels shaved; peak 255; mean over images. A change of any
 
 KEEP_MEGAPIXELS = 40.0
 """Of a larger set only one scale is kept prepared: packs come scale by scale, and Urban100 takes 300 MiB each."""
-UNITS = {"psnr": "dB", "ssim": "", "lpips": ""}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ def evaluate(
     finally:
         module.train(was_training).to(home)
     return [
-        Quality(config.id, images.name, name, _mean(v for _, v in rows), UNITS[name], PROTOCOL, tuple(rows))
+        Quality(config.id, images.name, name, _mean(v for _, v in rows), unit_of(name), PROTOCOL, tuple(rows))
         for name, rows in values.items()
     ]
 

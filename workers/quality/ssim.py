@@ -37,7 +37,7 @@ def ssim(got: Tensor, want: Tensor) -> Tensor:
 
 
 def _windows(maps: Tensor) -> Tensor:
-    """Gaussian means over every inner window: eleven shifted additions an axis beat a convolution on a CPU."""
+    """Gaussian means over every inner window: on a CPU eleven shifted additions per axis beat a convolution."""
     for axis in (-2, -1):
         size = maps.shape[axis] - WINDOW + 1
         total = maps.narrow(axis, 0, size) * _TAPS[0]

@@ -20,7 +20,7 @@ __all__ = ["Reading", "Sensor", "Sensors", "Unreadable", "find_sensors"]
 
 
 def find_sensors(compute: str = "cpu", root: Path = Path("/sys")) -> Sensors:
-    """The sensors that tell about ``compute`` (``cpu``, ``cuda``, ``cuda:1``); board rails count for both."""
+    """The sensors of ``compute`` (``cpu``, ``cuda``, ``cuda:1``); board rails count for both."""
     gpu = compute.startswith("cuda")
     tries: dict[str, Callable[[], Sensor]] = {}
     if gpu:
@@ -29,10 +29,10 @@ def find_sensors(compute: str = "cpu", root: Path = Path("/sys")) -> Sensors:
     tries["jetson-ina"] = lambda: Jetson(root)
     if not gpu:
         tries |= {"rapl": lambda: Powercap(root), "vcgencmd": Raspberry, "cpu-sysfs": lambda: Processor(root)}
-    found, reasons = [], []
+    usable, reasons = [], []
     for name, make in tries.items():
         try:
-            found.append(make())
+            usable.append(make())
         except Unreadable as error:
             reasons.append((name, str(error)))
-    return Sensors(tuple(found), tuple(reasons))
+    return Sensors(tuple(usable), tuple(reasons))

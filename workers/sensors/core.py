@@ -1,4 +1,4 @@
-"""What a sensor tells, and how several are read as one. Unreadable is None with a reason, never 0."""
+"""Sensor readings, and several sensors read as one. What cannot be read is None with a reason, never 0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """One moment. None where a sensor does not know."""
+    """The values at one moment; None where a sensor has none."""
 
     power_w: float | None = None
     """Momentary power."""
@@ -25,7 +25,7 @@ class Reading:
     memory_mib: float | None = None
     """Of the accelerator, all processes."""
     throttled: tuple[str, ...] | None = None
-    """Why the clock is held down now, or was since the last reading; empty when it is not."""
+    """Why the clock is throttled now, or was since the last reading; empty when it is not."""
     strangers: int | None = None
     """Other processes on the accelerator."""
     at: float = field(default_factory=time.perf_counter)
@@ -45,7 +45,7 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True)
 class Sensors:
-    """All sensors of a machine; for each value the first that knows it counts."""
+    """All sensors of a machine; each value is that of the first sensor that has it."""
 
     parts: tuple[Sensor, ...] = ()
     reasons: tuple[tuple[str, str], ...] = ()
@@ -56,7 +56,7 @@ class Sensors:
         return merge([part.read() for part in self.parts])
 
     def why_not(self, what: str) -> str:
-        """Why nothing tells ``what``, in one line."""
+        """Why no sensor gives ``what``, in one line."""
         tried = "; ".join(f"{name}: {reason}" for name, reason in self.reasons)
         have = ", ".join(part.name for part in self.parts)
         asked = f"{have} does not tell it" if have else ""
@@ -64,16 +64,16 @@ class Sensors:
 
 
 def merge(readings: Sequence[Reading]) -> Reading:
-    """The first known value of each; throttle reasons of all.
+    """The first value of each that a reading has; throttle reasons of all.
 
     >>> both = merge([Reading(power_w=None), Reading(power_w=3.0, throttled=("heat",))])
     >>> both.power_w, both.energy_j, both.throttled
     (3.0, None, ('heat',))
     """
-    known: dict[str, float | int | None] = {}
+    values: dict[str, float | int | None] = {}
     for name in (f.name for f in fields(Reading) if f.name not in ("throttled", "at")):
-        known[name] = next((getattr(r, name) for r in readings if getattr(r, name) is not None), None)
-    told = [r.throttled for r in readings if r.throttled is not None]
-    throttled = tuple(dict.fromkeys(reason for reasons in told for reason in reasons)) if told else None
+        values[name] = next((getattr(r, name) for r in readings if getattr(r, name) is not None), None)
+    throttling = [r.throttled for r in readings if r.throttled is not None]
+    throttled = tuple(dict.fromkeys(reason for reasons in throttling for reason in reasons)) if throttling else None
     at = readings[-1].at if readings else time.perf_counter()
-    return Reading(**known, throttled=throttled, at=at)  # type: ignore[arg-type]
+    return Reading(**values, throttled=throttled, at=at)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which GPU a CUDA program means by a number: asked of the driver, so that neither torch nor a context is needed.
+"""Which GPU a CUDA device number means, by the driver itself, so that neither torch nor a context is needed.
 
 NVML counts every GPU of the machine; CUDA counts those that CUDA_VISIBLE_DEVICES leaves, in an order of its own.
 """
@@ -13,7 +13,7 @@ LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
 
 
 def gpu_uuid(number: int, driver: Any = None) -> str | None:
-    """The UUID of CUDA device ``number`` (without ``GPU-``), or None where the driver does not tell it."""
+    """The UUID of CUDA device ``number`` (without ``GPU-``), or None where the driver does not give it."""
     driver = driver or _driver()
     device, value = ctypes.c_int(), (ctypes.c_ubyte * 16)()
     if driver is None or driver.cuInit(0) or driver.cuDeviceGet(ctypes.byref(device), number):

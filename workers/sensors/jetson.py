@@ -29,18 +29,18 @@ class Jetson:
     def read(self) -> Reading:
         """Momentary power; None when a rail has become unreadable."""
         watts = [read() for read in self.rails.values()]
-        known = [value for value in watts if value is not None]
-        return Reading(power_w=sum(known) if len(known) == len(watts) else None)
+        readable = [value for value in watts if value is not None]
+        return Reading(power_w=sum(readable) if len(readable) == len(watts) else None)
 
 
 def _hwmon(root: Path) -> dict[str, Callable[[], float | None]]:
-    found: dict[str, Callable[[], float | None]] = {}
+    rails: dict[str, Callable[[], float | None]] = {}
     for label in sorted(root.glob("bus/i2c/drivers/ina3221*/*/hwmon/hwmon*/in*_label")):
         name, channel = text(label), label.name.removeprefix("in").removesuffix("_label")
         # Channel 7 is the monitor's own sum of shunt voltages, not a rail.
         if name and name.lower() not in ("nc", "sum of shunt voltages"):
-            found[name] = _product(label.parent / f"in{channel}_input", label.parent / f"curr{channel}_input")
-    return found
+            rails[name] = _product(label.parent / f"in{channel}_input", label.parent / f"curr{channel}_input")
+    return rails
 
 
 def _product(millivolt: Path, milliampere: Path) -> Callable[[], float | None]:
@@ -52,12 +52,12 @@ def _product(millivolt: Path, milliampere: Path) -> Callable[[], float | None]:
 
 
 def _iio(root: Path) -> dict[str, Callable[[], float | None]]:
-    found: dict[str, Callable[[], float | None]] = {}
+    rails: dict[str, Callable[[], float | None]] = {}
     for label in sorted(root.glob("bus/i2c/drivers/ina3221x/*/iio:device*/rail_name_*")):
         name, channel = text(label), label.name.rpartition("_")[2]
         if name:
-            found[name] = _milliwatts(label.parent / f"in_power{channel}_input")
-    return found
+            rails[name] = _milliwatts(label.parent / f"in_power{channel}_input")
+    return rails
 
 
 def _milliwatts(path: Path) -> Callable[[], float | None]:

@@ -8,12 +8,12 @@ from workers.sensors.core import Reading, Unreadable
 from workers.sensors.sysfs import number, text
 
 CHIPS = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu")
-"""hwmon drivers that tell a processor's temperature."""
+"""hwmon drivers of a processor's temperature."""
 ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "CPU-therm", "soc-thermal", "soc_thermal", "acpitz")
 
 
 class Processor:
-    """Whatever of the three this machine shows."""
+    """Those of the three values that this machine has."""
 
     name = "cpu-sysfs"
 
@@ -44,8 +44,8 @@ class Processor:
 
 def _temperatures(root: Path) -> list[Path]:
     chips = [c for c in sorted(root.glob("class/hwmon/hwmon*")) if text(c / "name") in CHIPS]
-    found = [path for chip in chips for path in sorted(chip.glob("temp*_input"))]
-    if found:
-        return found
+    inputs = [path for chip in chips for path in sorted(chip.glob("temp*_input"))]
+    if inputs:
+        return inputs
     zones = {text(zone / "type"): zone / "temp" for zone in sorted(root.glob("class/thermal/thermal_zone*"))}
     return [zones[name] for name in ZONES if name in zones][:1]

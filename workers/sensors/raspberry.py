@@ -40,20 +40,20 @@ class Raspberry:
 
 
 def throttle_flags(answer: str) -> tuple[str, ...] | None:
-    """What holds the clock down now; None for an answer that is none.
+    """Why the clock is throttled now; None for an answer that cannot be read.
 
     >>> throttle_flags("throttled=0x50005"), throttle_flags("throttled=0x0")
     (('under-voltage', 'throttled'), ())
     """
-    found = re.search(r"throttled=0x([0-9a-fA-F]+)", answer)
-    if found is None:
+    match = re.search(r"throttled=0x([0-9a-fA-F]+)", answer)
+    if match is None:
         return None
-    bits = int(found[1], 16)
+    bits = int(match[1], 16)
     return tuple(reason for bit, reason in FLAGS.items() if bits >> bit & 1)
 
 
 def rails_power(answer: str) -> float | None:
-    """W of all rails that tell both volts and amperes, from ``pmic_read_adc``.
+    """W of all rails with both volts and amperes, from ``pmic_read_adc``.
 
     >>> rails_power("VDD_CORE_A current(7)=2.0A\\nVDD_CORE_V volt(15)=0.9V\\nEXT5V_V volt(24)=5.1V")
     1.8

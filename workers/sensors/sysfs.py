@@ -15,8 +15,8 @@ def text(path: Path) -> str | None:
 
 def number(path: Path) -> float | None:
     """The file's number, or None."""
-    found = text(path)
+    content = text(path)
     try:
-        return float(found) if found else None
+        return float(content) if content else None
     except ValueError:
         return None

@@ -1,1 +1,1 @@
-"""Statistics, turns and disturbance of timings. Python's own library only: these files go to boards."""
+"""Statistics, turns and disturbance of timings. Python's own library only, as they are part of kits."""

@@ -1,6 +1,6 @@
-"""Which visits to a network count, by what was around them. Without other packages: a board without torch runs it too.
+"""Which visits to a network count, judged by the conditions of each. Python's own library only, as boards run it too.
 
-Around a visit are the reference's times before and after, the CPU use of others and what the sensors said.
+The conditions are the reference's times before and after, the CPU use of other processes and the sensor readings.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from workers.sensors import Reading
 OTHERS_LIMIT = 0.04
 """Share of the machine's CPU time that other processes may take before a visit counts as disturbed."""
 OTHERS_SLACK_S = 0.05
-"""CPU seconds of others that are always forgiven: the kernel counts in steps of 10 ms."""
+"""CPU seconds of other processes that never count as a disturbance: the kernel counts in steps of 10 ms."""
 SLOW_REFERENCE = 1.20
-"""A visit beside which the reference took this many times its usual time was disturbed, by whatever."""
+"""A visit counts as disturbed when the reference beside it took this many times its usual time."""
 SLOW_CLOCK = 0.90
 """Fraction of the highest clock seen below which a visit was throttled."""
 
@@ -55,7 +55,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Visit:
-    """One visit to a network, and what was around it."""
+    """One visit to a network, and its conditions."""
 
     seconds: tuple[float, ...]
     """Of each frame."""
@@ -76,14 +76,14 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The visits that make a figure, and why the others do not."""
+class VisitChoice:
+    """The visits that a measurement is made of, and why the others are not used."""
 
     kept: tuple[Visit, ...] = ()
     disturbed: tuple[str, ...] = ()
     """The reason of each disturbed visit."""
     enough: bool = False
-    """False when disturbed visits had to be used to reach the wanted number."""
+    """False when disturbed visits had to be used to reach the number asked for."""
 
 
 def usual_reference(references: Sequence[float]) -> float:
@@ -92,19 +92,19 @@ def usual_reference(references: Sequence[float]) -> float:
 
 
 def is_slow(reference: float, usual: float | None) -> bool:
-    """Whether a look at the reference shows that something holds the machine up.
+    """Whether a look at the reference shows that the machine is slowed down.
 
-    >>> is_slow(1.2, usual=1.0), is_slow(1.05, usual=1.0), is_slow(9.0, usual=None)
+    >>> is_slow(1.3, usual=1.0), is_slow(1.05, usual=1.0), is_slow(9.0, usual=None)
     (True, False, False)
     """
     return usual is not None and reference > SLOW_REFERENCE * usual
 
 
 def reasons(visits: Sequence[Visit], known: float | None = None) -> list[str | None]:
-    """Why each visit is disturbed, or None; judged together, as slow is slow beside the others.
+    """Why each visit is disturbed, or None; judged together, because slow means slower than the others.
 
-    ``known``: the reference's usual time in what was measured before, in seconds. A slow spell that covers all these
-    visits shows by it alone.
+    ``known``: the reference's usual time in earlier measurements, in seconds; a slow spell that covers all these visits
+    shows by it alone.
     """
     if not visits:
         return []
@@ -115,14 +115,14 @@ def reasons(visits: Sequence[Visit], known: float | None = None) -> list[str | N
     return [_reason(one, usual, highest) for one in visits]
 
 
-def choose(visits: Sequence[Visit], wanted: int, known: float | None = None) -> Choice:
-    """The first ``wanted`` quiet visits; when there are not so many, the least disturbed fill up."""
+def choose(visits: Sequence[Visit], wanted: int, known: float | None = None) -> VisitChoice:
+    """The first ``wanted`` undisturbed visits; when there are fewer, the least disturbed ones are added."""
     why = reasons(visits, known)
     quiet = [one for one, reason in zip(visits, why, strict=True) if reason is None]
-    spoilt = [one for one, reason in zip(visits, why, strict=True) if reason is not None]
-    spoilt.sort(key=lambda one: one.reference)
-    kept = (*quiet[:wanted], *spoilt[: max(0, wanted - len(quiet))])
-    return Choice(kept, tuple(reason for reason in why if reason is not None), len(quiet) >= wanted)
+    disturbed = [one for one, reason in zip(visits, why, strict=True) if reason is not None]
+    disturbed.sort(key=lambda one: one.reference)
+    kept = (*quiet[:wanted], *disturbed[: max(0, wanted - len(quiet))])
+    return VisitChoice(kept, tuple(reason for reason in why if reason is not None), len(quiet) >= wanted)
 
 
 def _reason(one: Visit, usual: float, highest_clock: float | None) -> str | None:

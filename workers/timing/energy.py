@@ -1,4 +1,4 @@
-"""Power while a network runs, and the energy of one frame with the idle machine's share taken off."""
+"""Power while a network runs, and the energy per frame above that of the idle machine."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from workers.sensors import Reading, Sensors
 
 Frame = Callable[[], Any]
 RUN_SECONDS = 2.0
-"""Long enough for a counter that is updated ten times a second."""
+"""Long enough for a counter that is updated ten times per second."""
 IDLE_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class Energy:
-    """What a continuous run took."""
+    """Power and energy of a continuous run."""
 
     power_w: float
     """Mean over the run, idle included."""
     energy_j: float | None
-    """A frame, idle subtracted; None where the run drew no more than the idle machine."""
+    """Per frame, idle subtracted; None where the run drew no more than the idle machine."""
     why: str | None = None
     """Why there is no energy."""
 
@@ -32,7 +32,7 @@ class Energy:
 def mean_power(first: Reading, last: Reading, polled: list[float]) -> float | None:
     """W between two readings: by the energy counter where there is one, else the mean of what was polled.
 
-    None where neither tells more than 0 W: a counter that stands still knows nothing of a machine that runs.
+    None where neither gives more than 0 W: a counter that stands still while the machine runs does not work.
     """
     if first.energy_j is not None and last.energy_j is not None and last.at > first.at:
         watts = (last.energy_j - first.energy_j) / (last.at - first.at)
@@ -42,7 +42,7 @@ def mean_power(first: Reading, last: Reading, polled: list[float]) -> float | No
 
 
 def per_frame(power_w: float, idle_w: float, seconds: float, frames: int) -> Energy:
-    """Energy of a frame above idle.
+    """Energy per frame above idle.
 
     >>> per_frame(power_w=12.0, idle_w=4.0, seconds=2.0, frames=8)
     Energy(power_w=12.0, energy_j=2.0, why=None)
@@ -53,7 +53,7 @@ def per_frame(power_w: float, idle_w: float, seconds: float, frames: int) -> Ene
 
 
 def idle_power(sensors: Sensors, seconds: float = IDLE_SECONDS) -> float | None:
-    """W of the machine doing nothing, or None where no sensor tells power above 0."""
+    """W of the machine doing nothing, or None where no sensor gives a power above 0."""
     first = sensors.read()
     if first.energy_j is None and first.power_w is None:
         return None

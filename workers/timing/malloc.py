@@ -1,7 +1,7 @@
-"""What the C library does with memory that PyTorch frees.
+"""Keeping memory that PyTorch frees, instead of returning it to the kernel.
 
 PyTorch has no memory pool on a CPU: a layer's output is allocated and freed at every frame. glibc asks the kernel for
-anything above 32 MiB and gives it back at once, so every frame of such a network touches fresh pages, each
+anything above 32 MiB and returns it at once, so every frame of such a network touches fresh pages, each
 a fault. That costs more than the arithmetic (measured: docs/decisions/086), and how much depends on the kernel.
 """
 
@@ -15,9 +15,9 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> bool:
-    """Have this process keep what it frees, for its next allocation; False where the C library cannot.
+    """Make this process keep freed memory for its next allocation; False where the C library cannot.
 
-    For good: what runs networks on images asks for the same sizes again. ``release_freed_memory`` gives it back.
+    Permanent, because networks ask for the same sizes at every frame. ``release_freed_memory`` returns it.
     """
     library = _library()
     if library is None:
@@ -26,7 +26,7 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> None:
-    """Give free memory back to the kernel now."""
+    """Return free memory to the kernel now."""
     library = _library()
     if library is not None:
         library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""The most memory a piece of work added to this process. Python's own library only, as a board runs it too."""
+"""The peak of memory that a piece of work adds to this process. Python's own library only, as boards run it too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PROC = Path("/proc/self")
 
 
 class ProcessPeak:
-    """``start()``, work, ``stop()`` -> MiB above what was there before; None, and ``why``, where it cannot be told."""
+    """``start()``, work, ``stop()`` -> MiB above the size before; None, and ``why``, where it cannot be read."""
 
     def __init__(self, proc: Path = PROC) -> None:
         self.proc = proc
@@ -19,7 +19,7 @@ class ProcessPeak:
         self.why: str | None = None
 
     def start(self) -> None:
-        """Give back what is free, and begin a new peak."""
+        """Release free memory and reset the peak."""
         gc.collect()
         release_freed_memory()
         self.why = None
@@ -30,7 +30,7 @@ class ProcessPeak:
         self.before = self._kib("VmRSS")
 
     def stop(self) -> float | None:
-        """MiB that the resident size rose by at most since ``start``."""
+        """The largest rise of the resident size since ``start``, in MiB."""
         peak = self._kib("VmHWM")
         if self.why is None and (peak is None or self.before is None):
             self.why = f"{self.proc / 'status'} does not tell the resident size"
@@ -46,5 +46,5 @@ class ProcessPeak:
             lines = (self.proc / "status").read_text().splitlines()
         except OSError:
             return None
-        found = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
-        return float(found[0]) if found else None
+        sizes = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
+        return float(sizes[0]) if sizes else None

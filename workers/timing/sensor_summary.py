@@ -1,4 +1,4 @@
-"""What the sensors said of a figure, and why what they did not say is missing: None and a reason, never 0."""
+"""Sensor values of a measurement, and the reason for each that is missing: None and a reason, never 0."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from workers.timing.disturbance import Visit
 from workers.timing.energy import Energy
 
 SENSED = ("power_w", "energy_j", "memory_mib", "temperature_c", "clock_mhz", "throttled")
-"""Values that a machine may not tell; a figure has each or the reason why it has not."""
+"""Values that a machine may not provide; a measurement has each of them or the reason why not."""
 
 
 @dataclass(frozen=True)
 class Sensed:
-    """Over the visits that made a figure; None where none told."""
+    """Sensor values over the visits of a measurement; None where no sensor gave one."""
 
     temperature_c: float | None
     """The hottest."""
     clock_mhz: float | None
     """The median."""
     throttled: tuple[str, ...] | None
-    """Every reason that was seen; empty when the clock was never held down."""
+    """Every reason that was read; empty when the clock was never throttled."""
 
 
 def sensed(visits: Sequence[Visit]) -> Sensed:
-    """What the readings of these visits say together."""
+    """The readings of these visits, summarised."""
     readings = [one.reading for one in visits]
     temperatures = [one.temperature_c for one in readings if one.temperature_c is not None]
     clocks = [one.clock_mhz for one in readings if one.clock_mhz is not None]
@@ -41,7 +41,7 @@ def sensed(visits: Sequence[Visit]) -> Sensed:
 
 
 def reasons(sensors: Sensors, energy: Energy | None, memory: str | None) -> dict[str, str]:
-    """Why each of ``SENSED`` would be missing, in one line each; ``memory`` is what the memory's reader says."""
+    """Why each of ``SENSED`` would be missing, in one line each; ``memory`` is that of the memory reader."""
     power = sensors.why_not("power")
     return {
         "power_w": power,

@@ -68,13 +68,13 @@ def ties(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[str, .
     {'a': ('b',), 'b': ('a',), 'c': ()}
     """
     place = {name: i for i, name in enumerate(intervals)}
-    found: dict[str, list[str]] = {name: [] for name in intervals}
+    overlapping: dict[str, list[str]] = {name: [] for name in intervals}
     open_now: list[str] = []
     for name in sorted(intervals, key=lambda n: intervals[n]):
         low = intervals[name][0]
         open_now = [other for other in open_now if intervals[other][1] >= low]
         for other in open_now:
-            found[name].append(other)
-            found[other].append(name)
+            overlapping[name].append(other)
+            overlapping[other].append(name)
         open_now.append(name)
-    return {name: tuple(sorted(others, key=place.__getitem__)) for name, others in found.items()}
+    return {name: tuple(sorted(others, key=place.__getitem__)) for name, others in overlapping.items()}

@@ -1,7 +1,7 @@
-"""Networks take turns (A B C A B C) with a reference between them. Without other packages, for boards too.
+"""Networks take turns (A B C A B C) with a reference between them. Python's own library only, as boards run it too.
 
-A block is a few networks that are visited between two looks at the reference. A block beside which the machine was
-disturbed is visited again, and the others are not: slow spells last from a tenth of a second to minutes.
+A block is a few networks that are visited between two looks at the reference. Only a block during which the machine
+was disturbed is visited again: slow spells last from a tenth of a second to minutes.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from statistics import median
 from typing import Protocol
 
+from search_space.errors import first_line
 from workers.sensors import Reading
-from workers.timing.disturbance import Choice, Visit, Window, choose, is_slow, usual_reference
+from workers.timing.disturbance import Visit, VisitChoice, Window, choose, is_slow, usual_reference
 
 BLOCK = 5
 """Networks that are visited between two looks at the reference."""
@@ -22,26 +23,27 @@ LOOKS = 30
 PAUSE_S = 0.1
 """Between two looks at a reference that is slow."""
 PATIENCE = 2
-"""At most this many times the wanted rounds: a machine that never gets quiet is measured, and the figures say so."""
+"""At most this many times the rounds asked for: a machine that is never undisturbed is measured all the same, and its
+measurements are marked."""
 PATIENT_S = 6.0
-"""Rounds of quick networks are tried for so long all the same, and so long is waited for quiet at a time: a slow spell
-may outlast them all."""
+"""Seconds for which rounds of quick networks are repeated at least, and of one wait for the reference: a slow spell may
+last longer than ``PATIENCE`` rounds."""
 WAIT_SHARE = 0.5
-"""Seconds that may be waited for each second of measuring."""
+"""Seconds of waiting allowed per second of measuring."""
 VISIT_S = 0.02
-"""A visit goes on until its frames took this long together: a single frame of a millisecond says little."""
+"""A visit times frames for at least this long: one frame of a millisecond is too few."""
 VISIT_FRAMES = 64
-"""At most so many frames a visit."""
+"""At most this many frames per visit."""
 
 Turn = Callable[[], tuple[float, ...]]
 """Visits a network: seconds of each frame."""
 
 
 class Watch(Protocol):
-    """Counts CPU time from its making on."""
+    """Counts CPU time from when it is made."""
 
     def stop(self) -> Window:
-        """What happened since."""
+        """CPU time since then."""
         ...
 
 
@@ -55,7 +57,7 @@ class Stopped(Exception):
 
 @contextmanager
 def watched(place: int) -> Iterator[None]:
-    """Whatever goes wrong inside is the network's at ``place``."""
+    """Raise Stopped for the network at ``place`` on any error inside."""
     try:
         yield
     except Exception as error:
@@ -72,14 +74,13 @@ def visited(seconds: Sequence[float], frames: int) -> bool:
 
 
 class ReferenceFailed(Exception):
-    """The reference ran before and does so no longer: nothing can be measured."""
+    """The reference ran before and fails now, so nothing can be measured."""
 
 
 class Reference:
-    """The network that is looked at between the others, and what it takes when nothing disturbs it.
+    """The network that is timed between the others, and its usual time, when nothing disturbs it.
 
-    ``known``: its usual time as earlier sessions saw it, in seconds. Every look raises ReferenceFailed when the network
-    fails.
+    ``known``: its usual time in earlier sessions, in seconds. Every look raises ReferenceFailed when the network fails.
     """
 
     def __init__(self, turn: Turn, known: float | None = None) -> None:
@@ -92,23 +93,23 @@ class Reference:
 
     @property
     def usual(self) -> float | None:
-        """Seconds of its frame when the machine was quiet, as far as seen; a slow spell of minutes changes nothing."""
+        """Seconds of its frame on the undisturbed machine, as far as measured; a slow spell does not raise it."""
         seen = usual_reference(self._looks) if len(self._looks) >= LOOKS else None
         both = [one for one in (self._known, seen) if one is not None]
         return min(both, default=None)
 
     def learn(self) -> None:
-        """See how long it takes before anything is measured, over some two seconds."""
+        """Time it for about two seconds before anything is measured."""
         for _ in range(LOOKS):
             self._look()
             time.sleep(PAUSE_S / 2)
 
     def forget(self) -> None:
-        """Keep what is usual; the looks are of the past."""
+        """Keep the usual time and drop the single looks."""
         self._known, self._looks, self._last = self.usual, [], None
 
     def before(self) -> float:
-        """Seconds of its frame before a block: waits a little while that is slower than usual."""
+        """Seconds of its frame before a block; waits a little while it is slower than usual."""
         seen = self._look() if self._last is None else self._last
         while is_slow(seen, self.usual) and self._may_wait > 0:
             start = time.perf_counter()
@@ -129,21 +130,20 @@ class Reference:
         try:
             seconds = self._turn()
         except Exception as error:
-            line = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ReferenceFailed(f"the reference fails here: {line}") from error
+            raise ReferenceFailed(f"the reference fails here: {first_line(error)}") from error
         self._looks.append(median(seconds))
         return self._looks[-1]
 
 
 def take_turns(
     turns: Sequence[Turn], wanted: int, reference: Reference, cpu: Callable[[], Watch], read: Callable[[], Reading]
-) -> list[Choice]:
-    """Visit each network until it has ``wanted`` quiet visits or patience ends; its visits, by network.
+) -> list[VisitChoice]:
+    """Visit each network until it has ``wanted`` undisturbed visits or a limit is reached; the visits chosen for each.
 
     ``cpu`` starts a watch of CPU time, ``read`` asks the sensors. Raises Stopped when a network fails.
     """
     seen = [list[Visit]() for _ in turns]
-    choices = [Choice() for _ in turns]
+    choices = [VisitChoice() for _ in turns]
     until, rounds = time.perf_counter() + PATIENT_S, 0
     while not all(one.enough for one in choices) and (rounds < PATIENCE * wanted or time.perf_counter() < until):
         rounds += 1

@@ -40,7 +40,7 @@ def split(vector: Tensor, module: nn.Module) -> list[Tensor]:
     return [part.view_as(p) for part, p in zip(parts, trained(module), strict=True)]
 
 
-def pour(vector: Tensor, module: nn.Module) -> None:
+def set_weights(vector: Tensor, module: nn.Module) -> None:
     """The inverse of ``flat``."""
     with torch.no_grad():
         for parameter, part in zip(trained(module), split(vector, module), strict=True):
@@ -137,7 +137,7 @@ def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
     return weight, slice(weight.shape[0] // maps, None)
 
 
-class Descent:
+class Optimiser:
     """A module's optimiser. ``first`` and ``second`` are Adam's moments, of coefficients where filters are turned.
 
     ``whiten`` before the first step, after a restore, and at every refresh.
@@ -154,7 +154,7 @@ class Descent:
         for parameter, part in zip(self._parameters, split(self.weights, module), strict=True):
             parameter.data = part
 
-    def forget(self) -> None:
+    def zero_gradients(self) -> None:
         """Drop the gradients of the last step."""
         for parameter in self._parameters:
             parameter.grad = None
@@ -191,11 +191,11 @@ class Descent:
 def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]:
     """``whitening.inverses`` of a module with other weights; its own are as before afterwards."""
     own = flat(module)
-    pour(weights, module)
+    set_weights(weights, module)
     try:
         return inverses(module, low)
     finally:
-        pour(own, module)
+        set_weights(own, module)
 
 
 def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[Tensor]) -> Tensor:

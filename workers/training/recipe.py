@@ -1,17 +1,14 @@
-"""How a config is trained: the recipe, its digest, and the digest of the code that carries it out."""
+"""How a config is trained: the recipe and its digest."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import sys
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from search_space import user_code
 from search_space.config import Config
 from search_space.errors import SweepError
 
@@ -156,11 +153,6 @@ _RECIPES = {
 }
 
 
-def recipe_names() -> tuple[str, ...]:
-    """The recipes we ship: ``smoke`` (does it run), ``demo`` (minutes), ``paper`` (the released quality)."""
-    return tuple(_RECIPES)
-
-
 def recipe_for(name: str) -> Recipe:
     """A shipped recipe by name, or one read from a ``.json`` file. Raises SweepError naming the choices."""
     if name in _RECIPES:
@@ -171,60 +163,3 @@ def recipe_for(name: str) -> Recipe:
             raise SweepError(f"there is no recipe file {name}")
         return Recipe.from_json(path.read_text())
     raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .json file)")
-
-
-_TRAINING_CODE = (
-    "search_space/architectures/*.py",
-    "search_space/families/*.py",
-    "workers/training/train.py",
-    "workers/training/optimiser.py",
-    "workers/training/initialisation.py",
-    "workers/training/whitening.py",
-    "workers/training/patches.py",
-    "workers/data/degrade.py",
-    "workers/data/luma.py",
-    "workers/packs/**/*.py",
-    "workers/packs/**/*.cpp",
-    "workers/packs/**/*.hpp",
-)
-
-
-@cache
-def code_digest() -> str:
-    """Twelve hex digits of the shipped source that decides training numbers; a change starts new trials."""
-    digest = hashlib.sha256()
-    for root, path in training_code():
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def training_code() -> list[tuple[Path, Path]]:
-    """The files ``code_digest`` reads, each after the folder that its package lies in."""
-    import search_space
-
-    # Ray unpacks each package into a folder of its own: they need not lie side by side.
-    roots = {"search_space": Path(search_space.__file__).parents[1], "workers": Path(__file__).parents[2]}
-    found = [(roots[pattern.split("/")[0]], pattern) for pattern in _TRAINING_CODE]
-    return [(root, path) for root, pattern in found for path in sorted(root.glob(pattern))]
-
-
-def code_of(config: Config) -> str:
-    """The digest of all code that trains ``config``: ours, and the file of its family when that is not ours.
-
-    For our families it is ``code_digest()``. A family of the user's own adds the text of its file, whose path does
-    not count: it is another one on another machine.
-    """
-    module = type(config).__module__
-    if module.split(".")[0] == "search_space":
-        return code_digest()
-    return hashlib.sha256(f"{code_digest()}\0{family_source(module)}".encode()).hexdigest()[:12]
-
-
-def family_source(module: str) -> str:
-    """The text of the file a family outside this package was read from; empty when it cannot be known."""
-    for code in user_code.loaded():
-        if code.module == module:
-            return code.source
-    # A plug-in of another package: installed like ours, not carried as text.
-    place = getattr(sys.modules.get(module), "__file__", None)
-    return Path(place).read_text(encoding="utf-8", errors="replace") if place and Path(place).is_file() else ""

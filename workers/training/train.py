@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,11 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from search_space.config import Config
-from search_space.errors import BadWeights, SweepError
+from search_space.errors import SweepError
 from workers.data.image_set import ImageSet
+from workers.training.checkpoint import Checkpoint, read_checkpoint, to_checkpoint
+from workers.training.code_digest import code_of
 from workers.training.initialisation import fit, pass_through
-from workers.training.optimiser import Descent, trained
+from workers.training.optimiser import Optimiser, trained
 from workers.training.patches import PatchSampler
+from workers.training.precision import applied, forward
+from workers.training.precision import check as check_precision
 from workers.training.recipe import Recipe
 from workers.training.whitening import probe
 
@@ -28,7 +31,7 @@ START_PATCHES = 64
 
 
 class Diverged(SweepError):
-    """Training left the road at ``step``: the loss or a weight is not finite, or the loss grew out of bounds."""
+    """Training diverged at ``step``: the loss or a weight is not finite, or the loss exceeds its bound."""
 
     def __init__(self, config: str, step: int, reason: str) -> None:
         super().__init__(f"{config} diverged at step {step}: {reason}")
@@ -40,20 +43,24 @@ class Diverged(SweepError):
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished training run. ``curve`` holds (step, loss) points; ``seconds`` is time spent in this process."""
+    """A finished training run. ``curve`` holds (step, loss) points; ``seconds`` is time spent in this process.
+
+    ``engines`` carried it out, in order of use, each as ``name/version`` (``facts.Provenance``).
+    """
 
     config: Config
     module: nn.Module
     steps: int
     seconds: float
     curve: tuple[tuple[int, float], ...]
+    engines: tuple[str, ...] = ()
 
 
 def initial_module(config: Config, seed: int) -> nn.Module:
-    """The start of (config, seed), whatever was trained before; torch's global generator is left as it was."""
-    mixed = hashlib.sha256(f"{config.id}/{seed}".encode()).digest()
+    """The initial weights of (config, seed), whatever was trained before; torch's global generator stays as it was."""
+    mixed = hashlib.sha256(f"{config.id}/{seed}".encode()).hexdigest()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int.from_bytes(mixed[:7], "big"))
+        torch.manual_seed(int(mixed[:14], 16))
         module = config.build()
     pass_through(module)
     return module
@@ -83,6 +90,73 @@ def check_loss(config: str, recipe: Recipe, step: int, loss: float, power: float
         raise Diverged(config, step, f"the loss {loss:.3g} exceeds {bound:.3g}")
 
 
+class Reference:
+    """One config trained alone in plain PyTorch: what decides a trial's numbers, and where ``code_digest`` begins.
+
+    ``steps`` trains; ``train`` wraps it in what decides nothing: progress, checkpoints, time. Keep such things there.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        recipe: Recipe,
+        images: ImageSet,
+        seed: int,
+        lr_scale: float = 1.0,
+        device: str | torch.device = "cpu",
+        sampler: PatchSampler | None = None,
+    ) -> None:
+        self.config, self.recipe, self.device = config, recipe, device
+        self.module = initial_module(config, seed).to(device)
+        self.first, self.restored = 0, False
+        self.curve: list[tuple[int, float]] = []
+        if not trained(self.module):
+            return
+        self.sampler = sampler or PatchSampler(images, config.scale, recipe.patch, recipe.batch, seed, device)
+        self.optimiser = Optimiser(self.module, recipe)
+        self._peak = recipe.peak_lr(config) * lr_scale
+
+    def resume(self, checkpoint: Checkpoint) -> None:
+        """Go on from there, bit for bit on a CPU; before the first step."""
+        self.optimiser.weights.copy_(checkpoint.weights)
+        self.optimiser.first.copy_(checkpoint.first)
+        self.optimiser.second.copy_(checkpoint.second)
+        self.first, self.curve, self.restored = checkpoint.step, checkpoint.curve, True
+
+    def steps(self) -> Iterator[int]:
+        """Train to the recipe's last step; yields the number of steps done after each. Raises Diverged."""
+        recipe = self.recipe
+        if recipe.start == "fitted" and not self.restored:
+            with applied(recipe.precision, self.device):
+                fit(self.module, *probe(self.sampler, 0, START_PATCHES))
+        for step in range(self.first, recipe.steps):
+            with applied(recipe.precision, self.device):
+                loss, target = self._step(step)
+            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+                value = float(loss)
+                check_loss(self.config.id, recipe, step, value, float(target.square().mean()))
+                self.curve.append((step, value))
+            yield step + 1
+        check_finite(self.config.id, recipe.steps, self.module)
+
+    def _step(self, step: int) -> tuple[Tensor, Tensor]:
+        """The loss before the update, and the target inside the border."""
+        recipe, optimiser = self.recipe, self.optimiser
+        border = recipe.border * self.config.scale
+        refreshes = step % recipe.refresh == 0
+        if optimiser.rule.layers and (step == self.first or refreshes):
+            optimiser.whiten(probe(self.sampler, step - step % recipe.refresh)[0], fresh=refreshes)
+        low, high = self.sampler.batch(step)
+        optimiser.zero_gradients()
+        target = inner(high, border)
+        with forward(recipe.precision, self.device):
+            output = self.module(low)
+        loss = loss_of(recipe.loss, inner(output.float(), border), target)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step(step, self._peak * recipe.rate(step))
+        return loss.detach(), target
+
+
 def train(
     config: Config,
     recipe: Recipe,
@@ -93,115 +167,41 @@ def train(
     checkpoint: bytes | None = None,
     save: Callable[[bytes], None] | None = None,
     save_every: int = 1000,
+    due: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
-    """Train one config from its own start to ``recipe.steps``.
+    """Train one config from its own initialisation to ``recipe.steps``.
 
-    ``save`` gets a checkpoint every ``save_every`` steps; given back as ``checkpoint`` it resumes bit for bit on a
-    CPU. ``progress`` gets the number of steps done. Raises Diverged, and BadWeights for a foreign checkpoint.
+    ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; given back as
+    ``checkpoint`` it resumes bit for bit on a CPU. ``progress`` gets the number of steps done. Raises Diverged,
+    BadWeights for a foreign checkpoint, and SweepError for a precision that the device does not train in.
     """
+    check_precision(recipe.precision, device)
     began = time.perf_counter()
-    module = initial_module(config, seed).to(device)
-    if not trained(module):
-        return Trained(config, module, 0, time.perf_counter() - began, ())
-    sampler = sampler or PatchSampler(images, config.scale, recipe.patch, recipe.batch, seed, device)
-    peak = recipe.peak_lr(config) * lr_scale
-    descent = Descent(module, recipe)
-    curve: list[tuple[int, float]] = []
-    first = 0
+    run = Reference(config, recipe, images, seed, lr_scale, device, sampler)
+    if not trained(run.module):
+        return Trained(config, run.module, 0, time.perf_counter() - began, ())
+    engines = [f"reference/{code_of(config)}"]
+    optimiser = run.optimiser
     if checkpoint is not None:
-        first, curve = _restore(checkpoint, config, recipe, descent)
-    elif recipe.start == "fitted":
-        fit(module, *probe(sampler, 0, START_PATCHES))
-    border = recipe.border * config.scale
-    for step in range(first, recipe.steps):
-        if descent.rule.layers and (step == first or step % recipe.refresh == 0):
-            descent.whiten(probe(sampler, step - step % recipe.refresh)[0], fresh=step % recipe.refresh == 0)
-        lr, hr = sampler.batch(step)
-        descent.forget()
-        target = inner(hr, border)
-        loss = loss_of(recipe.loss, inner(module(lr), border), target)
-        loss.backward()  # type: ignore[no-untyped-call]
-        descent.step(step, peak * recipe.rate(step))
-        if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
-            value = float(loss.detach())
-            check_loss(config.id, recipe, step, value, float(target.square().mean()))
-            curve.append((step, value))
-        done = step + 1
+        found = read_checkpoint(checkpoint, config, recipe, optimiser.weights.numel())
+        run.resume(found)
+        engines = list(dict.fromkeys([*found.engines, *engines]))
+        began -= found.seconds
+    for done in run.steps():
         if progress is not None:
             progress(done)
-        if save is not None and done % save_every == 0 and done < recipe.steps:
-            save(to_checkpoint(config, recipe, done, curve, descent.weights, descent.first, descent.second))
-    check_finite(config.id, recipe.steps, module)
-    return Trained(config, module.cpu(), recipe.steps, time.perf_counter() - began, tuple(curve))
+        if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
+            vectors = (optimiser.weights, optimiser.first, optimiser.second)
+            seconds = time.perf_counter() - began
+            save(to_checkpoint(config, recipe, done, run.curve, *vectors, engines, seconds))
+    seconds = time.perf_counter() - began
+    return Trained(config, run.module.cpu(), recipe.steps, seconds, tuple(run.curve), tuple(engines))
 
 
 def check_finite(config: str, step: int, module: nn.Module) -> None:
     """Raise Diverged when a weight is not finite."""
     if not all(bool(torch.isfinite(p).all()) for p in module.parameters()):
         raise Diverged(config, step, "a weight is not finite")
-
-
-def to_checkpoint(
-    config: Config,
-    recipe: Recipe,
-    step: int,
-    curve: list[tuple[int, float]],
-    weights: Tensor,
-    first: Tensor,
-    second: Tensor,
-) -> bytes:
-    """Everything a resume needs (the patch stream needs only the step number). Vectors as in ``Optimiser``."""
-    buffer = io.BytesIO()
-    vectors = {"weights": weights, "first": first, "second": second}
-    torch.save(
-        {
-            "config": config.id,
-            "recipe": recipe.digest,
-            "step": step,
-            "curve": list(curve),
-            **{name: vector.detach().cpu().clone() for name, vector in vectors.items()},
-        },
-        buffer,
-    )
-    return buffer.getvalue()
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A run after ``step`` steps."""
-
-    step: int
-    curve: list[tuple[int, float]]
-    weights: Tensor
-    first: Tensor
-    second: Tensor
-
-
-def read_checkpoint(data: bytes, config: Config, recipe: Recipe, parameters: int) -> Checkpoint:
-    """What ``to_checkpoint`` wrote; nothing in it is run. Raises BadWeights for a damaged or foreign one."""
-    try:
-        state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-        owner, digest = state["config"], state["recipe"]
-        vectors = [state[name] for name in ("weights", "first", "second")]
-        found = Checkpoint(int(state["step"]), [(int(s), float(v)) for s, v in state["curve"]], *vectors)
-    except Exception as error:
-        raise BadWeights(f"the checkpoint of {config.id} cannot be read: {error}") from None
-    if (owner, digest) != (config.id, recipe.digest):
-        raise BadWeights(
-            f"the checkpoint belongs to {owner} under recipe {digest}, not to {config.id} under {recipe.digest}"
-        )
-    if any(tuple(vector.shape) != (parameters,) for vector in vectors):
-        raise BadWeights(f"the checkpoint of {config.id} has not its {parameters} parameters")
-    return found
-
-
-def _restore(data: bytes, config: Config, recipe: Recipe, descent: Descent) -> tuple[int, list[tuple[int, float]]]:
-    """Put a checkpoint into a fresh optimiser; the step to go on from and the curve so far."""
-    found = read_checkpoint(data, config, recipe, descent.weights.numel())
-    descent.weights.copy_(found.weights)
-    descent.first.copy_(found.first)
-    descent.second.copy_(found.second)
-    return found.step, found.curve

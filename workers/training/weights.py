@@ -1,128 +1,15 @@
-"""Weights as bytes and back: safetensors out; safetensors or a torch file in, and never a pickle that runs."""
+"""Weights as bytes: safetensors out; what reads them is ``search_space.weights``, for all packages."""
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+from safetensors.torch import save
+from torch import nn
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
-from torch import Tensor, nn
+from search_space.weights import MAX_BYTES, SUFFIXES, compare, load, read_state
 
-from search_space.config import Config
-from search_space.errors import BadWeights
-
-MAX_BYTES = 64 * 2**20
-"""Largest weights file read; a model of the paper's space is under 60 kB."""
-SUFFIXES = (".model", ".pt", ".pth", ".safetensors")
+__all__ = ["MAX_BYTES", "SUFFIXES", "compare", "load", "read_state", "to_bytes"]
 
 
 def to_bytes(module: nn.Module) -> bytes:
     """The module's state as safetensors bytes, on the CPU, in the module's own precision."""
-    return save_safetensors({k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()})
-
-
-def load(config: Config, source: str | Path | bytes) -> nn.Module:
-    """``config.build()`` with the weights of a file (or its bytes), in evaluation mode, float32, on the CPU.
-
-    Takes safetensors and torch files, zip or legacy, read with ``weights_only=True``: nothing stored in the
-    file is ever called. Raises BadWeights when the file is missing, too large, unsafe, damaged, holds
-    numbers that are not finite, or was made for another config; the message says what differs.
-    """
-    label, data = _bytes_of(source)
-    state = read_state(data, label)
-    module = config.build()
-    differences = compare(module.state_dict(), state)
-    if differences:
-        more = f", and {len(differences) - 3} more" if len(differences) > 3 else ""
-        raise BadWeights(f"{label} does not hold weights of {config.id}: {'; '.join(differences[:3])}{more}")
-    bad = [name for name, value in state.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise BadWeights(f"{label}: {bad[0]} holds NaN or infinite numbers")
-    module.load_state_dict(state, strict=True)
-    return module.float().eval()
-
-
-def read_state(data: bytes, label: str = "weights") -> dict[str, Tensor]:
-    """The named tensors in the bytes of a weights file, on the CPU; raises BadWeights."""
-    if len(data) > MAX_BYTES:
-        raise BadWeights(f"{label} has {len(data) >> 20} MiB (limit {MAX_BYTES >> 20})")
-    if not data:
-        raise BadWeights(f"{label} is empty")
-    found = _read_safetensors(data, label) if _looks_like_safetensors(data) else _read_torch(data, label)
-    for wrapper in ("state_dict", "model_state_dict"):
-        inner = found.get(wrapper) if isinstance(found, Mapping) else None
-        found = inner if isinstance(inner, Mapping) else found
-    items = list(found.items()) if isinstance(found, Mapping) else []
-    if not items or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in items):
-        raise BadWeights(f"{label} does not hold a dictionary of named tensors")
-    return dict(items)
-
-
-def compare(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """What keeps ``found`` from being loaded as ``wanted``, in words; empty when nothing does."""
-    out = [f"it lacks {name}" for name in wanted if name not in found]
-    out += [f"it has {name}, which this config has not" for name in found if name not in wanted]
-    for name, value in wanted.items():
-        if name in found and found[name].shape != value.shape:
-            out.append(f"{name} is {_shape(found[name])}, this config needs {_shape(value)}")
-    return out
-
-
-def _bytes_of(source: str | Path | bytes) -> tuple[str, bytes]:
-    if isinstance(source, bytes):
-        return "the weights", source
-    path = Path(source)
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadWeights(f"{path} has {path.stat().st_size >> 20} MiB (limit {MAX_BYTES >> 20})")
-        return str(path), path.read_bytes()
-    except OSError as error:
-        raise BadWeights(f"cannot read weights {path}: {error.strerror}") from None
-
-
-def _looks_like_safetensors(data: bytes) -> bool:
-    """Eight bytes of header length, then a JSON object."""
-    return len(data) > 9 and data[8:9] == b"{" and struct.unpack("<Q", data[:8])[0] <= len(data)
-
-
-def _read_safetensors(data: bytes, label: str) -> object:
-    try:
-        return load_safetensors(data)
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise BadWeights(f"{label} is a damaged safetensors file ({_line(error)})") from None
-
-
-def _read_torch(data: bytes, label: str) -> object:
-    unpacked = 0
-    try:
-        if zipfile.is_zipfile(io.BytesIO(data)):
-            with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                unpacked = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise BadWeights(f"{label} is a damaged torch file ({_line(error)})") from None
-    if unpacked > MAX_BYTES:
-        raise BadWeights(f"{label} unpacks to {unpacked >> 20} MiB (limit {MAX_BYTES >> 20})")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on foreign bytes; none of them has run anything
-        unsafe = "weights_only" in str(error) or "Unsupported" in str(error)
-        why = "holds more than tensors, which could run code when unpickled" if unsafe else _line(error)
-        raise BadWeights(f"{label} is not a safe weights file ({why})") from None
-
-
-def _shape(value: Tensor) -> str:
-    return " x ".join(map(str, value.shape)) or "a single number"
-
-
-def _line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:120] if text else type(error).__name__
+    return save({k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()})

@@ -1,4 +1,4 @@
-"""What a video says about itself beside its pictures, so that the enlarged one can say the same."""
+"""The properties of a video that its enlarged copy keeps."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Clip:
     """Read from the container and the first frame."""
 
     rate: Fraction
-    """Frames a second, on average."""
+    """Frames per second, on average."""
     aspect: Fraction | None
     """Width over height of a pixel; None when the file does not say."""
     rotation: int
-    """Degrees a player turns the picture by."""
+    """Degrees by which a player rotates the picture."""
     colours: dict[str, int]
     """Matrix, primaries and transfer by FFmpeg's names (``COLOURS``) and numbers."""
     frames: int | None

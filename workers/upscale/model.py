@@ -15,7 +15,7 @@ from torch import nn
 from search_space import parse_id
 from search_space.config import Config
 from search_space.describe import describe
-from search_space.errors import BadConfig, BadWeights
+from search_space.errors import BadConfig, BadWeights, first_line
 from workers.data.luma import luma
 from workers.export import Metadata, onnx_runner
 from workers.export.deployed_form import deployed
@@ -97,7 +97,7 @@ def from_file(path: Path, tile: int = TILE) -> Upscaler:
 
 
 def _refuse_programs(path: Path) -> None:
-    """TorchScript and PT2 files are programs: reading one may run what its maker put in."""
+    """TorchScript and PT2 files are programs: reading one may run code of its author."""
     inside: list[str] = []
     if zipfile.is_zipfile(path):
         with suppress(zipfile.BadZipFile, OSError), zipfile.ZipFile(path) as archive:
@@ -119,14 +119,13 @@ def _from_onnx(path: Path, tile: int) -> Upscaler:
     except BadWeights:
         raise
     except Exception as error:  # the runtime raises its own kinds on foreign bytes
-        line = (str(error).strip().splitlines() or ["unknown"])[0][:160]
-        raise BadWeights(f"{path} is not an ONNX file that can be run ({line})") from None
+        raise BadWeights(f"{path} is not an ONNX file that can be run ({first_line(error, 160)})") from None
     about = Metadata.read(items, str(path))
     return Upscaler(about.config, about.scale, about.receptive_field, network, tile)
 
 
 def onnx_metadata(data: bytes) -> dict[str, str]:
-    """What an ONNX file says about itself."""
+    """The metadata of an ONNX file."""
     import onnx
 
     return {entry.key: entry.value for entry in onnx.load_from_string(data).metadata_props}

@@ -1,4 +1,4 @@
-"""Large images in pieces that join without seams."""
+"""Large images in tiles that join without seams."""
 
 from __future__ import annotations
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from search_space.atomic import replaced
 from search_space.errors import BadData, MissingExtra
 from workers.upscale.clip import Clip, look
 from workers.upscale.colour import bicubic, to_uint8
@@ -34,21 +34,15 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
         raise MissingExtra("video needs PyAV: pip install 'edge-sweep[video]'")
     import av
 
-    part = target.with_name(f".part-{target.name}")
     try:
         clip = look(source)
-        with ExitStack() as stack:
-            reader = stack.enter_context(av.open(str(source)))
-            writer = stack.enter_context(av.open(str(part), "w"))
+        with replaced(target) as part, av.open(str(source)) as reader, av.open(str(part), "w") as writer:
             copy = _Copy(reader, writer, upscaler, clip, progress)
             copy.run()
-        part.replace(target)
     except av.error.FFmpegError as error:
         raise BadData(f"cannot be used as a video ({error.strerror or error})") from None
     except OSError as error:
         raise BadData(f"cannot write {target}: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)
     if copy.damaged or clip.lacks(copy.frames, copy.end):
         promised = f" of {clip.frames}" if clip.frames else ""
         raise BadData(f"cut off or damaged: {copy.frames}{promised} frames could be read, {target} holds them")
@@ -56,7 +50,7 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
 
 
 class _Copy:
-    """One video on its way from a reader to a writer."""
+    """Copies one video from a reader to a writer, enlarged."""
 
     def __init__(self, reader: Any, writer: Any, upscaler: Upscaler, clip: Clip, progress: Progress | None) -> None:
         self.reader, self.writer, self.upscaler, self.clip = reader, writer, upscaler, clip
@@ -68,7 +62,7 @@ class _Copy:
         self.frames, self.end, self.damaged = 0, 0.0, False
 
     def run(self) -> None:
-        """All that can be read; ``damaged`` says whether something could not."""
+        """Copy all frames that can be read; ``damaged`` is set where some could not."""
         for packet in self._packets():
             if packet.stream.index in self.sound:
                 # The packet that flushes a decoder carries no sound.

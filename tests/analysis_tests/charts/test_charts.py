@@ -9,7 +9,7 @@ from PIL import Image
 from analysis.charts import style
 from analysis.charts.output import save
 from analysis.kinds import KINDS, figure
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
 from search_space import parse_id
@@ -21,13 +21,13 @@ MOST_DIFFERENT = 0.02
 """Share of pixels that may differ visibly: another version of a font or of matplotlib moves a few edges."""
 
 ASKS = {
-    "pareto": Ask(device="board"),
-    "filters": Ask(configs=("eSR-TM_s2_K5_C4",)),
-    "templates": Ask(configs=("eSR-TR_s2_K3_C4",)),
-    "crops": Ask(scales=(2,)),
-    "compare": Ask(),
-    "devices": Ask(),
-    "growth": Ask(device="board"),
+    "pareto": Selection(device="board"),
+    "filters": Selection(configs=("eSR-TM_s2_K5_C4",)),
+    "templates": Selection(configs=("eSR-TR_s2_K3_C4",)),
+    "crops": Selection(scales=(2,)),
+    "compare": Selection(),
+    "devices": Selection(),
+    "growth": Selection(device="board"),
 }
 
 
@@ -93,12 +93,12 @@ def test_vector_files_carry_their_fonts_and_the_same_data_gives_the_same_bytes(s
 
 @pytest.mark.parametrize("x", ["power", "energy", "parameters", "macs"])
 def test_every_cost_can_be_the_x_axis(store: Store, x: str) -> None:
-    made = figure("pareto", store, Ask(x=x, device="board", scales=(2,), metric="ssim:Set5"))
+    made = figure("pareto", store, Selection(x=x, device="board", scales=(2,), metric="ssim:Set5"))
     assert len(made.axes) == 1
 
 
 def test_a_chart_of_several_devices_has_a_row_each(store: Store) -> None:
-    made = figure("pareto", store, Ask(scales=(2, 4)))
+    made = figure("pareto", store, Selection(scales=(2, 4)))
     assert [axes.get_title(loc="left") for axes in made.axes] == ["board, x2", "board, x4", "laptop, x2", "laptop, x4"]
 
 
@@ -107,7 +107,7 @@ def test_few_models_are_drawn_too(tmp_path: Path) -> None:
         sweep = kit.plan(writer, configs=(parse_id("Bicubic_s2"), parse_id("ESPCN_s3_D4_S12")))
         kit.finish(writer, sweep, 1)
         for kind in ("pareto", "growth", "devices"):
-            figure(kind, writer, Ask(device="board" if kind != "devices" else None))
+            figure(kind, writer, Selection(device="board" if kind != "devices" else None))
 
 
 def test_every_family_has_its_own_marker_and_colour_and_they_differ_in_grey_or_shape() -> None:
@@ -119,16 +119,16 @@ def test_every_family_has_its_own_marker_and_colour_and_they_differ_in_grey_or_s
 @pytest.mark.parametrize(
     ("kind", "ask", "said"),
     [
-        ("pie", Ask(), "choose from pareto"),
-        ("compare", Ask(source="ours", against="ours"), "two different"),
-        ("compare", Ask(against="re-evaluated"), "there is ours, published"),
-        ("crops", Ask(configs=("ESPCN_s2_D4_S12", "ESPCN_s3_D4_S12")), "one scale"),
-        ("crops", Ask(scales=(2,), crop=(400, 0, 96, 96)), "leaves the image"),
-        ("devices", Ask(device="board"), "two devices"),
-        ("filters", Ask(configs=("eSR-TM_s4_K7_C9",)), "no weights of eSR-TM_s4_K7_C9"),
-        ("pareto", Ask(x="memory"), "no model here has a figure for memory"),
+        ("pie", Selection(), "choose from pareto"),
+        ("compare", Selection(source="ours", against="ours"), "two different"),
+        ("compare", Selection(against="re-evaluated"), "there is ours, published"),
+        ("crops", Selection(configs=("ESPCN_s2_D4_S12", "ESPCN_s3_D4_S12")), "one scale"),
+        ("crops", Selection(scales=(2,), crop=(400, 0, 96, 96)), "leaves the image"),
+        ("devices", Selection(device="board"), "two devices"),
+        ("filters", Selection(configs=("eSR-TM_s4_K7_C9",)), "no weights of eSR-TM_s4_K7_C9"),
+        ("pareto", Selection(x="memory"), "no model here has a measurement of memory"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused_with_a_reason(store: Store, kind: str, ask: Ask, said: str) -> None:
+def test_what_cannot_be_drawn_is_refused_with_a_reason(store: Store, kind: str, ask: Selection, said: str) -> None:
     with pytest.raises(SweepError, match=said):
         figure(kind, store, ask)

@@ -9,7 +9,7 @@ from analysis.charts import annotate
 from analysis.charts.label_placement import Box, place
 from analysis.pareto import draw
 from analysis.reading.results import gather
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.store import Store
 
 BOUNDS = Box(0, 0, 300, 260)
@@ -52,7 +52,7 @@ def test_on_the_published_chart_no_label_touches_another(
         return panels[-1]
 
     monkeypatch.setattr(annotate, "place", remembered)
-    draw(gather(published_store, Ask(device=device)), Ask(device=device))
+    draw(gather(published_store, Selection(device=device)), Selection(device=device))
     assert [len(boxes) for boxes in panels] == [7, 7, 7]
     for boxes in panels:
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])

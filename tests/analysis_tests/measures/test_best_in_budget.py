@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures.best_in_budget import choose, fact
-from analysis.reading.axes import metric
+from search_space.metrics import metric
 
 PSNR, LPIPS = metric("psnr:Set5"), metric("lpips:Set5")
 TABLE = pd.DataFrame(

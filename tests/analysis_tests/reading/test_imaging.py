@@ -12,7 +12,7 @@ from analysis.charts.filters import ROLES, response, templates
 from analysis.filters import one_of
 from analysis.reading import imaging
 from analysis.reading.models import Models, load
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from analysis.templates import template_weights
 from search_space import parse_id
 from search_space.errors import BadData, BadWeights, SweepError
@@ -127,4 +127,4 @@ def test_weights_of_another_config_or_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match="no weights file"):
         Models(None, [tmp_path / "gone.model"])
     with pytest.raises(SweepError, match="ESPCN has no templates"):
-        one_of(Models(None), Ask(configs=("ESPCN_s2_D4_S12",)))
+        one_of(Models(None), Selection(configs=("ESPCN_s2_D4_S12",)))

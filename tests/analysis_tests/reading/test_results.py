@@ -7,7 +7,7 @@ import pytest
 
 from analysis.pareto import draw
 from analysis.reading.results import gather, gather_means
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
 from search_space import Config, parse_id
@@ -27,7 +27,7 @@ def test_every_finished_model_has_its_parameters_and_macs(sweep_store: Store) ->
 
 
 def test_a_half_finished_sweep_says_how_much_is_missing(sweep_store: Store) -> None:
-    ask = Ask(device="board")
+    ask = Selection(device="board")
     _, drawn = draw(gather(sweep_store, ask), ask)
     assert (drawn.shown, drawn.planned) == (28, 30)
 
@@ -35,15 +35,15 @@ def test_a_half_finished_sweep_says_how_much_is_missing(sweep_store: Store) -> N
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (Ask(device="toaster"), "there is board, laptop"),
-        (Ask(source="published"), "there is ours"),
-        (Ask(scales=(5,)), "there is 2, 3, 4"),
-        (Ask(families=("VDSR",)), "there is .*eSR-TM"),
-        (Ask(protocol="x"), "there is y-test"),
-        (Ask(sweep="other"), "demo"),
+        (Selection(device="toaster"), "there is board, laptop"),
+        (Selection(source="published"), "there is ours"),
+        (Selection(scales=(5,)), "there is 2, 3, 4"),
+        (Selection(families=("VDSR",)), "there is .*eSR-TM"),
+        (Selection(protocol="x"), "there is y-test"),
+        (Selection(sweep="other"), "demo"),
     ],
 )
-def test_a_choice_that_is_not_there_is_refused_with_what_is(sweep_store: Store, ask: Ask, said: str) -> None:
+def test_a_choice_that_is_not_there_is_refused_with_what_is(sweep_store: Store, ask: Selection, said: str) -> None:
     with pytest.raises(SweepError, match=said):
         gather(sweep_store, ask)
 
@@ -53,7 +53,7 @@ def test_a_metric_or_cost_that_nobody_has_is_refused(sweep_store: Store) -> None
     assert results.metric("ssim").column == "ssim:Set5"
     with pytest.raises(SweepError, match="choose from psnr:Set5"):
         results.metric("psnr:Nowhere")
-    with pytest.raises(SweepError, match="no model here has a figure for memory"):
+    with pytest.raises(SweepError, match="no model here has a measurement of memory"):
         results.cost("memory")
     with pytest.raises(SweepError, match="choose from fps"):
         results.cost("price")
@@ -67,7 +67,7 @@ def test_a_store_without_results_is_refused_and_says_what_to_do(tmp_path: Path) 
 
 
 def test_energy_is_power_over_speed_only_where_nobody_measured_it(sweep_store: Store) -> None:
-    results = gather(sweep_store, Ask(device="board"))
+    results = gather(sweep_store, Selection(device="board"))
     row = results.table.iloc[0]
     assert results.derived_energy and row["energy_j"] == pytest.approx(row["power_w"] / row["fps"])
 
@@ -82,7 +82,7 @@ def test_seeds_are_averaged_and_sources_never_mixed(tmp_path: Path) -> None:
             store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
         other = store.create_sweep("paper", "paper", "{}", source=Source.PUBLISHED)
         store.add_qualities(other, kit.worse(kit.qualities(config), by=9), Source.PUBLISHED)
-        ours, theirs = gather(store), gather(store, Ask(source="published"))
+        ours, theirs = gather(store), gather(store, Selection(source="published"))
     best = kit.qualities(config)[0].value
     assert (len(ours.table), ours.repeats) == (1, 2)
     assert ours.table["psnr:Set5"].item() == pytest.approx(best - 0.5)
@@ -101,9 +101,15 @@ def test_a_family_that_is_not_loaded_here_is_drawn_without_its_costs(tmp_path: P
 
 @pytest.mark.parametrize(
     "ask",
-    [Ask(), Ask(device="board"), Ask(metric="psnr:Set5"), Ask(metric="ssim", scales=(2,)), Ask(families=("ESPCN",))],
+    [
+        Selection(),
+        Selection(device="board"),
+        Selection(metric="psnr:Set5"),
+        Selection(metric="ssim", scales=(2,)),
+        Selection(families=("ESPCN",)),
+    ],
 )
-def test_a_chart_sees_what_a_table_sees(sweep_store: Store, ask: Ask) -> None:
+def test_a_chart_sees_what_a_table_sees(sweep_store: Store, ask: Selection) -> None:
     whole, means = gather(sweep_store, ask), gather_means(sweep_store, ask)
     assert (whole.source, whole.protocol, whole.planned, whole.repeats) == (
         means.source,
@@ -133,15 +139,15 @@ def test_speeds_of_two_protocols_are_never_mixed(tmp_path: Path) -> None:
         store.add_speeds([speed(one, "fullhd14", 0.1) for one in models[:2]])
         store.add_speeds([speed(one, "qhd5", 0.02) for one in models[2:]])
         store.add_speeds([speed(models[0], "qhd5", 0.02, device="laptop")])
-        for found in (gather(store, Ask(device="board")), gather_means(store, Ask(device="board"))):
+        for found in (gather(store, Selection(device="board")), gather_means(store, Selection(device="board"))):
             known = dict(zip(found.table["config"], found.table["fps"], strict=True))
             assert [known[one.id] for one in models[:2]] == pytest.approx([10, 10])
             assert known[models[2].id] != known[models[2].id], "a model without such a speed is there, without a speed"
             assert found.table["psnr:Set5"].notna().all() and len(found.table) == 3
-        chosen = gather(store, Ask(device="board", speed_protocol="qhd5")).table
+        chosen = gather(store, Selection(device="board", speed_protocol="qhd5")).table
         assert chosen.set_index("config")["fps"].dropna().to_dict() == {models[2].id: pytest.approx(50)}
         with pytest.raises(SweepError, match=r"no speed protocol 'uhd14' .*there is fullhd14, qhd5"):
-            gather(store, Ask(speed_protocol="uhd14"))
+            gather(store, Selection(speed_protocol="uhd14"))
 
 
 def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
         for i, claim in enumerate(store.claim([row.id for row in store.missing(sweep)], "test", 60)):
             figures = kit.worse(kit.qualities(config), by=i) if i < 2 else ()
             store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
-        whole, means = gather(store), gather_means(store, Ask())
+        whole, means = gather(store), gather_means(store, Selection())
     assert whole.repeats == means.repeats == 3
     assert len(whole.table) == len(means.table) == 1
     assert whole.table["psnr:Set5"].item() == pytest.approx(means.table["psnr:Set5"].item())
@@ -168,6 +174,6 @@ def test_a_metric_of_another_source_only_is_refused_with_what_there_is(tmp_path:
         store.record([Done(claim.trial, claim.attempt, (ssim,), (), 1.0, 10, "node")])
         other = store.create_sweep("paper", "paper", "{}", source=Source.PUBLISHED)
         store.add_qualities(other, (psnr,), Source.PUBLISHED)
-        assert gather_means(store, Ask()).metric(None).column == "ssim:Set5"
+        assert gather_means(store, Selection()).metric(None).column == "ssim:Set5"
         with pytest.raises(SweepError, match="choose from ssim:Set5"):
-            gather_means(store, Ask(metric="psnr:Set5")).metric("psnr:Set5")
+            gather_means(store, Selection(metric="psnr:Set5")).metric("psnr:Set5")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.reading.selection import Ask
+from analysis.reading.selection import Selection
 from analysis.report.content import content
 from analysis.report.page import render
 from analysis.report.samples import Samples
@@ -61,7 +61,7 @@ def test_a_sweep_without_a_result_yet_still_has_a_page(tmp_path: Path) -> None:
 
 def test_a_choice_that_no_source_has_is_refused(sweep_store: Store) -> None:
     with pytest.raises(SweepError, match="there is board, laptop"):
-        content(sweep_store, Ask(device="toaster"))
+        content(sweep_store, Selection(device="toaster"))
 
 
 def test_numbers_are_short_and_never_nan(sweep_store: Store) -> None:

@@ -28,7 +28,7 @@ def locked(tmp_path: Path) -> Iterator[Store]:
 
 
 def test_a_call_that_waits_for_a_lock_is_hurried(locked: Store) -> None:
-    threading.Timer(0.5, lambda: locked.hurry(0.2)).start()
+    threading.Timer(0.5, lambda: locked.limit_waits(0.2)).start()
     began = time.monotonic()
     with pytest.raises(StoreError, match="locked"):
         locked.expire_leases()
@@ -36,7 +36,7 @@ def test_a_call_that_waits_for_a_lock_is_hurried(locked: Store) -> None:
 
 
 def test_after_a_hurry_no_call_waits_longer(locked: Store) -> None:
-    locked.hurry(0.2)
+    locked.limit_waits(0.2)
     began = time.monotonic()
     with pytest.raises(StoreError, match="locked"):
         locked.claim([1], "me", 60)
@@ -69,7 +69,7 @@ def test_a_server_that_is_away_is_not_waited_for_after_a_hurry() -> None:
     from results_db.connection.urls import parse
 
     database = Database(parse("postgresql+psycopg://me@127.0.0.1:9/db"), reconnect_s=60)
-    threading.Timer(0.5, lambda: database.hurry(0.2)).start()
+    threading.Timer(0.5, lambda: database.limit_waits(0.2)).start()
     began = time.monotonic()
     with pytest.raises(StoreError):
         database.read(lambda c: c.exec_driver_sql("SELECT 1").scalar())

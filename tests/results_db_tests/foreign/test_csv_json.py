@@ -80,7 +80,7 @@ def test_an_export_that_cannot_be_is_refused(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "no figures"),
+        ("", "no measurements"),
         ("a,b\n1,2\n", "line 2: no config id"),
         ("config,psnr:Set5\neSR-TM_s2_K4_C4,30\n", "line 2: .*K = 4"),
         ("config,psnr:Set5\nBicubic_s2,30\nBicubic_s2,31\n", "line 3: a second, different"),

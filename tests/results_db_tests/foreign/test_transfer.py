@@ -113,7 +113,7 @@ def test_info_says_what_is_in_a_store(url: str) -> None:
     result = CliRunner().invoke(app, ["db", "info", "--db", url, "--json"])
     found = json.loads(result.stdout)
     assert found["engine"] in ("sqlite", "postgresql")
-    assert found["schema"] == "0002"
+    assert found["schema"] == "0004"
     (sweep,) = found["sweeps"]
     assert (sweep["planned"], sweep["done"], sweep["failed"], sweep["pending"]) == (12, 8, 2, 2)
     assert CliRunner().invoke(app, ["db", "info", "--db", url]).exit_code == 0

@@ -54,15 +54,15 @@ def test_means_are_those_of_the_rows(mixed: Store, sweep: str | None, metrics: l
 
 
 def test_configs_that_are_wanted_are_those_of_the_sources_sweeps(mixed: Store) -> None:
-    assert sorted(seed_means.wanted_configs(mixed, "ours")) == [ONE, TWO, THREE]
-    assert seed_means.wanted_configs(mixed, "published") == [ONE]
-    assert seed_means.wanted_configs(mixed, "published", "seeds") == []
-    assert sorted(seed_means.wanted_configs(mixed, "ours", "1")) == [ONE, TWO, THREE]
+    assert sorted(seed_means.planned_configs(mixed, "ours")) == [ONE, TWO, THREE]
+    assert seed_means.planned_configs(mixed, "published") == [ONE]
+    assert seed_means.planned_configs(mixed, "published", "seeds") == []
+    assert sorted(seed_means.planned_configs(mixed, "ours", "1")) == [ONE, TWO, THREE]
 
 
 def test_an_empty_store_has_no_means_and_wants_nothing(store: Store) -> None:
     assert len(seed_means.means(store)) == 0
-    assert seed_means.wanted_configs(store, "ours") == []
+    assert seed_means.planned_configs(store, "ours") == []
 
 
 def test_means_of_an_unknown_sweep_are_refused(store: Store) -> None:

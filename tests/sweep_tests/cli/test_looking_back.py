@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from results_db.store import Store
 from search_space import registry, user_code
-from search_space.facts import Failed, Failure
+from search_space.facts import Failed, Failure, Provenance
 from tests.results_db_tests.kit.facts import done, planned
 from tests.sweep_tests.inside import inside as command
+from workers.training.recipe import recipe_for
 
 OWN = """
 from dataclasses import dataclass
@@ -88,6 +90,29 @@ def test_logs_tell_what_happened_beside_the_attempts(db: str):
     first, second = json.loads(command("logs", "eSR-TM_s2_K5_C1", "--json", "--db", db).stdout)
     assert [event["kind"] for event in first["events"]] == ["expired"]
     assert [event["kind"] for event in second["events"]] == ["fenced", "retry"]
+
+
+def test_logs_tell_what_trained_a_result(db: str):
+    made = Provenance(("compiled/0123456789ab",), "Some CPU", "fp32", "2.13.0+cpu")
+    with Store.open(db) as store:
+        _, (trial, *_) = planned(store)
+        store.record([replace(done(claim), provenance=made) for claim in store.claim([trial], "driver", 60)])
+    told = command("logs", "eSR-TM_s2_K5_C1", "--db", db).stdout
+    assert "trained by compiled/0123456789ab on Some CPU in fp32, torch 2.13.0+cpu" in told
+    (attempt,) = json.loads(command("logs", "eSR-TM_s2_K5_C1", "--json", "--db", db).stdout)
+    assert attempt["trained_with"] == {
+        "engines": ["compiled/0123456789ab"], "device": "Some CPU", "precision": "fp32", "torch": "2.13.0+cpu",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["tf32", "bf16"])
+def test_a_precision_that_the_device_does_not_train_in_is_refused_at_the_start(name: str, tmp_path: Path, db: str):
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(recipe_for("smoke").with_changes(precision=name).to_json())
+    run = ("run", "--space", "demo", "--limit", "1", "--recipe", str(recipe), "--no-benchmark", "--executor", "inline")
+    ran = command(*run, "--db", db)
+    assert ran.returncode == 2
+    assert f"a cpu device trains in fp32 only, and the recipe asks for {name}" in ran.stderr
 
 
 @pytest.fixture

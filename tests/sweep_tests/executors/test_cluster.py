@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from search_space.errors import SweepError
 from sweep.executors.cluster import Cluster, Node, check, connect, our_code
 from sweep.executors.core import Versions
-from workers.training.recipe import code_digest
+from workers.training.code_digest import code_digest
 
 THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
 
@@ -56,8 +57,10 @@ def test_a_port_where_nobody_accepts_is_not_waited_for(monkeypatch):
 def test_a_worker_with_other_versions_is_named_with_its_differences():
     here = Versions.here()
     assert here.differences(here) == ""
-    other = Versions("0" * 12, here.torch, here.python)
+    other = replace(here, code="0" * 12)
     assert other.differences(here) == f"code {'0' * 12} instead of {here.code}"
+    other = replace(here, engines="0" * 12)
+    assert other.differences(here) == f"engines {'0' * 12} instead of {here.engines}"
 
 
 def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_code(tmp_path):
@@ -66,7 +69,7 @@ def test_a_worker_whose_packages_lie_in_folders_of_their_own_has_the_drivers_cod
         (tmp_path / package.name).mkdir()
         (tmp_path / package.name / package.name).symlink_to(package)
     apart = os.pathsep.join(str(tmp_path / package.name) for package in our_code())
-    there = "from workers.training.recipe import code_digest; import workers; print(code_digest(), workers.__file__)"
+    there = "import workers; from workers.training.code_digest import code_digest as d; print(d(), workers.__file__)"
     environment = {**os.environ, "PYTHONPATH": apart}
     command = [sys.executable, "-c", there]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.sweep_tests.kit import DATA, RECIPE
-from workers.task import Member, PackTask, run_pack
+from workers.task import PackTask, TrialTask, run_pack
 
 HANGS = """
 import json, os, signal, time
@@ -18,14 +18,14 @@ import psutil
 from sweep.executors import by_name, cluster
 from sweep.executors.actors import ActorExecutor
 from tests.sweep_tests.kit import DATA, RECIPE
-from workers.task import Member, PackTask
+from workers.task import TrialTask, PackTask
 
 cluster.connect("local")
 executor = ActorExecutor(by_name.worker_data(DATA), most=1, silence_s=4.0)
 while not executor.free():
     executor.poll(0.2)
 endless = RECIPE.with_changes(steps=10_000_000)
-executor.submit(PackTask((Member(1, 1, "eSR-MAX_s2_K3_C1", 0),), endless.to_json()), float("inf"))
+executor.submit(PackTask((TrialTask(1, 1, "eSR-MAX_s2_K3_C1", 0),), endless.to_json()), float("inf"))
 began = time.monotonic()
 while time.monotonic() - began < 10:
     assert not executor.poll(0.2), "given up while it makes progress"
@@ -58,6 +58,6 @@ def test_a_worker_that_stands_still_is_given_up_and_one_that_works_is_not():
 
 def test_a_worker_gives_a_sign_for_each_member_it_measured():
     told: list[int] = []
-    members = tuple(Member(i, 1, f"eSR-MAX_s2_K3_C{i}", 0) for i in (1, 2))
+    members = tuple(TrialTask(i, 1, f"eSR-MAX_s2_K3_C{i}", 0) for i in (1, 2))
     run_pack(PackTask(members, RECIPE.to_json()), DATA.train, DATA.tests, told.append)
     assert told == [1, 2, 3, 3, 3]

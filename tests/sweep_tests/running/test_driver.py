@@ -253,7 +253,16 @@ def test_no_call_of_the_store_that_fails_once_ends_the_driver(store):
     )
     one.sweep = replace(one.sweep, store=Faltering(store))
     assert one.run().done == 6
-    assert one.store.failed == {"expire_leases", "missing", "release", "claim", "record", "failed_attempts", "retry"}
+    assert one.store.failed == {
+        "expire_leases",
+        "missing",
+        "release",
+        "claim",
+        "record",
+        "failed_attempts",
+        "checkpoint_steps",
+        "retry",
+    }
     assert {text.split()[0] for text in told} == one.store.failed
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from search_space.facts import Speed
-from workers.benchmark.figures import with_ties
+from workers.benchmark.measurements import with_ties
 from workers.sensors import Reading
 from workers.timing.disturbance import Visit, Window, choose, reasons
 from workers.timing.energy import mean_power, per_frame

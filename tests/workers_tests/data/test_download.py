@@ -15,7 +15,7 @@ from PIL import Image
 from search_space.errors import BadData
 from workers.data.download import DOWNLOADS, fetch
 from workers.data.image_set import read_folder
-from workers.data.sources import Source, read_sources
+from workers.data.sources import ImageSetSource, read_sources
 
 
 def png(seed: int) -> bytes:
@@ -97,7 +97,7 @@ def server():
 
 @pytest.fixture
 def source(server):
-    return Source("Set3", server.url("/set3.zip"), hashlib.sha256(GOOD).hexdigest(), images=3)
+    return ImageSetSource("Set3", server.url("/set3.zip"), hashlib.sha256(GOOD).hexdigest(), images=3)
 
 
 def nothing_left(root) -> bool:

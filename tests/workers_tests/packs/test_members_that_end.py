@@ -52,6 +52,19 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(compiled, phot
     assert [r.curve for r in whole] == [r.curve for r in again]
 
 
+def test_on_one_thread_the_bits_of_a_member_do_not_depend_on_its_pack(photographs):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        recipe = RECIPE.with_changes(steps=6, batch=4)
+        together = train_pack([Member(config) for config in MIXED], recipe, photographs)
+        for config, expected in zip(MIXED, together, strict=True):
+            (alone,) = train_pack([Member(config)], recipe, photographs)
+            assert same(alone, expected), config.id
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_resume_may_repack_and_members_may_be_at_different_steps(photographs):
     members = [Member(config) for config in MIXED]
     kept: list[dict[str, bytes]] = []

@@ -7,7 +7,7 @@ import torch
 
 from search_space import parse_id
 from search_space.errors import SweepError
-from workers.training.optimiser import Descent, cosine_basis, flat, rule_of
+from workers.training.optimiser import Optimiser, cosine_basis, flat, rule_of
 from workers.training.recipe import recipe_for
 from workers.training.train import initial_module
 
@@ -42,13 +42,13 @@ def test_gates_move_faster_than_values(config, share):
 def test_without_turned_filters_and_gates_a_step_is_adams():
     recipe = PAPER.with_changes(filters="taps", gate=1.0)
     ours, theirs = (initial_module(parse_id("eSR-TR_s2_K3_C2"), 0) for _ in range(2))
-    descent = Descent(ours, recipe)
+    optimiser = Optimiser(ours, recipe)
     adam = torch.optim.Adam(theirs.parameters(), lr=0.01, betas=recipe.betas, eps=recipe.eps)
     x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     for step in range(5):
-        descent.forget()
+        optimiser.zero_gradients()
         ours(x).square().mean().backward()
-        descent.step(step, 0.01)
+        optimiser.step(step, 0.01)
         adam.zero_grad()
         theirs(x).square().mean().backward()
         adam.step()

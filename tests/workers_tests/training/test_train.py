@@ -12,7 +12,7 @@ from search_space.errors import BadWeights, SweepError
 from search_space.facts import Failure
 from workers.data.datasets import resolve
 from workers.quality.protocol import bicubic_psnr, evaluate
-from workers.task import Member, PackTask, run_pack
+from workers.task import PackTask, TrialTask, run_pack
 from workers.training.recipe import Recipe, recipe_for
 from workers.training.train import Diverged, initial_module, train
 
@@ -80,7 +80,7 @@ def test_a_learning_rate_that_explodes_is_a_named_divergence(photographs):
 
 def test_a_divergence_comes_back_as_a_classified_failure_and_spares_the_others(photographs, tests):
     wild = SMOKE.with_changes(family_lr=(("FSRCNN", 1e5),), lr=3e-3, warmup=0)
-    members = (Member(1, 1, "FSRCNN_s2_D6_S3_M1", 0), Member(2, 1, "ESPCN_s2_D3_S9", 0))
+    members = (TrialTask(1, 1, "FSRCNN_s2_D6_S3_M1", 0), TrialTask(2, 1, "ESPCN_s2_D3_S9", 0))
     bad, good = run_pack(PackTask(members, wild.to_json()), photographs, [tests])
     assert bad.failure is Failure.DIVERGENCE and "diverged" in bad.error
     assert good.trial == 2 and math.isfinite(good.quality[0].value)
@@ -100,7 +100,7 @@ def test_a_damaged_checkpoint_is_refused(photographs):
 
 def test_a_result_under_bicubic_is_flagged(photographs, tests):
     poor = SMOKE.with_changes(steps=1)
-    (done,) = run_pack(PackTask((Member(1, 1, "eSR-MAX_s2_K3_C1", 0),), poor.to_json()), photographs, [tests])
+    (done,) = run_pack(PackTask((TrialTask(1, 1, "eSR-MAX_s2_K3_C1", 0),), poor.to_json()), photographs, [tests])
     assert done.flags == ("below-bicubic:embedded-test",)
 
 

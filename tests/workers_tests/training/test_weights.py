@@ -150,14 +150,14 @@ def test_weights_that_are_not_finite_are_refused():
 
 
 def test_a_file_over_the_limit_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "MAX_BYTES", 1000)
+    monkeypatch.setattr("search_space.weights.MAX_BYTES", 1000)
     (tmp_path / "big.pt").write_bytes(bytes(2000))
     with pytest.raises(BadWeights, match="limit"):
         weights.load(CONFIG, tmp_path / "big.pt")
 
 
 def test_a_small_zip_that_unpacks_to_a_huge_one_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "MAX_BYTES", 100_000)
+    monkeypatch.setattr("search_space.weights.MAX_BYTES", 100_000)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10_000_000))
     with pytest.raises(BadWeights, match="unpacks to"):

@@ -9,7 +9,7 @@ from search_space import parse_id
 from workers.data.datasets import resolve
 from workers.quality.protocol import evaluate
 from workers.training.initialisation import fit
-from workers.training.optimiser import Descent, flat, rule_of
+from workers.training.optimiser import Optimiser, flat, rule_of
 from workers.training.patches import PatchSampler
 from workers.training.recipe import recipe_for
 from workers.training.train import START_PATCHES, initial_module
@@ -68,17 +68,17 @@ def test_a_restored_run_finds_the_same_white_inputs_again(sampler):
     recipe = recipe_for("smoke")
     module = initial_module(ESPCN, 0)
     low, _ = probe(sampler, 0)
-    descent = Descent(module, recipe)
-    descent.whiten(low, fresh=True)
-    before = [one.clone() for one in descent._inverses]
+    optimiser = Optimiser(module, recipe)
+    optimiser.whiten(low, fresh=True)
+    before = [one.clone() for one in optimiser._inverses]
     module(low).square().mean().backward()
-    descent.step(0, 1e-3)
+    optimiser.step(0, 1e-3)
     moved = flat(module)
-    descent.whiten(low, fresh=False)
-    assert all(torch.equal(one, other) for one, other in zip(before, descent._inverses, strict=True))
+    optimiser.whiten(low, fresh=False)
+    assert all(torch.equal(one, other) for one, other in zip(before, optimiser._inverses, strict=True))
     assert torch.equal(flat(module), moved)
-    descent.whiten(low, fresh=True)
-    assert not torch.equal(before[-1], descent._inverses[-1])
+    optimiser.whiten(low, fresh=True)
+    assert not torch.equal(before[-1], optimiser._inverses[-1])
 
 
 def test_a_recipe_without_them_has_adams_steps():

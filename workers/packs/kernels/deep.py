@@ -253,7 +253,7 @@ class DeepTrainer:
 
     @torch.no_grad()
     def whiten(self, members: Sequence[int], low: Tensor, fresh: bool) -> None:
-        """``Descent.whiten`` of some members, many inverses at once."""
+        """``Optimiser.whiten`` of some members, many inverses at once."""
         places: list[tuple[int, int]] = []
         moments: list[Tensor] = []
         for member in members:

@@ -1,4 +1,4 @@
-"""A ``Speed`` fact out of the visits to a network, and ties between facts."""
+"""From visits to a network to a ``Speed`` fact, and ties between facts."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 from search_space.facts import Speed
 from workers.benchmark.subject import Subject
-from workers.timing.disturbance import Choice
+from workers.timing.disturbance import VisitChoice
 from workers.timing.sensor_summary import missing, sensed
 from workers.timing.statistics import Summary, summarise, ties
 
 
 def speed(
     subject: Subject,
-    choice: Choice,
+    choice: VisitChoice,
     batch: int,
     cores: int,
     fixed: Mapping[str, Any],
     about: dict[str, Any],
 ) -> Speed:
-    """The figure of a config from its visits. ``fixed`` are fields of Speed, ``about`` is detail.
+    """The speed of a config from its visits. ``fixed`` are fields of Speed, ``about`` is detail.
 
-    ``about["missing"]`` has a reason for whatever may be missing; those of what is missing stay.
+    ``about["missing"]`` has a reason for each value that may be missing; only those of missing values are kept.
     """
     visits = choice.kept
     summary = summarise([t for one in visits for t in one.seconds])
@@ -66,12 +66,12 @@ def speed(
 
 
 def with_ties(speeds: Sequence[Speed]) -> list[Speed]:
-    """The same figures, each with the ids in ``detail["tied_with"]`` whose interval overlaps its own."""
-    found = ties({one.config: summary_of(one).interval for one in speeds})
-    return [replace(one, detail={**one.detail, "tied_with": list(found[one.config])}) for one in speeds]
+    """The same speeds, each with the ids in ``detail["tied_with"]`` whose interval overlaps its own."""
+    tied = ties({speed.config: summary_of(speed).interval for speed in speeds})
+    return [replace(speed, detail={**speed.detail, "tied_with": list(tied[speed.config])}) for speed in speeds]
 
 
 def summary_of(speed: Speed) -> Summary:
-    """The times behind a fact."""
+    """The summary of times that a fact holds."""
     middle = speed.seconds_median if speed.seconds_median is not None else 1 / speed.fps
     return Summary(middle, speed.seconds_iqr or 0.0, speed.seconds_min or middle, speed.runs or 1)
