@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from search_space.config import Config, parse_id
+from search_space.config import Config
+from search_space.ids import parse_id
 from workers.packs.engine import BlockEngine, Engine
 from workers.packs.plain_engine import PlainEngine
 from workers.training.precision import applied
