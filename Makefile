@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS := demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install system demo test chaos lint format bench docker-test clean
+.PHONY: help install gpu-dev system demo test chaos lint format bench docker-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,9 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+gpu-dev: install ## Triton (286 MB), with which the GPU kernels are tested without a GPU; torch's CUDA builds bring one
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install --quiet --no-deps 'triton==3.9.*'
 
 system: ## apt packages that a few tests need; says what each is for where it cannot be had
 	@bash scripts/system-packages chromium iproute2 shellcheck
