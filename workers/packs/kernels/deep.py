@@ -181,7 +181,8 @@ class DeepTrainer:
         for name, constants, table, programs in self._tables:
             grid = (len(table), programs)
             # With 4 warps the sums of so many columns would not stay in registers.
-            warps = {"num_warps": 8} if constants.get("COUT", constants.get("N", 0)) == 32 else {}
+            wide = name == "conv_backward" or constants.get("COUT", constants.get("N", 0)) == 32
+            warps = {"num_warps": 8} if wide else {}
             if name == "conv_forward":
                 arguments: tuple[Any, ...] = (self.arena, self.weights, table, batch, side)
                 out.append((conv_kernels.conv_forward, grid, arguments, {**fixed, **tile, **constants, **warps}))
