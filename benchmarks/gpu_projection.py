@@ -54,8 +54,9 @@ def space(quick: bool) -> list[Config]:
     return list(sample(120)) if quick else list(trained_space())
 
 
-def step_calls(configs: Sequence[Config], scale: int, recipe: Recipe) -> tuple[list[Call], int]:
-    """The launches of a block of BLOCK steps of all configs of a scale, and the bytes the engine holds."""
+def step_calls(configs: Sequence[Config], scale: int, recipe: Recipe) -> tuple[list[tuple[Call, int]], int]:
+    """The launches of a block of BLOCK steps of all configs of a scale, each with its number (a deep step's launches
+    are the same in every step), and the bytes the engine holds."""
     from workers.packs.kernels.engine import KernelEngine
 
     mine = [config for config in configs if config.scale == scale]
@@ -70,7 +71,11 @@ def step_calls(configs: Sequence[Config], scale: int, recipe: Recipe) -> tuple[l
         for t in vars(part).values()
         if isinstance(t, torch.Tensor)
     )
-    return calls, held
+    same: dict[Any, tuple[Call, int]] = {}
+    for call in calls:
+        key = (call.variant, tuple(id(x) for x in call.arguments if isinstance(x, torch.Tensor)))
+        same[key] = call, same[key][1] + 1 if key in same else 1
+    return list(same.values()), held
 
 
 def trips(call: Call) -> list[float]:
@@ -167,11 +172,11 @@ def memory_bytes(call: Call) -> float:
     return 4.0 * 1024 * call.programs
 
 
-def reckon(calls: Sequence[Call], codes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
+def reckon(calls: Sequence[tuple[Call, int]], codes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
     """Seconds of one step from instructions, tensor cores and bytes: a launch takes the longest of the three."""
     deep, shallow = 0.0, 0.0
     bound: Counter[str] = Counter()
-    for call in calls:
+    for call, number in calls:
         code, around = codes[call.variant], trips(call)
         warps = call.constants.get("num_warps", 4)
         issued = dynamic_instructions(code["sass"], around) * warps * call.programs
@@ -184,19 +189,19 @@ def reckon(calls: Sequence[Call], codes: dict[Any, dict[str, Any]]) -> dict[str,
             "memory": memory_bytes(call) / (H100["bytes_per_s"] * MEMORY),
         }
         worst = max(times, key=lambda name: times[name])
-        bound[worst] += times[worst] / BLOCK
+        bound[worst] += times[worst] * number / BLOCK
         if call.name == "one_layer_steps":
             # The launches of a block run side by side; one program of the longest is a floor no width gets under.
-            shallow += times[worst] / BLOCK
+            shallow += times[worst] * number / BLOCK
         else:
-            deep += (times[worst] + LAUNCH_S["graph"]) / BLOCK
+            deep += (times[worst] + LAUNCH_S["graph"]) * number / BLOCK
     return {"seconds": deep + shallow, "deep": deep, "one_layer": shallow, "bound": dict(bound)}
 
 
-def one_program_floor(calls: Sequence[Call], codes: dict[Any, dict[str, Any]]) -> float:
+def one_program_floor(calls: Sequence[tuple[Call, int]], codes: dict[Any, dict[str, Any]]) -> float:
     """Seconds a step of the slowest one-layer program, alone on its multiprocessor."""
     out = 0.0
-    for call in calls:
+    for call, _ in calls:
         if call.name == "one_layer_steps":
             instructions = dynamic_instructions(codes[call.variant]["sass"], trips(call))
             # Each of the four warps has a scheduler of its own; it issues on about every third clock.
@@ -254,8 +259,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(argv)
     recipe, configs = recipe_for("paper"), space(asked.quick)
     by_scale = {scale: step_calls(configs, scale, recipe) for scale in (2, 3, 4)}
-    calls = [call for found, _ in by_scale.values() for call in found]
-    codes = compile_all(calls, asked.kept, [90] if asked.quick else [90, 80])
+    counted = [one for found, _ in by_scale.values() for one in found]
+    launches = sum(number for _, number in counted) / BLOCK
+    codes = compile_all([call for call, _ in counted], asked.kept, [90] if asked.quick else [90, 80])
     steps = {scale: reckon(found, codes[90]) for scale, (found, _) in by_scale.items()}
     for scale, (found, _) in by_scale.items():
         floor = one_program_floor(found, codes[90])
@@ -272,9 +278,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         {
             "measured_on_a_gpu": False,
             "configs": len(configs),
-            "kernels_per_step": round(len(calls) / BLOCK, 1),
+            "kernels_per_step": round(launches, 1),
             "syncs_per_step": 0,
-            "bytes_per_step": round(sum(map(memory_bytes, calls)) / BLOCK),
+            "bytes_per_step": round(sum(memory_bytes(call) * number for call, number in counted) / BLOCK),
             "flops_per_step": round(other["flops"]),
             "spills": spills,
             "variants": [
@@ -286,7 +292,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             "projected_seconds_per_step": {f"x{scale}": step for scale, step in steps.items()},
             "projected_hours_paper_sweep": round(hours, 3),
             "projected_hours_launched_from_python": round(
-                hours + len(calls) / BLOCK * (LAUNCH_S["eager"] - LAUNCH_S["graph"]) * recipe.steps / 3600, 3
+                hours + launches * (LAUNCH_S["eager"] - LAUNCH_S["graph"]) * recipe.steps / 3600, 3
             ),
             "second_reckoning": {
                 **other, "hours": round(other["seconds"] * recipe.steps / 3600, 3),
