@@ -261,7 +261,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     by_scale = {scale: step_calls(configs, scale, recipe) for scale in (2, 3, 4)}
     counted = [one for found, _ in by_scale.values() for one in found]
     launches = sum(number for _, number in counted) / BLOCK
-    codes = compile_all([call for call, _ in counted], asked.kept, [90] if asked.quick else [90, 80])
+    # The orthogonal steps of eSR-CNN, which the paper's recipe does not take, have variants of their own.
+    others = [call for scale in by_scale for call, _ in step_calls(configs, scale, recipe_for("evening"))[0]]
+    codes = compile_all([*(call for call, _ in counted), *others], asked.kept, [90] if asked.quick else [90, 80])
     steps = {scale: reckon(found, codes[90]) for scale, (found, _) in by_scale.items()}
     for scale, (found, _) in by_scale.items():
         floor = one_program_floor(found, codes[90])

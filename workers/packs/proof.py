@@ -106,7 +106,7 @@ def _patches(recipe: Recipe) -> tuple[Tensor, Tensor]:
 
 def _trained(engine: Engine, configs: list[Config], recipe: Recipe, low: Tensor, high: Tensor) -> None:
     probe = low.flatten(0, 1)
-    rates = [[recipe.lr * recipe.rate(step)] * len(configs) for step in range(STEPS)]
+    rates = [[recipe.lr * recipe.rate(step, config) for config in configs] for step in range(STEPS)]
     for index in range(len(configs)):
         engine.whiten(index, probe, fresh=True)
     if isinstance(engine, BlockEngine):

@@ -60,11 +60,11 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps,
-    and after each step for which ``due()`` holds; ``progress`` gets the number of steps done just before (on a GPU
-    some at once), once for every scale and seed among the members. A TrainingStopped that ``save`` raises ends the
-    training and gets what became of the members that had ended. ``compiled=False`` keeps to torch operations. Members
-    may differ in scale and seed: each such stream is trained in turn.
+    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that
+    have all their steps behind them, and after each step for which ``due()`` holds; ``progress`` gets the number of
+    steps done just before (on a GPU some at once), once for every scale and seed among the members. A TrainingStopped
+    that ``save`` raises ends the training and gets what became of the members that had ended. ``compiled=False``
+    keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):
@@ -83,17 +83,19 @@ def train_pack(
     return [results[i] for i in range(len(members))]
 
 
-def blocks(first: int, recipe: Recipe, longest: int, save_every: int | None) -> Iterator[tuple[int, int]]:
+def blocks(first: int, ends: Sequence[int], stops: Sequence[int], longest: int) -> Iterator[tuple[int, int]]:
     """Runs of steps [first, end) inside which nothing is looked at: no loss, white inputs or checkpoint.
 
-    >>> list(blocks(0, Recipe("r", steps=120, batch=1, patch=9, border=1, lr=1.0, refresh=60), 50, None))
+    ``ends``: where members have had all their steps, in order; ``stops``: after each multiple of these a run ends.
+
+    >>> list(blocks(0, [120], [60], 50))
     [(0, 1), (1, 51), (51, 60), (60, 101), (101, 120)]
     """
-    while first < recipe.steps:
-        ends = [first + longest, recipe.steps, -(-first // CHECK_EVERY) * CHECK_EVERY + 1]
-        ends += [(first // every + 1) * every for every in (recipe.refresh, save_every) if every]
-        yield first, min(ends)
-        first = min(ends)
+    while first < ends[-1]:
+        end = min(first + longest, -(-first // CHECK_EVERY) * CHECK_EVERY + 1, *(e for e in ends if e > first))
+        end = min(end, *((first // every + 1) * every for every in stops))
+        yield first, end
+        first = end
 
 
 class _Team:
@@ -173,8 +175,10 @@ class _Run:
         self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
-        begin = min(self.first[i] for i in self.live)
-        for first, end in blocks(begin, recipe, BLOCK[self.device.type], save_every if save is not None else None):
+        ends = sorted({self._steps(i) for i in self.live})
+        begin, last = min(self.first[i] for i in self.live), ends[-1]
+        stops = [recipe.refresh, *([save_every] if save is not None else [])]
+        for first, end in blocks(begin, ends, stops, BLOCK[self.device.type]):
             began = time.perf_counter()
             low, high = sampler.batches(first, end - first)
             waiting = list(self.teams)
@@ -197,7 +201,7 @@ class _Run:
                     waiting += fresh
                 team.seconds += time.perf_counter() - started
             step = end - 1
-            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+            if step % CHECK_EVERY == 0 or end in ends:
                 power = float(inner(high[-1], recipe.border * scale).square().mean())
                 self._check(step, power)
             self._share_block(time.perf_counter() - began)
@@ -205,7 +209,7 @@ class _Run:
                 return
             if progress is not None:
                 progress(end)
-            if save is not None and end < recipe.steps and (end % save_every == 0 or due()):
+            if save is not None and end < last and (end % save_every == 0 or due()):
                 save(self._checkpoints(end))
         self._finish()
 
@@ -214,7 +218,9 @@ class _Run:
         numbers = range(team.done, end)
         return [
             [
-                self.recipe.rate(step) * peaks[i] if i not in self.ended and step >= self.first[i] else 0.0
+                peaks[i] * self.recipe.rate(step, self.members[i].config)
+                if i not in self.ended and self.first[i] <= step < self._steps(i)
+                else 0.0
                 for i in team.members
             ]
             for step in numbers
@@ -236,6 +242,9 @@ class _Run:
             return
         for place in places:
             team.engine.whiten(place, low, fresh=True)
+
+    def _steps(self, index: int) -> int:
+        return self.recipe.steps_of(self.members[index].config)
 
     def _training(self) -> list[int]:
         return [i for i in self.live if i not in self.ended]
@@ -288,7 +297,7 @@ class _Run:
             if self.first[index] < step:
                 self.engines[index] = self._engines(index, team)
                 self.states[index] = team.engine.state(place)
-                self.first[index] = step
+                self.first[index] = min(step, self._steps(index))
         del team.engine
         fresh = self._smaller(kept, error)
         self.teams += fresh
@@ -297,7 +306,9 @@ class _Run:
     def _check(self, step: int, power: float) -> None:
         for team in self.teams:
             for index, loss in zip(team.members, team.engine.losses(), strict=True):
-                if index in self.ended or step < self.first[index]:
+                steps = self._steps(index)
+                looked = step % CHECK_EVERY == 0 or step == steps - 1
+                if index in self.ended or not looked or not self.first[index] <= step < steps:
                     continue
                 try:
                     check_loss(self.members[index].config.id, self.recipe, step, loss, power)
@@ -327,8 +338,9 @@ class _Run:
         for team in self.teams:
             self._share(team)
             for place, index in enumerate(team.members):
-                if index not in self.ended and step > self.first[index]:
-                    out[self.members[index].key] = self._checkpoint(index, step, team, team.engine.state(place))
+                if index not in self.ended:
+                    done = min(max(step, self.first[index]), self._steps(index))
+                    out[self.members[index].key] = self._checkpoint(index, done, team, team.engine.state(place))
         return out
 
     def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
@@ -346,11 +358,11 @@ class _Run:
             for place, index in enumerate(team.members):
                 if index in self.ended:
                     continue
-                if self.first[index] < self.recipe.steps:
+                if self.first[index] < self._steps(index):
                     self.engines[index] = self._engines(index, team)
                 set_weights(team.engine.state(place).weights, self.modules[index])
                 try:
-                    check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
+                    check_finite(self.members[index].config.id, self._steps(index), self.modules[index])
                 except Diverged as error:
                     self.ended[index] = error
         self.teams = []
@@ -360,7 +372,7 @@ class _Run:
         return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
 
     def _trained(self, index: int) -> Trained:
-        steps = self.recipe.steps if index in self.live else 0
+        steps = self._steps(index) if index in self.live else 0
         curve, engines = tuple(self.curves[index]), tuple(self.engines[index])
         return Trained(
             self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], curve, engines

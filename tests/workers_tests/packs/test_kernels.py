@@ -70,7 +70,7 @@ def probe(ids, recipe):
 
 
 def peak_rates(configs, recipe, steps):
-    return [[recipe.peak_lr(c) * recipe.rate(step) for c in configs] for step in range(steps)]
+    return [[recipe.peak_lr(c) * recipe.rate(step, c) for c in configs] for step in range(steps)]
 
 
 def assert_close(engine, other, before, index, name):
@@ -111,6 +111,11 @@ def test_every_loss_is_that_of_the_reference(loss):
 def test_plain_adam_on_taps_and_another_border_are_those_of_the_reference():
     recipe = RECIPE.with_changes(filters="taps", espcn="adam", gate=1.0, border=0, batch=1)
     check(("eSR-TR_s2_K3_C2", "Linear_s2_K3", "ESPCN_s2_D2_S3", "eSR-CNN_s2_C2_D1_S3"), recipe)
+
+
+def test_layers_without_a_bias_and_momenta_of_their_own_are_those_of_the_reference():
+    recipe = RECIPE.with_changes(esr_cnn="orthogonal", momentum=0.97, esr_cnn_momentum=0.9)
+    check(("eSR-CNN_s2_C2_D1_S3", "ESPCN_s2_D0_S3"), recipe)
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -16,7 +16,7 @@ from workers.packs.kernels.tables import FIELDS, HALO, SIZES, Row, Sizes, plan_d
 from workers.packs.kernels.white import input_moments, inverses_of
 from workers.training.optimiser import cosine_basis, flat, rule_of
 from workers.training.recipe import LOSSES, Recipe
-from workers.training.whitening import QUINTIC, ROUNDS, Layer, gain
+from workers.training.whitening import QUINTIC, ROUNDS, gain
 
 MOST_ROWS = 128
 """Filters of a layer that takes orthogonal steps."""
@@ -55,7 +55,7 @@ class DeepTrainer:
         ]
         slopes = slope_rows(self.plan.launches, self.plan.tiles)
         self._slopes = self._table(slopes) if slopes else None
-        self.white = [sum(layer.rows * inputs_of(layer) for layer in rule.layers) for rule in self.rules]
+        self.white = [sum(layer.rows * layer.inputs for layer in rule.layers) for rule in self.rules]
         """Weights of each member, from its first, that take orthogonal steps; the others Adam's."""
         self._adam = self._table(self._adam_rows())
         self._turned = self._turned_tables()
@@ -110,7 +110,7 @@ class DeepTrainer:
         inverses = turned = 0
         for member, rule in enumerate(self.rules):
             for index, layer in enumerate(rule.layers):
-                n = inputs_of(layer)
+                n = layer.inputs
                 edge = self._edges[member]
                 row = (
                     edge + layer.start,
@@ -139,6 +139,7 @@ class DeepTrainer:
         self._rows_turned = torch.zeros(turned, device=self.device)
         self._ahead = torch.zeros_like(self.weights) if gains else self.weights[:0]
         self._gains = torch.tensor(gains).to(self.device)
+        self._freshness = torch.tensor([1 - rule.momentum for rule in self.rules]).to(self.device)
 
     def steps(self, low: Tensor, high: Tensor, rates: Tensor, corrections: Tensor) -> None:
         """A block of steps on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates`` (n, members)."""
@@ -230,8 +231,8 @@ class DeepTrainer:
             out.append((update_kernels.adam_turned, (len(table),), arguments, constants))
         if self._momentum is not None:
             arguments = (
-                self.first, self._ahead, self.gradients, rates, self.clock, self._momentum, parameters, members,
-                1 - recipe.momentum,
+                self.first, self._ahead, self.gradients, self._freshness, rates, self.clock, self._momentum, parameters,
+                members,
             )  # fmt: skip
             constants = {"PARTS": sizes.parts, "R": sizes.flat}
             out.append((update_kernels.momentum_flat, (len(self._momentum),), arguments, constants))
@@ -264,10 +265,7 @@ class DeepTrainer:
             if fresh:
                 self.second[mine] = self.weights[mine]
             layers = self.rules[member].layers
-            found = input_moments(self.nets[member], self.second[mine], low, len(layers))
-            # Values and keys of one convolution are layers of their own, with the same inputs.
-            found += found[-1:] * (len(layers) - len(found))
-            moments += [one[: inputs_of(layer), : inputs_of(layer)] for one, layer in zip(found, layers, strict=True)]
+            moments += input_moments(self.nets[member], self.second[mine], low, layers)
             places += [(member, index) for index in range(len(layers))]
         if not moments:
             return
@@ -294,11 +292,6 @@ class DeepTrainer:
         mine = slice(self._edges[member], self._edges[member + 1])
         for vector, part in ((self.weights, state.weights), (self.first, state.first), (self.second, state.second)):
             vector[mine].copy_(part)
-
-
-def inputs_of(layer: Layer) -> int:
-    """Columns of a layer's matrix: taps, and one for the bias if it has any."""
-    return layer.width + (layer.bias >= 0)
 
 
 def _row(start: int, count: int, member: int) -> Row:

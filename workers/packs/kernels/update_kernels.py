@@ -103,9 +103,12 @@ def adam_turned(
 
 @triton.jit(do_not_specialize=["parameters", "members"])
 def momentum_flat(
-    first, ahead, gradients, rates, clock, table, parameters, members, fresh, PARTS: tl.constexpr, R: tl.constexpr
+    first, ahead, gradients, freshness, rates, clock, table, parameters, members, PARTS: tl.constexpr, R: tl.constexpr
 ):
-    """Momentum of R parameters, and in ``ahead`` the same a gradient further. Row: start, count, member."""
+    """Momentum of R parameters, and in ``ahead`` the same a gradient further. Row: start, count, member.
+
+    ``freshness`` (members): what a gradient counts in the momentum.
+    """
     row = table + tl.program_id(0) * 12
     start, count, member = tl.load(row), tl.load(row + 1), tl.load(row + 2)
     if tl.load(rates + tl.load(clock) * members + member) > 0:
@@ -113,6 +116,7 @@ def momentum_flat(
         mask = i < count
         at = start + i
         gradient = _whole_gradient(gradients, at, mask, parameters, PARTS)
+        fresh = tl.load(freshness + member)
         m = tl.load(first + at, mask=mask, other=0.0)
         m += fresh * (gradient - m)
         tl.store(first + at, m, mask=mask)

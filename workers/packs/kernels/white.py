@@ -10,28 +10,29 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workers.packs.kernels.nets import DeepNet
-from workers.training.whitening import FLOOR, second_moments
+from workers.training.whitening import FLOOR, Layer, second_moments
 
 STEP = 64
 """Matrices are padded to multiples of it, so that few sizes are inverted, many matrices of each at once."""
 
 
-def input_moments(net: DeepNet, weights: Tensor, low: Tensor, layers: int) -> list[Tensor]:
-    """Second moments (n, n), float64, of what the first ``layers`` of a tanh net read, with a 1 at the end.
+def input_moments(net: DeepNet, weights: Tensor, low: Tensor, layers: Sequence[Layer]) -> list[Tensor]:
+    """Second moments (inputs, inputs), float64, of what each of a tanh net's ``layers`` reads, a bias's 1 at the end.
 
-    ``weights``: flat, of those layers at least; ``low`` (N, 1, p, p).
+    ``weights``: the net's flat parameters; ``low`` (N, 1, p, p).
     """
     out: list[Tensor] = []
     x = low
-    for layer in net.hidden[:layers]:
-        out.append(second_moments(x, layer.side)[0])
-        if len(out) == layers:
-            return out
-        taps = weights[layer.weight : layer.weight + layer.outputs * layer.inputs * layer.side**2]
-        bias = weights[layer.bias : layer.bias + layer.outputs]
-        shaped = taps.view(layer.outputs, layer.inputs, layer.side, layer.side)
-        x = torch.tanh(F.conv2d(x, shaped, bias, padding=layer.side // 2))
-    return [*out, second_moments(x, net.head.side)[0]]
+    for hidden in net.hidden:
+        out.append(second_moments(x, hidden.side)[0])
+        taps = weights[hidden.weight : hidden.weight + hidden.outputs * hidden.inputs * hidden.side**2]
+        bias = weights[hidden.bias : hidden.bias + hidden.outputs]
+        shaped = taps.view(hidden.outputs, hidden.inputs, hidden.side, hidden.side)
+        x = torch.tanh(F.conv2d(x, shaped, bias, padding=hidden.side // 2))
+    # Values and keys of one convolution are layers of their own, with the same inputs.
+    last = second_moments(x, net.head.side)[0]
+    out += [last] * (len(layers) - len(out))
+    return [one[: layer.inputs, : layer.inputs] for one, layer in zip(out, layers, strict=True)]
 
 
 def inverses_of(moments: Sequence[Tensor]) -> list[Tensor]:
