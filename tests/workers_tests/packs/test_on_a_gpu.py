@@ -13,6 +13,7 @@ from tests.workers_tests.packs.interpreted import load_interpreted
 from workers.data.datasets import resolve
 from workers.packs import Member, proof, teams, train_pack
 from workers.packs.stacked_engine import StackedEngine
+from workers.training import train as training
 from workers.training.patches import PatchSampler
 from workers.training.recipe import recipe_for
 from workers.training.train import Trained, initial_module
@@ -118,6 +119,16 @@ def test_a_checkpoint_goes_from_a_gpu_to_the_cpu_and_back(photographs, trusting)
     train_pack(members, RECIPE, photographs, save=kept.append, save_every=2)
     with fake_cuda():
         assert_same(train_pack(members, RECIPE, photographs, checkpoint=kept[-1], device="cuda"), expected)
+
+
+def test_a_start_is_fitted_on_the_cpu_whatever_the_device(photographs, monkeypatch):
+    config, seen = parse_id("ESPCN_s2_D0_S3"), []
+    fit = training.fit
+    monkeypatch.setattr(training, "fit", lambda net, low, high: (seen.append(low.device.type), fit(net, low, high)))
+    expected = training.train(config, RECIPE, photographs, 0)
+    with fake_cuda():
+        assert_same([training.train(config, RECIPE, photographs, 0, device="cuda")], [expected])
+    assert seen == ["cpu", "cpu"]
 
 
 def a_block(engine, recipe, scale, members, steps, counts):
