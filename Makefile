@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 system: ## apt packages that a few tests need; says what each is for where it cannot be had
-	@bash scripts/system-packages chromium iproute2 shellcheck
+	@bash scripts/system-packages chromium iproute2 shellcheck ffmpeg mesa-vulkan-drivers
 
 demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
 	@mkdir -p $(RESULTS)

@@ -28,6 +28,8 @@ class Format(StrEnum):
     TORCHSCRIPT = "torchscript"
     PT2 = "pt2"
     SAFETENSORS = "safetensors"
+    GLSL = "glsl"
+    GLSL_FRAGMENT = "glsl-fragment"
 
 
 def add(app: typer.Typer) -> None:
@@ -97,6 +99,7 @@ def export(
         "psnr_torch": made.check.psnr_torch,
         "psnr_file": made.check.psnr_file,
         "psnr_change": made.check.psnr_change,
+        "ran_by": made.check.ran_by,
     }
     if made.check.psnr_change < -WARN_LOSS:
         Console(stderr=True).print(
@@ -109,7 +112,8 @@ def export(
     Console().print(
         f"{path}: {len(made.data):,} bytes, {made.precision}; against torch on {made.check.images} images of "
         f"{images.name}: largest difference {made.check.max_difference:.2g} of 1, "
-        f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB",
+        f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
+        + (f"; run by {made.check.ran_by}" if made.check.ran_by else ""),
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -15,7 +15,7 @@ from torch import nn
 from search_space.config import Config
 from search_space.errors import BadData, BadWeights
 from workers.data.image_set import ImageSet
-from workers.export.check import LIMITS, MAX_LOSS, Check, check
+from workers.export.check import MAX_LOSS, SHADERS, Check, check, limit
 from workers.export.deployed_form import deployed
 from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
@@ -70,9 +70,9 @@ def export(
     if precision == "int8":
         data = to_int8(data, calibration_inputs(config, calibration or images))
     result = check(data, form, config, trained, images)
-    limit = LIMITS.get(precision)
-    if limit is not None and not result.max_difference <= limit:
-        raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {limit:g})")
+    most = limit(form, precision)
+    if most is not None and not result.max_difference <= most:
+        raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {most:g})")
     if not force and not result.psnr_change >= -MAX_LOSS:
         raise BadWeights(
             f"{precision} changes PSNR on {images.name} by {result.psnr_change:+.2f} dB, "
@@ -122,3 +122,5 @@ def _require(form: str, precision: str) -> None:
         raise BadData(f"there is no precision {precision!r} (choose from {', '.join(PRECISIONS)})")
     if precision == "int8" and form != "onnx":
         raise BadData("int8 is exported as onnx only")
+    if precision != "fp32" and form in SHADERS:
+        raise BadData("a shader has no precision of its own: the player chooses that of its textures")

@@ -16,7 +16,14 @@ from torch import Tensor, nn
 from search_space.errors import BadData, MissingExtra
 from workers.export.metadata import Metadata
 
-FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "safetensors": ".safetensors"}
+FORMATS = {
+    "onnx": ".onnx",
+    "torchscript": ".pt",
+    "pt2": ".pt2",
+    "safetensors": ".safetensors",
+    "glsl": ".glsl",
+    "glsl-fragment": ".glsl",
+}
 OPSET = 18
 
 
@@ -49,6 +56,10 @@ def to_format(module: nn.Module, form: str, metadata: Metadata) -> bytes:
 
         state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
         return save(state, metadata.items())
+    if form in ("glsl", "glsl-fragment"):
+        from workers.export.glsl import shader
+
+        return shader(module, metadata, form).encode()
     raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
 
 
