@@ -91,7 +91,7 @@ def test_a_player_that_shows_the_picture_in_its_own_size_leaves_it_alone() -> No
 @player
 def test_a_shader_that_no_player_takes_is_refused_with_the_reason() -> None:
     wrong = text_of("Bicubic_s2").replace("texelFetch", "texelGuess")
-    with pytest.raises(BadData, match="libplacebo refuses a shader: .*texelGuess"):
+    with pytest.raises(BadData, match=r"libplacebo refuses a shader: .*texelGuess"):
         libplacebo.run([(wrong, 2)], plane(8, full=True), full=True)
 
 
