@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from search_space.config import Config
 
-WARN_LOSS = 1.0
-"""dB on the images of the check: more than choosing the next smaller network costs."""
+WARN_LOSS = 0.3
+"""dB on the images of the check: worth knowing before choosing the file."""
 
 
 class Format(StrEnum):
@@ -50,7 +50,7 @@ def export(
         str, typer.Option("--data", help="Images for the check: a folder, or embedded-test.")
     ] = "embedded-test",
     force: Annotated[
-        bool, typer.Option("--force", help="Write a file that loses more than 3 dB all the same.")
+        bool, typer.Option("--force", help="Write a file that loses more than 0.5 dB all the same.")
     ] = False,
     sweep: Annotated[str | None, typer.Option("--sweep", help="Take the weights of this sweep.")] = None,
     db: Db = DEFAULT_DB,
@@ -61,7 +61,7 @@ def export(
     Example: sweep export eSR-TM_s2_K5_C4 --format onnx --out model.onnx
 
     Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
-    file's own, measured on the images of the check; a file that loses more than 3 dB is not written.
+    file's own, measured on the images of the check; a file that loses more than 0.5 dB is not written.
     """
     from rich.console import Console
 

@@ -24,8 +24,8 @@ LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
 SHADERS = ("glsl", "glsl-fragment")
 SHADER_LIMIT = 2 / 1023
 """A player's planes are rounded to half precision or 16 bits: two levels of a 10-bit picture."""
-MAX_LOSS = 3.0
-"""dB: a file that loses more is no use to anybody."""
+MAX_LOSS = 0.5
+"""dB: more than the next smaller network costs, which is the better choice then."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from workers.export.deployed_form import deployed
 from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
 from workers.export.quantise import Luma, to_int8
-from workers.quality.protocol import PROTOCOL, prepare
+from workers.quality.protocol import PROTOCOL, evaluate, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -68,7 +68,8 @@ def export(
         kept = Half(kept) if precision == "fp16" else kept
     data = to_format(kept, form, metadata)
     if precision == "int8":
-        data = to_int8(data, calibration_inputs(config, calibration or images))
+        (as_it_is,) = evaluate(config, trained, images, ("psnr",))
+        data = to_int8(data, calibration_inputs(config, calibration or images), as_it_is.value)
     result = check(data, form, config, trained, images)
     most = limit(form, precision)
     if most is not None and not result.max_difference <= most:

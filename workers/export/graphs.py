@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from search_space.errors import BadData, MissingExtra
 from workers.export.metadata import Metadata
+from workers.export.onnx_graph import IR_VERSION, without_sizes
 
 FORMATS = {
     "onnx": ".onnx",
@@ -89,6 +90,8 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
     del model.graph.metadata_props[:]
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
+    model.ir_version = IR_VERSION
+    without_sizes(model)
     return _stamped(model, metadata or {})
 
 

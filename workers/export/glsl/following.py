@@ -48,6 +48,4 @@ def _head(plan: Plan, x: Tensor) -> Tensor:
 
     if plan.head.kind == "first":
         return x
-    batch, _, height, width = x.shape
-    head = LowResolutionHead([], plan.head.kind, plan.head.templates, plan.scale)
-    return head.combine(x.reshape(batch, -1, plan.scale**2, height, width))
+    return LowResolutionHead([], plan.head.kind, plan.head.templates, plan.scale).combine(x)

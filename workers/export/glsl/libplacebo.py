@@ -80,7 +80,10 @@ def run(
         for i, (text, _) in enumerate(shaders):
             (here / f"{i}.glsl").write_text(text)
             command += ["-map", f"[o{i}]", "-frames:v", "1", "-f", "rawvideo", f"{i}.out"]
-        done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=SECONDS, check=False)
+        try:
+            done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired:
+            raise BadData(f"libplacebo took over {SECONDS} s for {len(shaders)} shaders") from None
         # It goes on without a shader that it cannot run, and says so.
         if done.returncode or "disabling" in done.stderr:
             raise BadData(f"libplacebo refuses a shader: {_reason(done.stderr)}")
