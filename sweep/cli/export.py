@@ -30,6 +30,8 @@ class Format(StrEnum):
     SAFETENSORS = "safetensors"
     GLSL = "glsl"
     GLSL_FRAGMENT = "glsl-fragment"
+    NCNN = "ncnn"
+    TFLITE = "tflite"
 
 
 def add(app: typer.Typer) -> None:
@@ -69,6 +71,7 @@ def export(
     from workers.data.datasets import resolve
     from workers.export import FORMATS, write
     from workers.export import export as make
+    from workers.export.ncnn_files import WEIGHTS_ENDING
 
     if fp16 and int8:
         raise BadData("choose one of --fp16 and --int8")
@@ -87,12 +90,14 @@ def export(
     )
     path = out or Path(config.id + FORMATS[str(output)])
     write(made.data, path)
+    if made.weights:
+        write(made.weights, path.with_suffix(WEIGHTS_ENDING))
     figures = {
         "file": str(path),
         "config": config.id,
         "format": str(output),
         "precision": made.precision,
-        "bytes": len(made.data),
+        "bytes": len(made.data) + len(made.weights),
         "sha256": made.sha256,
         "images": made.check.images,
         "max_difference": made.check.max_difference,

@@ -30,7 +30,7 @@ def ncnn_cpu(job: Job) -> Frame:
     net = ncnn.Net()
     net.opt.num_threads = job.threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory() as folder, silent():
         pnnx.export(job.module, str(Path(folder) / "net.pt"), job.input, fp16=False)
         parameters, weights = Path(folder) / "net.ncnn.param", Path(folder) / "net.ncnn.bin"
         if not parameters.is_file() or net.load_param(str(parameters)) or net.load_model(str(weights)):
@@ -51,7 +51,7 @@ def ncnn_cpu(job: Job) -> Frame:
 
 
 @contextlib.contextmanager
-def _silent() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """pnnx and its child process write their progress straight to the terminal."""
     saved = [os.dup(1), os.dup(2)]
     null = os.open(os.devnull, os.O_WRONLY)

@@ -20,6 +20,8 @@ from workers.quality.protocol import evaluate, prepare, psnr, shave
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(N, 1, H, W) to (N, 1, sH, sW), float32."""
 LIMITS = {"fp32": 1e-5, "fp16": 1e-2}
+NCNN_LIMIT = 1e-4
+"""ncnn computes 3 x 3 convolutions by Winograd's method, which rounds more."""
 """Largest difference from torch that is rounding, of outputs in [0, 1]; int8 has none, its PSNR is what counts."""
 SHADERS = ("glsl", "glsl-fragment")
 SHADER_LIMIT = 2 / 1023
@@ -47,9 +49,12 @@ class Check:
         return 0.0 if self.psnr_file == self.psnr_torch else self.psnr_file - self.psnr_torch
 
 
-def check(data: bytes, form: str, config: Config, module: nn.Module, images: ImageSet) -> Check:
-    """Load the bytes afresh and compare; ``module`` is the network as trained, in float32."""
-    run, ran_by = _running(data, form, config, module)
+def check(data: bytes, form: str, config: Config, module: nn.Module, images: ImageSet, weights: bytes = b"") -> Check:
+    """Load the bytes afresh and compare; ``module`` is the network as trained, in float32.
+
+    ``weights`` is the second file of a format that has two (ncnn).
+    """
+    run, ran_by = _running(data, form, config, module, weights)
     worst, values = 0.0, []
     with torch.inference_mode():
         for pair in prepare(images, config.scale):
@@ -69,10 +74,16 @@ def check(data: bytes, form: str, config: Config, module: nn.Module, images: Ima
 
 def limit(form: str, precision: str) -> float | None:
     """Largest difference from torch that is rounding; None where PSNR alone counts."""
+    if form == "ncnn":
+        return NCNN_LIMIT
     return SHADER_LIMIT if form in SHADERS else LIMITS.get(precision)
 
 
-def _running(data: bytes, form: str, config: Config, module: nn.Module) -> tuple[Run, str]:
+def _running(data: bytes, form: str, config: Config, module: nn.Module, weights: bytes) -> tuple[Run, str]:
+    if form == "ncnn":
+        from workers.export.ncnn_files import NcnnRunner
+
+        return NcnnRunner(data, weights), "ncnn"
     if form not in SHADERS:
         return runner(data, form, config), ""
     from workers.export.deployed_form import deployed

@@ -19,10 +19,15 @@ from workers.export.check import MAX_LOSS, SHADERS, Check, check, limit
 from workers.export.deployed_form import deployed
 from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
+from workers.export.ncnn_files import to_ncnn
 from workers.export.quantise import Luma, to_int8
 from workers.quality.protocol import PROTOCOL, evaluate, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
+NO_TFLITE = (
+    "there is no tflite export yet: litert-torch, the converter, wants torch below 2.13 on Python 3.11; "
+    "export onnx and convert it on another machine (onnx2tf), or run it with onnxruntime on the device"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,8 @@ class Exported:
     form: str
     precision: str
     check: Check
+    weights: bytes = b""
+    """The second file of a format that has two (ncnn: ``.bin``)."""
 
     @property
     def sha256(self) -> str:
@@ -66,11 +73,15 @@ def export(
     else:
         kept = deployed(trained)
         kept = Half(kept) if precision == "fp16" else kept
-    data = to_format(kept, form, metadata)
+    weights = b""
+    if form == "ncnn":
+        data, weights = to_ncnn(kept)
+    else:
+        data = to_format(kept, form, metadata)
     if precision == "int8":
         (as_it_is,) = evaluate(config, trained, images, ("psnr",))
         data = to_int8(data, calibration_inputs(config, calibration or images), as_it_is.value)
-    result = check(data, form, config, trained, images)
+    result = check(data, form, config, trained, images, weights)
     most = limit(form, precision)
     if most is not None and not result.max_difference <= most:
         raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {most:g})")
@@ -81,8 +92,12 @@ def export(
         )
     told = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
     # What was checked is kept; only what it says about itself is written anew.
-    data = with_metadata(data, told.items()) if form == "onnx" else to_format(kept, form, told)
-    return Exported(data, form, precision, result)
+    if form == "onnx":
+        data = with_metadata(data, told.items())
+    elif form != "ncnn":
+        # ncnn's files have no place for it.
+        data = to_format(kept, form, told)
+    return Exported(data, form, precision, result, weights)
 
 
 def onnx_for(config: Config, graph: nn.Module, precision: str, calibration: Sequence[Luma]) -> bytes:
@@ -119,9 +134,13 @@ def write(data: bytes, path: Path) -> None:
 def _require(form: str, precision: str) -> None:
     if form not in FORMATS:
         raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
+    if form == "tflite":
+        raise BadData(NO_TFLITE)
     if precision not in PRECISIONS:
         raise BadData(f"there is no precision {precision!r} (choose from {', '.join(PRECISIONS)})")
     if precision == "int8" and form != "onnx":
         raise BadData("int8 is exported as onnx only")
+    if precision != "fp32" and form == "ncnn":
+        raise BadData("ncnn files are exported as fp32 only: ncnn chooses half precision when it runs")
     if precision != "fp32" and form in SHADERS:
         raise BadData("a shader has no precision of its own: the player chooses that of its textures")

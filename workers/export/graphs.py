@@ -24,6 +24,8 @@ FORMATS = {
     "safetensors": ".safetensors",
     "glsl": ".glsl",
     "glsl-fragment": ".glsl",
+    "ncnn": ".param",
+    "tflite": ".tflite",
 }
 OPSET = 18
 
