@@ -3,8 +3,9 @@
 python benchmarks/clients.py [--quick] [--client NAME=PYTHON]... [--web FOLDER]
 
 Clients of this environment (onnxruntime, openvino, ncnn) are tried where they are installed. ``--client
-onnxruntime=/old/bin/python`` and ``opencv=...`` add interpreters of other environments with numpy and that runtime, ``--web``
-the folder of the npm package onnxruntime-web (run by node). int8 is compared with this environment's onnxruntime.
+onnxruntime=/old/bin/python`` and ``opencv=...`` add interpreters of other environments with numpy and that runtime,
+``--web`` the folder of the npm package onnxruntime-web (run by node). int8 is compared with this environment's
+onnxruntime.
 """
 
 from __future__ import annotations

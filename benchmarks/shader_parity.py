@@ -28,7 +28,7 @@ from workers.training.weights import load
 
 FAMILIES = ("Bicubic", "eSR-MAX", "eSR-TM", "eSR-TR", "eSR-CNN", "ESPCN", "FSRCNN")
 EXTENDED = ("Linear_s{}_K5", "ABPN_s{}_D8_M2", "ECBSR_s{}_D8_M2", "ESPCN-BR_s{}_D6_S9")
-MOST_BYTES = 20_000
+MOST_BYTES = 5_000
 """Of a weights file: a software Vulkan needs minutes to compile larger networks."""
 A_FAMILY = 2
 """Released networks of each family and scale: the smallest and the largest file at hand."""
@@ -70,7 +70,7 @@ def compared(names: list[str], scale: int, bits: int) -> list[dict[str, Any]]:
         for name, (module, _) in zip(names, networks, strict=True)
     ]
     # A few at a time: a software device takes its time over large shaders.
-    played = [made for i in range(0, len(texts), 4) for made in libplacebo.run(texts[i : i + 4], codes, bits=bits)]
+    played = [made for i in range(0, len(texts), 6) for made in libplacebo.run(texts[i : i + 6], codes, bits=bits)]
     x = torch.from_numpy(codes / white).float()[None, None]
     out = []
     for name, (module, weights), got in zip(names, networks, played, strict=True):
