@@ -100,7 +100,7 @@ def screen(folder: Path, more: list[str]) -> Picture:
             "mpv",
             "--no-config",
             "--vo=gpu-next",
-            "--gpu-api=vulkan",
+            "--gpu-api=opengl",
             "--fullscreen",
             "--no-osc",
             "--osd-level=0",

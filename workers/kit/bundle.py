@@ -19,6 +19,7 @@ from workers.kit.archive import KIT_FORMAT, NAME
 
 CARRIED = (
     "workers/__init__.py",
+    "workers/timing/__init__.py",
     "workers/timing/malloc.py",
     "workers/kit/__init__.py",
     "workers/kit/archive.py",
