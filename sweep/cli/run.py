@@ -94,32 +94,10 @@ def run(
 
     Example: sweep run --space paper --data-root ~/sr --db sweep.db --address auto
     """
-    from search_space.spaces import load_space, select
-    from sweep.planning.data import load_data
-    from sweep.planning.stored_plan import make_plan
+    from sweep.api.arguments import as_text, recipe_of
+    from sweep.api.training import plan_run
     from sweep.running.launch import Launch
-    from workers.benchmark.protocols import protocol
-    from workers.training.recipe import recipe_for
 
-    chosen = recipe_for(recipe)
-    if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
-    if speed_protocol is not None:
-        protocol(speed_protocol)
-    configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
-    root = str(data_root) if data_root else None
-    data = load_data(root, tuple(train or ()), tuple(test or ()), strict)
-    plan = make_plan(
-        space,
-        configs,
-        chosen,
-        data,
-        root=root,
-        seeds=tuple(dict.fromkeys(seed or range(seeds or 1))),
-        name=name,
-        pack_size=pack_size,
-        speed_protocol=speed_protocol,
-    )
     how = Launch(
         executor=executor,
         address=address,
@@ -131,9 +109,25 @@ def run(
         benchmark=benchmark,
         device=device,
         data_via=data_via,
-        data_root=root,
+        data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+    )
+    plan, data = plan_run(
+        space,
+        how,
+        family=family or (),
+        scale=scale or (),
+        where=where,
+        limit=limit,
+        sample=sample,
+        seed=seed or (),
+        seeds=seeds,
+        recipe=recipe_of(recipe, steps),
+        train=tuple(train or ()),
+        test=tuple(test or ()),
+        strict=strict,
+        name=name,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)
@@ -246,7 +240,7 @@ def _print_plan(outline: _Outline) -> None:
         title=f"sweep {plan.name}",
         to_stderr=True,
     )
-    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches")
+    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.length} of {plan.recipe.batch} patches")
     output.note(
         f"{outline.planned} trials: {outline.done} done, {outline.missing} to do in at most {outline.packs} packs"
     )

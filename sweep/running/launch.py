@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from search_space.errors import SweepError
 from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -41,6 +42,15 @@ class Launch:
     checkpoint_every: float = CHECKPOINT_EVERY_S
     """Seconds between two stored states of a pack in training."""
 
+    def __post_init__(self) -> None:
+        """Raises SweepError for a value that is too small; the other choices are refused where they are looked up."""
+        for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
+            if getattr(self, name) < least:
+                raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("gpus", "timeout", "checkpoint_every"):
+            if getattr(self, name) < 0:
+                raise SweepError(f"{name} must not be negative ({getattr(self, name)})")
+
     @property
     def driver_settings(self) -> DriverSettings:
         """Those of the driver among them."""
@@ -55,12 +65,12 @@ class Launch:
 
 
 def launch(
-    sweep: OpenSweep, how: Launch, *, quiet: bool = False, on_forced_exit: Callable[[], None] = lambda: None
+    sweep: OpenSweep, how: Launch, *, quiet: bool = False, on_forced_exit: Callable[[], None] | None = None
 ) -> Report:
     """Train what is missing, measure on test sets without measurements, then measure speed.
 
     The first Ctrl-C stops cleanly, the second at once. ``on_forced_exit`` is called when a clean stop takes too
-    long, and then the process ends.
+    long, and then the process ends; without it the process is never ended.
     """
     report = Report()
     try:
@@ -79,7 +89,9 @@ def launch(
     return report
 
 
-def _train(sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_exit: Callable[[], None]) -> Report:
+def _train(
+    sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_exit: Callable[[], None] | None
+) -> Report:
     console = Console(stderr=True)
     data = by_name.worker_data(sweep.data, max(1, int(how.cpus)), how.data_via, how.data_root)
     # Ray prints its own messages ("a worker died") on stdout, which belongs to --json.

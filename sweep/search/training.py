@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -100,6 +99,8 @@ class Training:
     screen_part: float = 0.25
     """Steps of a screening run, as a part of the recipe's."""
     quiet: bool = False
+    on_forced_exit: Callable[[], None] | None = None
+    """As of ``stop_on_signal``."""
     _workers: Lasting | None = None
 
     def close(self) -> None:
@@ -120,7 +121,7 @@ class Training:
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """The same with a part of the steps, kept as a sweep of its own."""
         steps = max(1, round(self.recipe.steps * self.screen_part))
-        short = self.recipe.with_changes(name=f"{self.recipe.name}-{steps}", steps=steps)
+        short = self.recipe.with_steps(steps)
         return self._run(configs, short, f"{self.name}-screen")
 
     def earlier(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
@@ -200,7 +201,7 @@ class Training:
             self._workers = Lasting(made)
         console = Console(stderr=True)
         with (
-            stop_on_signal(console, partial(console.print, STOPPED)) as stop,
+            stop_on_signal(console, self.on_forced_exit) as stop,
             Display(missing, console, self.quiet) as display,
         ):
             driver = Driver(sweep, self._workers, how.driver_settings, display)

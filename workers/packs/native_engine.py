@@ -54,8 +54,8 @@ class NativeEngine:
             (index, one.start, one.rows, one.width, one.bias) for index, own in enumerate(self._layers) for one in own
         ]
         numbers = torch.tensor(layers, dtype=torch.int64)
-        gains = torch.tensor([gain(rows, width + 1) for _, _, rows, width, _ in layers])
-        if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers), recipe.momentum):
+        factors = torch.tensor([(gain(one.rows, one.inputs), rule.momentum) for rule in rules for one in rule.layers])
+        if self.library.pack_layers(self._handle, numbers.data_ptr(), factors.data_ptr(), len(layers)):
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
