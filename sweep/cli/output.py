@@ -71,6 +71,11 @@ def print_table(
     (stderr() if to_stderr else stdout()).print(table)
 
 
+def clear_screen() -> None:
+    """Begin again at the top of a terminal; nothing where stdout is no terminal."""
+    stdout().clear()
+
+
 def note(text: str, style: str | None = None) -> None:
     """A line for a person, on stderr; long lines are not broken, so that commands can be copied."""
     stderr().print(text, style=style, markup=False, highlight=False, soft_wrap=True)

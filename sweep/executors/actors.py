@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +49,7 @@ class PackWorker:
         compiled.library()
 
         self._images = data.prepare()
-        self._progress = 0
+        self._progress = self._steps = 0
         self._checkpointing = Checkpointing()
 
     def ready(self) -> tuple[str, Versions]:
@@ -61,16 +61,17 @@ class PackWorker:
         from workers.task import run_pack
 
         self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
+        self._steps = 0
         outcomes = run_pack(task, self._images.train, self._images.tests, self._count, checkpointing)
         return outcomes, checkpointing.take() if checkpointing.stopping else []
 
     def _count(self, steps: int) -> None:
-        self._progress += 1
+        self._progress, self._steps = self._progress + 1, steps
 
-    def progress(self) -> tuple[int, list[Checkpoint]]:
+    def progress(self) -> tuple[int, int, list[Checkpoint]]:
         """How many training steps it took and test sets it measured since it started (only a change says something),
-        and the states that were handed out since the last call."""
-        return self._progress, self._checkpointing.take()
+        how many steps its pack has had, and the states that were handed out since the last call."""
+        return self._progress, self._steps, self._checkpointing.take()
 
     def stop(self) -> None:
         """Have the pack that runs stop after its present step."""
@@ -90,6 +91,8 @@ class _Worker:
     answer: Any = None
     """Reference to the answer of ``progress``, while one is asked for."""
     progress: int = -1
+    steps: int = 0
+    """Of its pack, as it said last."""
     last_progress: float = 0.0
     """When it last reported progress, or got its pack."""
 
@@ -136,7 +139,7 @@ class ActorExecutor:
         self._tickets += 1
         now = time.monotonic()
         worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
-        worker.result = worker.actor.run.remote(task)
+        worker.steps, worker.result = 0, worker.actor.run.remote(task)
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
@@ -247,12 +250,16 @@ class ActorExecutor:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    progress, states = ray.get(worker.answer, timeout=1)
+                    progress, worker.steps, states = ray.get(worker.answer, timeout=1)
                     if states:
                         self._save(states)
                     if progress != worker.progress:
                         worker.progress, worker.last_progress = progress, now
                 worker.answer = None
+
+    def steps(self) -> Mapping[int, int]:
+        """As the workers said when they were asked last."""
+        return {worker.ticket: worker.steps for worker in self._workers if worker.ticket}
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """``stopping`` is not needed: ``poll`` never takes long."""

@@ -6,9 +6,9 @@ import pytest
 
 from search_space.describe import describe
 from search_space.spaces import load_space
-from sweep.planning.duration import from_history, in_words, probe
+from sweep.planning.duration import from_history
+from sweep.planning.in_words import in_words
 from sweep.planning.packs import trial_keys
-from tests.sweep_tests.kit import RECIPE
 
 PAPER = load_space("paper").configs
 KEYS = trial_keys(PAPER[::50], (0,), "r", "d", lambda config: "c")
@@ -25,18 +25,6 @@ def test_a_config_without_history_takes_the_rate_of_the_others():
     wanted = sum(describe(config).macs_full_hd for config in PAPER[::50]) * 1e-9
     assert found.seconds == pytest.approx(wanted, rel=1e-6)
     assert found.on(4) == pytest.approx(wanted / 4)
-
-
-def test_a_probe_names_its_configs_and_grows_with_steps_and_trials():
-    few = probe(KEYS[:6], RECIPE.with_changes(steps=100))
-    assert few.seconds > 0 and any(key.config in few.how for key in KEYS[:6])
-    assert probe(KEYS[:6], RECIPE.with_changes(steps=0)).seconds == 0
-
-
-def test_bicubic_takes_no_training():
-    only = trial_keys(PAPER[:3], (0,), "r", "d", lambda config: "c")
-    assert {key.config.split("_")[0] for key in only} == {"Bicubic"}
-    assert probe(only, RECIPE).seconds == 0
 
 
 def test_a_time_is_said_in_words():
