@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from results_db.records import Claim, TrialRow
+from results_db.rescue import rescue
 from results_db.states import State
 from results_db.store import Store
-from search_space.errors import StoreError, SweepError
+from search_space.errors import StoreError, StoreLost, SweepError
 from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished
 from sweep.planning.open_sweep import OpenSweep
@@ -82,6 +83,8 @@ class Driver:
         self._running: dict[int, _Running] = {}
         self._seconds_per_cost: list[float] = []
         self._configs: dict[int, str] = {}
+        self._unsaved: list[Outcome] = []
+        self._unsaved_states: dict[int, Checkpoint] = {}
         self._with_retry = StoreRetry(self.settings.store_retry_s, lambda: self.stopping, self._report_waiting)
         self._leases = LeaseKeeper(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
@@ -113,10 +116,11 @@ class Driver:
                     finished = self.executor.poll(0.5)
                     if finished:
                         self._store_outcomes(finished)
-        except StoreError:
+                    self._leases.check()
+        except StoreError as error:
             # A stopping driver does not wait for the store; its leases end by themselves.
-            if not self.stopping:
-                raise
+            if not self.stopping or isinstance(error, StoreLost):
+                raise self._keep_results(error) from None
         finally:
             self._close()
             self.report.seconds = time.monotonic() - started
@@ -239,8 +243,20 @@ class Driver:
 
     def _save_checkpoints(self, states: Sequence[Checkpoint]) -> None:
         """A state that cannot be stored is replaced by the next one; the results have their own patience."""
+        self._unsaved_states |= {state.trial: state for state in states}
         with suppress(StoreError):
             self.store.save_checkpoints(states)
+            for state in states:
+                self._unsaved_states.pop(state.trial, None)
+
+    def _keep_results(self, error: StoreError) -> StoreError:
+        """Have the workers hand out what they have, keep all that is not stored, and say where."""
+        with suppress(SweepError):
+            for end in self.executor.stop(STOPPING_WORKERS_S):
+                self._unsaved += end.outcomes
+        claims = [claim for running in self._running.values() for claim in running.claims]
+        kept = rescue(self.store, self.sweep.row, claims, self._unsaved, list(self._unsaved_states.values()), error)
+        return StoreError(f"{error}; {kept}")
 
     def _timeout(self, pack: Pack) -> float:
         if self.settings.timeout_s:
@@ -259,7 +275,11 @@ class Driver:
             running = self._running[end.ticket]
             claims += running.claims
             outcomes += self._outcomes(end, running)
+        self._unsaved = outcomes
         recorded = self._with_retry(partial(self.store.record, outcomes))
+        self._unsaved = []
+        for outcome in outcomes:
+            self._unsaved_states.pop(outcome.trial, None)
         for end in finished:
             del self._running[end.ticket]
         self._leases.remove(claims)
@@ -322,12 +342,16 @@ class Driver:
         return False
 
     def _close(self) -> None:
-        if self.stopping and self._running:
+        try:
             # States and results that come within the time are stored; without a store the last states are there.
-            with suppress(StoreError, SweepError):
-                if finished := self.executor.stop(STOPPING_WORKERS_S):
-                    self._store_outcomes(finished)
-        self.executor.close(now=self.stopping)
+            if self.stopping and self._running and (finished := self.executor.stop(STOPPING_WORKERS_S)):
+                self._store_outcomes(finished)
+        except StoreLost as lost:
+            raise self._keep_results(lost) from None
+        except SweepError:
+            pass
+        finally:
+            self.executor.close(now=self.stopping)
         claims = [claim for running in self._running.values() for claim in running.claims]
         if claims:
             self._leases.remove(claims)

@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.errors import SweepError
+from search_space.errors import StoreLost, SweepError
 from search_space.facts import Quality
 from sweep.planning.open_sweep import OpenSweep
 from workers.data.image_set import ImageSet
@@ -40,6 +40,8 @@ def measure_quality(sweep: OpenSweep, *, quiet: bool = False) -> int:
             config = configs[trial]
             try:
                 qualities = _measure(sweep, trial, config, missing[trial])
+            except StoreLost:
+                raise
             except SweepError as error:
                 console.print(f"{config.id} is not measured: {error}", style="yellow", markup=False, highlight=False)
             else:
