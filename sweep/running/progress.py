@@ -49,7 +49,7 @@ class Display:
         self._counts[event.kind] += 1
         if self._quiet:
             return
-        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED):
+        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE):
             self._console.print(f"[yellow]{event.kind}[/] {event.config}: ", end="")
             self._console.print(event.text, markup=False, highlight=False)
         done = self._counts[EventKind.DONE]
