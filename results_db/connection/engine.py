@@ -24,6 +24,8 @@ BINARY = "edge_binary"
 """Execution option: PostgreSQL sends numbers as they are, not as text."""
 SLICE_S = 0.5
 """The part of a wait for SQLite's lock that cannot be interrupted."""
+FIRST_CONTACT_S = 5.0
+"""How long a server that never answered is tried: its address may be wrong."""
 RECONNECT_S = 60.0
 """How long a lost PostgreSQL server is waited for; every write may be repeated without harm."""
 
@@ -47,6 +49,7 @@ class Database:
         # SQLite waits for a lock inside its own code, where neither a signal nor ``limit_waits`` ends the wait: so the
         # wait is cut into slices.
         self._max_wait_s = busy_timeout_s if address.path else reconnect_s
+        self._answered = address.path is not None
         self.busy_timeout_s = busy_timeout_s
         self._watch = FileWatch(address.path) if address.path else None
         self.engine = (
@@ -92,11 +95,13 @@ class Database:
             try:
                 opened = self.engine.connect().execution_options(edge_write=write)
                 with opened as connection, self._watched(connection), connection.begin():
+                    self._answered = True
                     return work(connection)
             except self._errors as error:
                 if self._watch is not None and self._watch.opened:
                     self._watch.check_file()
-                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + self._max_wait_s:
+                patience = self._max_wait_s if self._answered else min(FIRST_CONTACT_S, self._max_wait_s)
+                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + patience:
                     raise explain(error, self.address) from None
             time.sleep(pause)
             pause = pause if self.is_sqlite else min(2.0, pause * 2)
@@ -194,7 +199,12 @@ def _postgresql(address: Address, readonly: bool) -> Engine:
     engine = create_engine(
         address.url,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "edge-sweep", "keepalives_idle": 30},
+        connect_args={
+            "connect_timeout": 5,
+            "client_encoding": "utf8",
+            "application_name": "edge-sweep",
+            "keepalives_idle": 30,
+        },
     )
 
     @event.listens_for(engine, "before_cursor_execute")

@@ -27,6 +27,7 @@ from sweep.executors.core import Finished, Versions, WorkerData
 from sweep.executors.lost_worker import Inquest
 from sweep.executors.node_health import STARTS_IN_A_ROW, STARTS_OF_THE_LAST, NodeHealth
 from sweep.executors.pack_worker import PackWorker, Ready
+from workers.device_errors import DeviceFailure
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
@@ -281,11 +282,12 @@ class ActorExecutor:
             return f"a worker was not ready within {START_TIMEOUT_S:.0f} s"
         return ""
 
-    def _not_started(self, worker: _Worker, reason: str) -> None:
+    def _not_started(self, worker: _Worker, reason: str, proven: bool = False) -> None:
         self._drop(worker)
         self._not_before[worker.place] = time.monotonic() + RESTART_PAUSE_S
         others = any(self._may_work(place) for place in self._places.on(self._cluster) if place != worker.place)
-        if self.health.not_started(worker.place, reason, STARTS_IN_A_ROW if others else STARTS_OF_THE_LAST):
+        most = 1 if proven else STARTS_IN_A_ROW if others else STARTS_OF_THE_LAST
+        if self.health.not_started(worker.place, reason, most):
             self._notices.append(Finished(0, node=worker.place, given_up=self._given_up(worker.place)))
 
     def _on_prepared(self, worker: _Worker) -> None:
@@ -293,7 +295,8 @@ class ActorExecutor:
         try:
             ready = ray.get(worker.preparing, timeout=5)
         except RayTaskError as error:
-            self._not_started(worker, _last_line(error))
+            # A device that cannot compute will not do so the next time.
+            self._not_started(worker, _last_line(error), proven=DeviceFailure.__name__ in str(error))
             return
         except RayError as error:
             if self._cluster.has(worker.place):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import tempfile
 from dataclasses import dataclass, replace
@@ -127,6 +128,7 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
     if address == "local":
         for name, value in QUICK_HEALTH.items():
             os.environ.setdefault(name, value)
+        _make_token()
     else:
         _check_reachable(address)
     import ray
@@ -147,8 +149,33 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
             if tries_left and any(words in str(error) for words in PASSING_ERRORS):
                 ray.shutdown()
                 continue
-            raise SweepError(f"the Ray cluster at {address} cannot be used: {first_line(error)}") from None
+            raise SweepError(
+                f"the Ray cluster at {address} cannot be used: {first_line(error)}{_hint(error)}"
+            ) from None
     return size()
+
+
+_made_token = False
+
+
+def _make_token() -> None:
+    """A token for a cluster of our own. Ray would keep one in HOME, which may not be writable."""
+    global _made_token
+    if not any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        _made_token = True
+
+
+def _hint(error: Exception) -> str:
+    """What to do about an error of Ray that does not say it."""
+    words = str(error).lower()
+    if "af_unix" in words or "path length" in words:
+        return "; the path of temporary files is too long for a socket: set TMPDIR=/tmp or RAY_TMPDIR=/tmp"
+    if any(said in words for said in ("failed to connect", "unauthenticated", "token", "could not connect")):
+        return (
+            "; it does accept connections, so does this machine have its token (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH)?"
+        )
+    return ""
 
 
 def our_code() -> list[Path]:
@@ -235,8 +262,13 @@ def disconnect() -> None:
     """Leave the cluster (and stop it, if it was started here)."""
     import ray
 
+    global _made_token
     if ray.is_initialized():
         ray.shutdown()
+    if _made_token:
+        # Another cluster has a token of its own.
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        _made_token = False
     if _start_folders:
         _start_folders.pop().cleanup()
 
