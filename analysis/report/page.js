@@ -74,8 +74,8 @@ function drawPick() {
     const best = pick(mine), title = element("h3", { text: `x${scale}` });
     if (!best) return element("div", { class: "pick" }, title, element("p", { class: "sub", text: mine.length ? "No model fits: ask for less speed or allow more power." : "No model is measured here yet." }));
     const [, unit, , digits] = METRIC[state.metric] || ["", "", true, 4], p = best.point;
-    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null].filter(Boolean).join(" · ");
-    const command = `sweep export ${best.model.config} --format onnx --out ${best.model.config}.onnx`;
+    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null, p?.disturbed === true ? "speed disturbed: measure it again" : null].filter(Boolean).join(" · ");
+    const command = DATA.exports[best.model.config];
     const copy = element("button", { type: "button", text: "Copy", "aria-label": `Copy the export command of ${best.model.config}`, onclick: (event) => copyText(command, event.target) });
     return element("div", { class: "pick", "data-config": best.model.config }, title, element("b", { text: best.model.config }), element("div", { text: facts }),
       element("div", { class: "command" }, element("code", { text: command }), copy,
@@ -138,6 +138,8 @@ function drawHealth() {
     if (h.failures_left_out) parts.push(element("p", { class: "sub", text: `${h.failures_left_out} more are in the store (sweep logs).` }));
   }
   $("health-body").replaceChildren(...parts);
+  $("notes").replaceChildren(...DATA.notes.map((text) => element("p", { class: "note", text })));
+  $("quiet-label").hidden = !POINTS.some((p) => p.disturbed === true);
   $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}.`;
 }
 
@@ -169,6 +171,7 @@ function changed() { settle(false); refresh(); }
 function wire() {
   for (const id of ["device", "backend", "metric", "dataset", "x", "y"]) $(id).addEventListener("change", (e) => { state[id] = e.target.value; changed(); });
   $("source").addEventListener("change", (e) => { state.source = Number(e.target.value); state.selected = null; changed(); });
+  $("quiet").addEventListener("change", (e) => { state.quiet = e.target.checked; refresh(); });
   $("only").addEventListener("change", (e) => { state.only = e.target.checked; refresh(); });
   for (const id of ["fps", "watts"]) $(id).addEventListener("input", () => { budget(); drawPick(); if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); }); });
   $("find").addEventListener("change", (e) => { const found = MODELS.find((m) => m.config === e.target.value.trim() && m.source === state.source); if (found) select(found.at); });

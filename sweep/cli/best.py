@@ -20,6 +20,7 @@ from sweep.cli.options import (
     OneSweep,
     SourceName,
     SpeedProtocolName,
+    UndisturbedOnly,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def best(
     speed_protocol: SpeedProtocolName = None,
     source: SourceName = None,
     sweep: OneSweep = None,
+    undisturbed_only: UndisturbedOnly = False,
     as_json: Json = False,
 ) -> None:
     """Name the model to ship: of all that fit the budget, the one with the best quality.
@@ -59,13 +61,18 @@ def best(
 
     Example: sweep best --scale 2 --device AGX --min-fps 15 --max-watts 5 --metric psnr:Set14
     """
+    from dataclasses import replace
+
     from analysis.measures.best_in_budget import choose, fact
+    from analysis.reading.measured_how import notices
     from analysis.reading.results import gather
     from analysis.reading.selection import Selection
+    from results_db.reading import exportable
     from results_db.store import Store
 
     ask = Selection(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
-              families=tuple(family or ()), speed_protocol=speed_protocol)  # fmt: skip
+              families=tuple(family or ()), speed_protocol=speed_protocol, metric=metric,
+              undisturbed_only=undisturbed_only)  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
         quality = results.metric(metric)
@@ -73,15 +80,20 @@ def best(
         table = results.table[results.table["device"] == device]
         choice = choose(table, quality, min_fps, max_watts)
         tied = _tied(store, choice.pick, set(table["config"]))
-    pick = None if choice.pick is None else str(choice.pick["config"])
+        notes = notices(replace(results, table=table), store.url)
+        pick = None if choice.pick is None else str(choice.pick["config"])
+        export = exportable.command(pick, exportable.with_weights(store, sweep), store.url, sweep) if pick else ""
     if as_json:
         rows = [fact(row, quality) for row in choice.frontier]
-        document = {"frontier": rows, "pick": pick, "tied_with": tied, "scale": scale, "device": device,
+        document = {"frontier": rows, "pick": pick, "tied_with": tied, "export": export or None,
+                    "scale": scale, "device": device,
                     "metric": quality.column, "source": results.source, "considered": choice.considered,
-                    "unknown_power": choice.unknown_power}  # fmt: skip
+                    "unknown_power": choice.unknown_power, "other_sources": dict(results.others)}  # fmt: skip
         output.print_json(document)
     else:
-        _show(choice, quality, f"x{scale} on {device}", results.source, tied)
+        _show(choice, quality, f"x{scale} on {device}", results.source, tied, export)
+    for note in notes:
+        output.warn(note)
     if pick is None:
         raise typer.Exit(1)
 
@@ -105,7 +117,7 @@ def _only_device(results: Results) -> str:
     raise SweepError(f"speed belongs to a device: choose one with --device ({', '.join(results.devices)})")
 
 
-def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None) -> None:
+def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None, export: str) -> None:
     from analysis.measures.best_in_budget import fact
 
     if choice.unknown_power:
@@ -126,16 +138,17 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
         power, energy = ("" if facts[name] is None else f"{facts[name]:.3g}" for name in ("power_w", "energy_j"))
         parameters = "" if facts["parameters"] is None else f"{facts['parameters']:,}"
         fps, quality = f"{facts['fps']:.4g}", f"{facts[metric.name]:.{digits}f}"
-        rows.append([">" if facts["config"] == pick else "", facts["config"], fps, quality, power, energy, parameters])
-    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params"]
-    output.print_table(
-        headings, rows, title=f"Frontier of what fits, {where} ({source} measurements)", left=2, bold=place
-    )
+        note = "disturbed" if facts["disturbed"] else ""
+        mark = ">" if facts["config"] == pick else ""
+        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, note])
+    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "note"]
+    title = f"Frontier of what fits, {where} ({source} measurements)"
+    output.print_table(headings, rows, title=title, left=2, bold=place, hide_empty=True)
     _terminal_chart(choice, metric, output.stdout().width)
     if tied:
         some = ", ".join(tied[:TIES_SHOWN]) + (f" and {len(tied) - TIES_SHOWN} more" if len(tied) > TIES_SHOWN else "")
         output.print_text(f"no faster and no slower than the pick, as far as measuring can tell: {some}")
-    output.print_text(f"pick: {pick}   sweep export {pick} --format onnx --out {pick}.onnx")
+    output.print_text(f"pick: {pick}   {export}")
 
 
 def _terminal_chart(choice: BudgetChoice, metric: Quantity, width: int) -> None:

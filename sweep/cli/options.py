@@ -25,6 +25,12 @@ Space = Annotated[
     str,
     typer.Option("--space", "-s", help="demo, paper, extended, a family's name, or a YAML or Python file."),
 ]
+OptionalSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space", "-s", help="demo, paper (the default), extended, a family's name, or a YAML or Python file."
+    ),
+]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")]
 Family = Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")]
 Scale = Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")]
@@ -104,6 +110,9 @@ SourceName = Annotated[str | None, typer.Option("--source", help="ours, re-evalu
 OfDevice = Annotated[str | None, typer.Option("--device", help="One device; default all.")]
 OfBackend = Annotated[str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.")]
 OfPrecision = Annotated[str | None, typer.Option("--precision", "-p", help="Only speeds of this precision.")]
+UndisturbedOnly = Annotated[
+    bool, typer.Option("--undisturbed-only", help="Leave out speeds that were measured while the machine was busy.")
+]
 SpeedProtocolName = Annotated[
     str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
 ]

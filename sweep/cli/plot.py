@@ -20,6 +20,7 @@ from sweep.cli.options import (
     Scale,
     SourceName,
     SpeedProtocolName,
+    UndisturbedOnly,
 )
 
 KINDS = "pareto, filters, templates, crops, compare, devices, growth"
@@ -46,6 +47,7 @@ def plot(
     precision: OfPrecision = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
     speed_protocol: SpeedProtocolName = None,
+    undisturbed_only: UndisturbedOnly = False,
     config: Annotated[
         list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
     ] = None,
@@ -77,8 +79,8 @@ def plot(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
         protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
         x=x, configs=tuple(config or ()), weights=tuple(weights or ()), image=image,
-        crop=parse_crop(crop) if crop else None, against=against,
+        crop=parse_crop(crop) if crop else None, against=against, undisturbed_only=undisturbed_only,
     )  # fmt: skip
     with Store.open(db, readonly=True) as store:
-        files.save(kinds.figure(kind, store, ask), out)
+        files.save(kinds.figure(kind, store, ask, output.warn), out)
     output.note(str(out))
