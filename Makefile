@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS := demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install system demo test chaos lint format bench docker-test clean
+.PHONY: help install system demo test mutants chaos lint format bench docker-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ demo: install ## a real small sweep on embedded photographs: chart, table, HTML 
 
 test: install system ## all tests, under 15 minutes on 2 cores
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos"
+
+mutants: install ## bugs planted in the pure modules: how many the tests notice (an hour or so; goes on where it stopped)
+	$(BIN)/python benchmarks/mutants.py
 
 chaos: install system ## a real cluster in network namespaces under seeded faults, a few minutes, as root
 	$(BIN)/pytest tests/chaos -m chaos

@@ -1,12 +1,12 @@
 """Our recipe against the released weights: the same configs trained anew, both measured under our protocol.
 
-    python benchmarks/quality.py [--steps N] [--shared DIR] [--quick] [--work DIR]
+    python benchmarks/quality.py [--recipe NAME] [--steps N] [--shared DIR] [--quick] [--work DIR]
 
 Trains on T91 and General100 of DIR/datasets (default ../shared), measures on Set5, Set14 and BSDS100, which nothing
 here looks at before; the released figures are those of released_reevaluated.json. The sample is fixed: of each family
 and scale the released config a third of the way up by arithmetic, and at x2 the one four fifths up. Beside it, all
 released configs that are below bicubic, to see how many of those failures are mended. Interrupted, it goes on where it
-was (checkpoints in build/quality).
+was (checkpoints in build/quality). The recipe ``paper`` goes to results/quality.json, another one to quality_NAME.json.
 Rows: {config, seed, dataset, ours_db, released_db, published_db, bicubic_db}; ``failures`` are of the same form.
 """
 
@@ -77,7 +77,8 @@ def train(members: list[Member], recipe: Recipe, images: ImageSet, folder: Path,
             fresh.write_bytes(pack_to_bytes(checkpoint))
             fresh.replace(kept)
 
-        bar = shown.add_task(f"x{scale}, seed {seed}, {len(mine)} configs", total=recipe.steps)
+        total = max(recipe.steps_of(member.config) for member in mine)
+        bar = shown.add_task(f"x{scale}, seed {seed}, {len(mine)} configs", total=total)
         results += train_pack(
             mine,
             recipe,
@@ -93,7 +94,8 @@ def train(members: list[Member], recipe: Recipe, images: ImageSet, folder: Path,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("EDGE_SWEEP_SHARED", "../shared")))
-    parser.add_argument("--steps", type=int, default=recipe_for("paper").steps)
+    parser.add_argument("--recipe", default="paper", help="a shipped recipe, or a .json file (default: paper)")
+    parser.add_argument("--steps", type=int, help="steps instead of the recipe's")
     parser.add_argument("--work", type=Path, default=Path("build/quality"), help="folder for checkpoints")
     parser.add_argument("--quick", action="store_true", help="300 steps, Set5 only")
     parser.add_argument("--judge", type=Path, metavar="FILE", help="an earlier result: its rows, judged anew")
@@ -105,11 +107,14 @@ def main() -> None:
             row["released_db"], row["published_db"] = released[row["config"], row["dataset"]]
         recipe = Recipe.from_json(json.dumps(found["recipe"]))
         rows = found["rows"] + found.get("failures", [])
-        _write(rows, recipe, {row["config"] for row in found["rows"]}, found["seconds"])
+        _write(rows, recipe, {row["config"] for row in found["rows"]}, found["seconds"], found["git"])
         return
     if not (asked.shared / "datasets").is_dir():
         sys.exit(f"quality: no {asked.shared / 'datasets'}: give --shared DIR (nothing measured)")
-    recipe = recipe_for("paper").with_changes(steps=300 if asked.quick else asked.steps)
+    recipe = recipe_for(asked.recipe)
+    if asked.quick or asked.steps is not None:
+        steps = 300 if asked.quick else asked.steps
+        recipe = recipe.with_steps(steps).with_changes(name=recipe.name)
     asked.work.mkdir(parents=True, exist_ok=True)
     images = join("T91+General100", [read_folder(asked.shared / "datasets" / name)[0] for name in TRAIN])
     tests = [read_folder(asked.shared / "datasets" / name)[0] for name in (TEST[:1] if asked.quick else TEST)]
@@ -117,7 +122,7 @@ def main() -> None:
     chosen = sample([parse_id(config) for config in sorted({config for config, _ in released})])
     failed = [config for config in failures(released) if config not in chosen]
     again = {config.family: config for config in reversed(chosen) if config.scale == 2}
-    began = time.perf_counter()
+    began, revision = time.perf_counter(), _record.git_revision()
     rows: list[dict[str, Any]] = []
     with Progress() as shown:
         for scale in (2, 3, 4):
@@ -127,7 +132,7 @@ def main() -> None:
                 sorted(members, key=lambda m: m.seed), train(members, recipe, images, asked.work, shown), strict=True
             ):
                 rows += _rows(*result, tests, released)
-            _write(rows, recipe, {config.id for config in chosen}, time.perf_counter() - began)
+            _write(rows, recipe, {config.id for config in chosen}, time.perf_counter() - began, revision)
 
 
 def _released() -> Released:
@@ -161,8 +166,8 @@ def _rows(
     ]
 
 
-def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], seconds: float) -> None:
-    """All that is known so far."""
+def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], seconds: float, revision: str) -> None:
+    """All that is known so far; ``revision`` of the code that trained, which the file itself does not change."""
     rows = [row for row in every if row["config"] in chosen]
     first = [row for row in rows if row["seed"] == 0 and "failed" not in row]
     deltas = [row["ours_db"] - row["released_db"] for row in first]
@@ -174,8 +179,9 @@ def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], second
     for row, delta in zip(first, deltas, strict=True):
         by_family[row["config"].split("_")[0]].append(delta)
     path = _record.record(
-        "quality",
+        "quality" if recipe.name == "paper" else f"quality_{recipe.name}",
         {
+            "git": revision,
             "protocol": PROTOCOL,
             "train": list(TRAIN),
             "configs": len({row["config"] for row in first}),
@@ -193,6 +199,7 @@ def _write(every: list[dict[str, Any]], recipe: Recipe, chosen: set[str], second
             },
             "seeds_median_difference_db": round(statistics.median(spread), 4) if spread else None,
             "steps": recipe.steps,
+            "family_steps": dict(recipe.family_steps),
             "recipe": asdict(recipe),
             "seconds": round(seconds, 1),
             "rows": rows,

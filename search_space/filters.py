@@ -48,6 +48,11 @@ def where(text: str) -> Callable[[Config], bool]:
 
     Names: the fields of every known family, ``scale`` (or ``s``), ``family``, ``parameters`` and ``macs``
     (of a Full-HD output). Raises BadSpace for anything that is not a comparison of those with numbers.
+
+    >>> from search_space import parse_id
+    >>> test = where("C<=8 and K==3")
+    >>> test(parse_id("eSR-TM_s2_K3_C4")), test(parse_id("eSR-TM_s2_K5_C4")), test(parse_id("Bicubic_s2"))
+    (True, False, False)
     """
     if len(text) > LONGEST:
         raise BadSpace(f"--where: the expression has {len(text)} characters (at most {LONGEST})")

@@ -65,9 +65,13 @@ class Grid:
 
 
 def grid(family: str, scale: Sequence[int] = SCALES, **values: Sequence[int]) -> Grid:
-    """A grid written in Python, as in ``grid("eSR-TM", K=(3, 5), C=range(1, 9))``.
+    """A grid written in Python.
 
     Raises BadSpace for a field the family does not have or one that is missing.
+
+    >>> some = grid("eSR-TM", scale=(2, 4), K=(3, 5), C=range(1, 9))
+    >>> some.size, next(some.configs()).id
+    (32, 'eSR-TM_s2_K3_C1')
     """
     return make_grid(family, {"scale": tuple(scale), **{k: tuple(v) for k, v in values.items()}})
 

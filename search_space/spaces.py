@@ -113,6 +113,9 @@ def select(
 
     A sample is stratified: each (family, scale) gets its share, to within one config.
     Raises BadSpace for an unknown family, a scale that does not exist, or a filter that cannot be read.
+
+    >>> [config.id for config in select(load_space("paper").configs, ["eSR-MAX"], [2], "K==3", limit=2)]
+    ['eSR-MAX_s2_K3_C1', 'eSR-MAX_s2_K3_C2']
     """
     names = _family_names(family)
     for value in scale:

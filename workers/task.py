@@ -133,7 +133,12 @@ def _train_all(
 
     def save(states: Mapping[str, bytes]) -> None:
         members_of = ((of_key[key], data) for key, data in states.items())
-        checkpointing.put([Checkpoint(m.trial, m.attempt, reported.steps, data) for m, data in members_of])
+        checkpointing.put(
+            [
+                Checkpoint(member.trial, member.attempt, _steps_of(member, recipe, reported.steps), data)
+                for member, data in members_of
+            ]
+        )
 
     stored = {key: member.checkpoint for key, member in of_key.items() if member.checkpoint is not None}
     try:
@@ -148,7 +153,7 @@ def _train_all(
                     lr_scale=alone.lr_scale,
                     checkpoint=stored.get(alone.key),
                     save=lambda data: save({alone.key: data}),
-                    save_every=recipe.steps,
+                    save_every=recipe.longest,
                     due=checkpointing.due,
                     progress=reported,
                     device=task.device,
@@ -161,7 +166,7 @@ def _train_all(
                 images,
                 checkpoint=stored,
                 save=save,
-                save_every=recipe.steps,
+                save_every=recipe.longest,
                 due=checkpointing.due,
                 progress=reported,
                 device=task.device,
@@ -174,6 +179,11 @@ def _train_all(
         trained = [error] * len(together)
     results = unknown | dict(zip(members, trained, strict=True))
     return [results[index] for index in range(len(task.members))]
+
+
+def _steps_of(member: TrialTask, recipe: Recipe, done: int) -> int:
+    """Those of a member whose pack has done so many: it may have needed fewer."""
+    return min(done, recipe.steps_of(parse_id(member.config)))
 
 
 def _measure(

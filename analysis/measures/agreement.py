@@ -48,7 +48,11 @@ def spearman(a: Array, b: Array) -> float:
 
 
 def ranks(values: Array) -> Array:
-    """Ranks from 1, equal values sharing their mean rank."""
+    """Ranks from 1, equal values sharing their mean rank.
+
+    >>> ranks(np.array([30.0, 10.0, 30.0])).tolist()
+    [2.5, 1.0, 2.5]
+    """
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     mean: Array = (last - (counts - 1) / 2)[place]

@@ -30,7 +30,11 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, maximise: bool | Sequen
 
 
 def reference(points: ArrayLike, maximise: bool | Sequence[bool] = True) -> NDArray[np.float64]:
-    """The worst known value of each objective (M,): what ratios are taken against when nothing better is agreed."""
+    """The worst known value of each objective (M,): what ratios are taken against when nothing better is agreed.
+
+    >>> reference([[30, 9.0], [60, 2.0]], (True, False)).tolist()
+    [30.0, 9.0]
+    """
     values = oriented(points, maximise)
     known = values[~np.isnan(values).any(axis=1)]
     if len(known) == 0:

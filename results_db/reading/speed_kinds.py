@@ -15,7 +15,7 @@ KIND = ("backend", "precision", "speed_protocol")
 def of_most_configs(
     table: pd.DataFrame, within: Sequence[str] = ("device",), kind: Sequence[str] = KIND
 ) -> pd.Series[bool]:
-    """Per row of ``table`` whether its speed is of the kind that most configs have, for each value of ``within``.
+    """Per row of ``table`` whether it is of the kind of speed that most configs have, for each value of ``within``.
 
     Among kinds with equally many configs it is the one whose first row comes last.
     """
@@ -24,4 +24,4 @@ def of_most_configs(
     counts = measured.groupby(columns, sort=False, dropna=False)["config"].size()
     most = counts.sort_values(kind="stable").reset_index()[columns].drop_duplicates(list(within), keep="last")
     chosen = table[columns].merge(most.assign(chosen=True), on=columns, how="left")["chosen"]
-    return (chosen.notna() & table["fps"].notna().to_numpy()).set_axis(table.index)
+    return chosen.notna().set_axis(table.index)

@@ -113,3 +113,7 @@ def main() -> None:
     except SweepError as error:
         output.refuse(error)
         raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")]
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
 TrainSets = Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")]
 TestSets = Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")]

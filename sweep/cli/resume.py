@@ -64,19 +64,19 @@ def resume(
         sweep = OpenSweep.recall(store, name, str(data_root) if data_root else None)
         root = str(data_root) if data_root else sweep.settings.data.root
         how = Launch(
-            executor,
-            address,
-            cpus,
-            gpus,
-            pack_size,
-            max_attempts,
-            timeout,
-            benchmark,
-            device,
-            data_via,
-            root,
-            speed_protocol,
-            checkpoint_every,
+            executor=executor,
+            address=address,
+            cpus=cpus,
+            gpus=gpus,
+            pack_size=pack_size,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            benchmark=benchmark,
+            device=device,
+            data_via=data_via,
+            data_root=root,
+            speed_protocol=speed_protocol,
+            checkpoint_every=checkpoint_every,
         )
         go_on = resume_command(sweep.row, how, db)
         report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)

@@ -103,7 +103,7 @@ def run(
 
     chosen = recipe_for(recipe)
     if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+        chosen = chosen.with_steps(steps)
     if speed_protocol is not None:
         protocol(speed_protocol)
     configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
@@ -121,19 +121,19 @@ def run(
         speed_protocol=speed_protocol,
     )
     how = Launch(
-        executor,
-        address,
-        cpus,
-        gpus,
-        pack_size,
-        max_attempts,
-        timeout,
-        benchmark,
-        device,
-        data_via,
-        root,
-        speed_protocol,
-        checkpoint_every,
+        executor=executor,
+        address=address,
+        cpus=cpus,
+        gpus=gpus,
+        pack_size=pack_size,
+        max_attempts=max_attempts,
+        timeout=timeout,
+        benchmark=benchmark,
+        device=device,
+        data_via=data_via,
+        data_root=root,
+        speed_protocol=speed_protocol,
+        checkpoint_every=checkpoint_every,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)
@@ -246,7 +246,7 @@ def _print_plan(outline: _Outline) -> None:
         title=f"sweep {plan.name}",
         to_stderr=True,
     )
-    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.steps} steps of {plan.recipe.batch} patches")
+    output.note(f"{outline.data}; recipe {plan.recipe.name}: {plan.recipe.length} of {plan.recipe.batch} patches")
     output.note(
         f"{outline.planned} trials: {outline.done} done, {outline.missing} to do in at most {outline.packs} packs"
     )

@@ -71,7 +71,7 @@ def search(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, paper, or a .json file.")] = "paper",
+    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
@@ -130,7 +130,7 @@ def search(
     loaded = load_space(space)
     chosen = recipe_for(recipe)
     if steps is not None:
-        chosen = chosen.with_changes(name=f"{chosen.name}-{steps}", steps=steps)
+        chosen = chosen.with_steps(steps)
     data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))
     here = device or device_name()
     text = objectives or f"psnr:{data.tests[0].name},fps:HERE"

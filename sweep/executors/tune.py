@@ -30,6 +30,8 @@ RESTARTS = 1000
 """How often Tune may restart a slot; whether a trial is retried is decided by our own retry policy."""
 
 
+CLOSE_S, CLOSE_NOW_S = 30.0, 3.0
+"""How long Tune may take to end its slots."""
 STOP_CHECK_S = 1.0
 """Between two looks of a slot at whether it is to stop."""
 
@@ -213,12 +215,12 @@ class TuneExecutor:
         return ends
 
     def close(self, now: bool = False) -> None:
-        """Ask every trial to stop; with ``now`` do not wait."""
+        """Ask every trial to stop; with ``now`` wait for a moment only."""
         try:
             for _ in range(self._slots):
                 self._tasks.put((0, None))
-            if not now:
-                self._thread.join(timeout=30)
+            # To leave Ray while Tune's thread is in it can abort the process.
+            self._thread.join(timeout=CLOSE_NOW_S if now else CLOSE_S)
         except RayError:
             pass
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -56,7 +56,8 @@ def probe(keys: Sequence[TrialKey], recipe: Recipe) -> Estimate:
     probed = [by_cost[0], by_cost[len(by_cost) // 2], by_cost[-1]]
     points = [(float(_macs(parse_id(config))), _seconds_per_step(parse_id(config), recipe)) for config in probed]
     slope, base = _line(points)
-    total = sum(recipe.steps * max(1e-6, base + slope * _macs(parse_id(key.config))) for key in trained)
+    configs = [parse_id(key.config) for key in trained]
+    total = sum(recipe.steps_of(config) * max(1e-6, base + slope * _macs(config)) for config in configs)
     return Estimate(
         total, f"judged by a few steps each of {', '.join(dict.fromkeys(probed))} here, each alone on one CPU"
     )
@@ -73,7 +74,7 @@ def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
     return max(0.0, fit.slope), fit.intercept
 
 
-def _seconds_per_step(config: Config, recipe: Recipe) -> float:
+def _seconds_per_step(config: Config, recipe: Recipe) -> float:  # pragma: no mutate block
     """Forward, backward and update on random patches of the recipe's size."""
     import torch
 

@@ -95,4 +95,4 @@ def usual_speed_protocol(recipe: Recipe) -> str:
     >>> usual_speed_protocol(recipe_for("paper")), usual_speed_protocol(recipe_for("demo"))
     ('fullhd14', 'qhd5')
     """
-    return "qhd5" if recipe.steps < SHORT_TRAINING_STEPS else "fullhd14"
+    return "qhd5" if recipe.longest < SHORT_TRAINING_STEPS else "fullhd14"

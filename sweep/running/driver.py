@@ -13,6 +13,7 @@ from functools import partial
 from results_db.records import Claim, TrialRow
 from results_db.states import State
 from results_db.store import Store
+from search_space import parse_id
 from search_space.errors import StoreError, SweepError
 from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished
@@ -158,7 +159,7 @@ class Driver:
         for row in rows:
             adjustment = adjustment_after(failed.get(row.id, ()))
             step = steps.get(row.id, 0)
-            left = 1 - step / max(1, self.sweep.recipe.steps)
+            left = max(0.0, 1 - step / max(1, self.sweep.recipe.steps_of(parse_id(row.key.config))))
             items.append(
                 Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
             )
@@ -200,7 +201,10 @@ class Driver:
         while pack := self._next_pack():
             # "solo" is what databases call it.
             shared = {"pack": len(pack.items)} | ({"solo": True} if pack.exclusive else {})
-            detail = {item.trial: {"lr_scale": item.lr_scale, **shared} for item in pack.items}
+            detail = {
+                item.trial: {"lr_scale": item.lr_scale, **shared} | ({"from_step": item.step} if item.step else {})
+                for item in pack.items
+            }
             trials = [item.trial for item in pack.items]
             claims = self._with_retry(partial(self.store.claim, trials, self.owner, self.settings.lease_s, detail))
             if not claims:

@@ -89,7 +89,7 @@ def _train(sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_e
         executor = by_name.make_executor(how.executor, data, how.address, how.cpus, how.gpus)
         display = cleanup.enter_context(Display(missing, console, quiet))
         driver = Driver(sweep, executor, how.driver_settings, display)
-        stop.target = driver
+        stop.stops(driver)
         return driver.run()
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from rich.console import Console
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
 CLEAN_STOP_S = 8.0
 """How long a clean stop may take."""
 EXIT_INTERRUPTED = 130
@@ -29,10 +30,16 @@ class Stoppable(Protocol):
 
 @dataclass
 class StopRequest:
-    """What the first signal stops; until ``target`` is set, it raises KeyboardInterrupt instead."""
+    """What the first signal stops; until there is a ``target``, it raises KeyboardInterrupt instead."""
 
+    install: Callable[[], None]
     target: Stoppable | None = None
     signals: int = 0
+
+    def stops(self, target: Stoppable) -> None:
+        """From now on the first signal stops ``target``. Call it after joining Ray, which takes SIGTERM for itself."""
+        self.target = target
+        self.install()
 
 
 @contextmanager
@@ -41,7 +48,12 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda
 
     ``on_forced_exit`` is called when the clean stop takes longer than ``CLEAN_STOP_S``; then the process ends.
     """
-    request = StopRequest()
+
+    def install() -> None:
+        for number in NUMBERS:
+            signal.signal(number, handle)
+
+    request = StopRequest(install)
 
     def force_exit() -> None:
         on_forced_exit()
@@ -62,7 +74,8 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda
         timer.start()
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.getsignal(number) for number in NUMBERS}
+    install()
     try:
         yield request
     finally:

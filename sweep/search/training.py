@@ -120,7 +120,7 @@ class Training:
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """The same with a part of the steps, kept as a sweep of its own."""
         steps = max(1, round(self.recipe.steps * self.screen_part))
-        short = self.recipe.with_changes(name=f"{self.recipe.name}-{steps}", steps=steps)
+        short = self.recipe.with_steps(steps)
         return self._run(configs, short, f"{self.name}-screen")
 
     def earlier(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
@@ -204,7 +204,7 @@ class Training:
             Display(missing, console, self.quiet) as display,
         ):
             driver = Driver(sweep, self._workers, how.driver_settings, display)
-            stop.target = driver
+            stop.stops(driver)
             report = driver.run()
         if report.interrupted:
             raise Interrupted(STOPPED)

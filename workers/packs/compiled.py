@@ -104,11 +104,13 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.pack_rule.restype = None
     library.pack_rule.argtypes = [pointer, pointer, pointer, ctypes.c_int]
     library.pack_layers.restype = ctypes.c_int
-    library.pack_layers.argtypes = [pointer, pointer, pointer, ctypes.c_int, real]
+    library.pack_layers.argtypes = [pointer, pointer, pointer, ctypes.c_int]
     library.pack_whiten.restype = None
     library.pack_whiten.argtypes = [pointer, ctypes.c_int, pointer]
     library.pack_free.restype = None
     library.pack_free.argtypes = [pointer]
+    library.image_quality.restype = ctypes.c_int
+    library.image_quality.argtypes = [pointer, pointer, *[ctypes.c_int] * 2, *[ctypes.c_int64] * 2, *[pointer] * 3]
     library.pack_step.restype = ctypes.c_int
     library.pack_step.argtypes = [*[pointer] * 8, real, real, real, real]
     return library

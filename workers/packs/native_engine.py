@@ -33,9 +33,11 @@ class NativeEngine:
         if found is None or len(nets) != len(modules):
             raise ValueError("the compiled step does not know all of these modules")
         self.recipe, self.library = recipe, found
-        chunks = max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
+        # One thread needs no cutting, and then a member's bits do not depend on who shares its pack.
+        threads = torch.get_num_threads()
+        chunks = 1 if threads == 1 else max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
         numbers = torch.tensor(program(nets, recipe, scale, chunks), dtype=torch.int64)
-        self._handle = self.library.pack_new(numbers.data_ptr(), torch.get_num_threads())
+        self._handle = self.library.pack_new(numbers.data_ptr(), threads)
         if not self._handle:
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self._edges = [0]
@@ -52,8 +54,8 @@ class NativeEngine:
             (index, one.start, one.rows, one.width, one.bias) for index, own in enumerate(self._layers) for one in own
         ]
         numbers = torch.tensor(layers, dtype=torch.int64)
-        gains = torch.tensor([gain(rows, width + 1) for _, _, rows, width, _ in layers])
-        if self.library.pack_layers(self._handle, numbers.data_ptr(), gains.data_ptr(), len(layers), recipe.momentum):
+        factors = torch.tensor([(gain(one.rows, one.inputs), rule.momentum) for rule in rules for one in rule.layers])
+        if self.library.pack_layers(self._handle, numbers.data_ptr(), factors.data_ptr(), len(layers)):
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
         self.first, self.second = torch.zeros_like(self.weights), torch.zeros_like(self.weights)

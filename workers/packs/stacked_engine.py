@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -35,7 +36,7 @@ class StackedEngine:
         for index, rule in enumerate(rules):
             self.stack.put_flat(self._multipliers, index, rule.multiplier)
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
-        self._layers = [rule.layers for rule in rules]
+        self._layers, self._momentum = [rule.layers for rule in rules], rules[0].momentum
         self._inverses = self._make_inverses() if self._layers[0] else []
         self._losses = torch.zeros(len(modules), device=device)
 
@@ -62,26 +63,25 @@ class StackedEngine:
             self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
         found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
         for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
-            # Channels are padded at the end; the bias is last in both.
-            at = [*range(layer.width), room.shape[-1] - 1]
+            # Channels are padded at the end; a bias is last in both.
+            at = [*range(layer.width), *([room.shape[-1] - 1] if layer.bias >= 0 else [])]
             room[index] = 0.0
             room[index][torch.tensor(at)[:, None], torch.tensor(at)] = one.to(room.device)
 
     @torch.no_grad()
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
-        fresh = 1 - self.recipe.momentum
+        fresh = 1 - self._momentum
         rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
-        for i, inverse in enumerate(self._inverses):
-            weight, bias = 2 * i, 2 * i + 1
-            gradient = torch.cat([gradients[weight].flatten(2), gradients[bias][..., None]], dim=2)
-            old = torch.cat([self.first[weight].flatten(2), self.first[bias][..., None]], dim=2)
-            first = torch.where(rate > 0, old.lerp(gradient, fresh), old)
-            gains = torch.tensor([gain(layers[i].rows, layers[i].width + 1) for layers in self._layers])
-            moved = orthogonal(first.lerp(gradient, fresh), inverse) * gains[:, None, None].to(rate) * rate
-            self.first[weight], self.first[bias] = first[..., :-1].view_as(self.first[weight]), first[..., -1]
-            self.weights[weight].sub_(moved[..., :-1].view_as(self.weights[weight]))
-            self.weights[bias].sub_(moved[..., -1])
+        parts = zip(*map(_matrices, (gradients, self.first, self.weights)), strict=True)
+        for i, (gradient, first, weights) in enumerate(parts):
+            slope, old = (torch.cat([one.flatten(2) for one in part], dim=2) for part in (gradient, first))
+            new = torch.where(rate > 0, old.lerp(slope, fresh), old)
+            gains = torch.tensor([gain(layers[i].rows, layers[i].inputs) for layers in self._layers])
+            moved = orthogonal(new.lerp(slope, fresh), self._inverses[i]) * gains[:, None, None].to(rate) * rate
+            for moments, values, a, b in zip(first, weights, *map(_like(first), (new, moved)), strict=True):
+                moments.copy_(a)
+                values.sub_(b)
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
@@ -107,7 +107,7 @@ class StackedEngine:
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""
-        sizes = [math.prod(shape[1:]) + 1 for shape in self.stack.padded[::2]]
+        sizes = [sum(one[0, 0].numel() for one in part) for part in _matrices(self.weights)]
         return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
 
     def _make_bases(self) -> list[Tensor | None]:
@@ -143,6 +143,20 @@ class StackedEngine:
             (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
         ):
             self.stack.put_flat(tensors, index, vector)
+
+
+def _matrices(tensors: Sequence[Tensor]) -> list[list[Tensor]]:
+    """Views (members, rows, ...) of what is stepped together: a weight and its bias; values, keys."""
+    out = [[tensors[i], tensors[i + 1][..., None]] for i in range(0, len(tensors) - 1, 2)]
+    if len(tensors) % 2:
+        out += [[tensors[-1][:, i].flatten(1, 2)] for i in range(2)]
+    return out
+
+
+def _like(parts: list[Tensor]) -> Callable[[Tensor], list[Tensor]]:
+    """Cuts (members, rows, inputs) as ``parts`` are put together."""
+    sizes = [part[0, 0].numel() for part in parts]
+    return lambda whole: [cut.view_as(part) for cut, part in zip(torch.split(whole, sizes, 2), parts, strict=True)]
 
 
 def _turn(tensor: Tensor, bases: Tensor | None, back: bool) -> Tensor:

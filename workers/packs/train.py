@@ -58,10 +58,10 @@ def train_pack(
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of members still in training every ``save_every`` steps,
-    and after each step for which ``due()`` holds; ``progress`` gets the number of steps done just before, once for
-    every scale and seed among the members. A TrainingStopped that ``save`` raises ends the training and gets what
-    became of the members that had ended. ``compiled=False``
+    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that
+    have all their steps behind them, and after each step for which ``due()`` holds; ``progress`` gets the number of
+    steps done just before, once for every scale and seed among the members. A TrainingStopped that ``save`` raises ends
+    the training and gets what became of the members that had ended. ``compiled=False``
     keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -144,10 +144,14 @@ class _Run:
         self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
-        for step in range(min(self.first[i] for i in self.live), recipe.steps):
+        last = max(self._steps(i) for i in self.live)
+        for step in range(min(self.first[i] for i in self.live), last):
             low, high = sampler.batch(step)
-            rate = recipe.rate(step)
-            rates = {i: rate * peaks[i] if step >= self.first[i] else 0.0 for i in self.live}
+            rates = {
+                i: peaks[i] * recipe.rate(step, self.members[i].config)
+                for i in self.live
+                if self.first[i] <= step < self._steps(i)
+            }
             waiting = list(self.teams)
             while waiting:
                 team = waiting.pop(0)
@@ -162,7 +166,7 @@ class _Run:
                 except Exception as error:
                     waiting += self._halve(team, step, error)
                 team.seconds += time.perf_counter() - began
-            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+            if step % CHECK_EVERY == 0 or any(step == self._steps(i) - 1 for i in self.live):
                 power = float(inner(high, recipe.border * scale).square().mean())
                 self._check(step, power)
                 if not self._training():
@@ -170,7 +174,7 @@ class _Run:
             done = step + 1
             if progress is not None:
                 progress(done)
-            if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
+            if save is not None and done < last and (done % save_every == 0 or due()):
                 save(self._checkpoints(done))
         self._finish()
 
@@ -187,6 +191,9 @@ class _Run:
         for place, rate in enumerate(rates):
             if rate > 0:
                 team.engine.whiten(place, low, fresh=True)
+
+    def _steps(self, index: int) -> int:
+        return self.recipe.steps_of(self.members[index].config)
 
     def _training(self) -> list[int]:
         return [i for i in self.live if i not in self.ended]
@@ -239,7 +246,7 @@ class _Run:
             if self.first[index] < step:
                 self.engines[index] = self._engines(index, team)
                 self.states[index] = team.engine.state(place)
-                self.first[index] = step
+                self.first[index] = min(step, self._steps(index))
         del team.engine
         fresh = self._smaller(kept, error)
         self.teams += fresh
@@ -248,7 +255,9 @@ class _Run:
     def _check(self, step: int, power: float) -> None:
         for team in self.teams:
             for index, loss in zip(team.members, team.engine.losses(), strict=True):
-                if index in self.ended or step < self.first[index]:
+                steps = self._steps(index)
+                looked = step % CHECK_EVERY == 0 or step == steps - 1
+                if index in self.ended or not looked or not self.first[index] <= step < steps:
                     continue
                 try:
                     check_loss(self.members[index].config.id, self.recipe, step, loss, power)
@@ -269,8 +278,9 @@ class _Run:
         for team in self.teams:
             self._share(team)
             for place, index in enumerate(team.members):
-                if index not in self.ended and step > self.first[index]:
-                    out[self.members[index].key] = self._checkpoint(index, step, team, team.engine.state(place))
+                if index not in self.ended:
+                    done = min(max(step, self.first[index]), self._steps(index))
+                    out[self.members[index].key] = self._checkpoint(index, done, team, team.engine.state(place))
         return out
 
     def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
@@ -288,11 +298,11 @@ class _Run:
             for place, index in enumerate(team.members):
                 if index in self.ended:
                     continue
-                if self.first[index] < self.recipe.steps:
+                if self.first[index] < self._steps(index):
                     self.engines[index] = self._engines(index, team)
                 set_weights(team.engine.state(place).weights, self.modules[index])
                 try:
-                    check_finite(self.members[index].config.id, self.recipe.steps, self.modules[index])
+                    check_finite(self.members[index].config.id, self._steps(index), self.modules[index])
                 except Diverged as error:
                     self.ended[index] = error
         self.teams = []
@@ -302,7 +312,7 @@ class _Run:
         return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
 
     def _trained(self, index: int) -> Trained:
-        steps = self.recipe.steps if index in self.live else 0
+        steps = self._steps(index) if index in self.live else 0
         curve, engines = tuple(self.curves[index]), tuple(self.engines[index])
         return Trained(
             self.members[index].config, self.modules[index].cpu(), steps, self.seconds[index], curve, engines

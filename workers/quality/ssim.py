@@ -1,6 +1,12 @@
-"""Structural similarity, written for many small nets on the same images: separable windows, in place."""
+"""Structural similarity, written for many small nets on the same images: separable windows, in place.
+
+On a CPU with a C++ compiler a compiled loop does the same line by line, with the squared error beside it, some ten
+times as fast: ``compiled`` gives both.
+"""
 
 from __future__ import annotations
+
+import ctypes
 
 import torch
 from torch import Tensor
@@ -15,6 +21,29 @@ def _gaussian() -> list[float]:
 
 
 _TAPS = _gaussian()
+_FLOATS = torch.tensor(_TAPS)
+
+
+def compiled(got: Tensor, want: Tensor) -> tuple[float, float] | None:
+    """Mean squared error and SSIM (not a number below 11 pixels a side) of (1, 1, H, W) images in 0..255.
+
+    None where there is no compiled loop, or the images are not float32 with whole rows on the CPU.
+    """
+    from workers.packs.compiled import library
+
+    images = (got, want)
+    if any(i.device.type != "cpu" or i.dtype != torch.float32 or i.stride(-1) != 1 for i in images):
+        return None
+    found = library()
+    if found is None:
+        return None
+    error, similarity = ctypes.c_double(), ctypes.c_double()
+    height, width = got.shape[-2:]
+    pointers = (ctypes.c_void_p(image.data_ptr()) for image in images)
+    places = (ctypes.c_void_p(_FLOATS.data_ptr()), ctypes.addressof(error), ctypes.addressof(similarity))
+    if found.image_quality(*pointers, height, width, got.stride(-2), want.stride(-2), *places):
+        raise MemoryError("an image does not fit in memory")
+    return error.value, similarity.value
 
 
 def ssim(got: Tensor, want: Tensor) -> Tensor:

@@ -41,7 +41,11 @@ def summarise(seconds: Sequence[float]) -> Summary:
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The ``q`` quantile (0 to 1) of sorted numbers, interpolated linearly."""
+    """The ``q`` quantile (0 to 1) of sorted numbers, interpolated linearly.
+
+    >>> quantile([1.0, 3.0, 5.0], 0.25)
+    2.0
+    """
     place = q * (len(ordered) - 1)
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)

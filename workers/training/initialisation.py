@@ -25,6 +25,8 @@ SPREAD = {SubPixelCNN: 0.5, EdgeSRCNN: 1.0}
 """Standard deviation of what a fitted hidden filter gives its tanh."""
 FLOOR = 1e-4
 """Added to each variance of a layer's inputs, times the largest."""
+TINY = 1e-12
+"""Least of the largest variance: patches of one grey have none."""
 RIDGE = 1e-5
 """Added to each second moment of the last layer's inputs, times their mean."""
 BLACK = 0.02
@@ -95,7 +97,7 @@ def _tell_apart(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, sprea
     mean = moments[:-1, -1]
     variances, axes = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
     variances = variances.clamp_min(0)
-    white = axes * (variances + FLOOR * variances[-1]).rsqrt() @ axes.T
+    white = axes * (variances + FLOOR * variances[-1].clamp_min(TINY)).rsqrt() @ axes.T
     filters = conv.weight.flatten(1).double() @ white
     telling = torch.linalg.svd(white @ (cross[:-1] - torch.outer(mean, cross[-1])), full_matrices=False)[0].T @ white
     count = max(0, min(len(telling), len(filters) - carried))

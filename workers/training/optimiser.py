@@ -1,5 +1,5 @@
 """One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates;
-for ESPCN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
+for ESPCN and eSR-CNN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
 
 Neighbouring pixels are alike, so the gradient of a filter's taps is nearly the same for all of them, and Adam's
 step size a tap cannot tell smooth from sharp. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from search_space.architectures.edge_sr import EdgeSRTM, EdgeSRTR, OneLayerNet
+from search_space.architectures.espcn import SubPixelCNN
 from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.linear import LinearFilter
 from workers.training.recipe import Recipe
@@ -86,6 +87,8 @@ class Rule:
     turned: tuple[Turned, ...]
     multiplier: Tensor
     layers: tuple[Layer, ...] = ()
+    momentum: float = 0.0
+    """Of the orthogonal steps."""
 
     def to_coefficients(self, taps: Tensor) -> Tensor:
         """A copy with every turned filter's taps replaced by its cosine coefficients."""
@@ -107,6 +110,13 @@ class Rule:
 
 def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
     """The rule a recipe has for a module: plain Adam where it is not of the eSR families."""
+    orthogonal = {
+        SubPixelCNN: (recipe.espcn, recipe.momentum),
+        EdgeSRCNN: (recipe.esr_cnn, recipe.esr_cnn_momentum),
+    }
+    steps, momentum = orthogonal.get(type(module), ("adam", 0.0))
+    if steps == "orthogonal":
+        return Rule((), torch.ones_like(flat(module)), layers_of(module), momentum)
     gates = _gates(module)
     turned: list[Turned] = []
     multipliers: list[Tensor] = []
@@ -120,8 +130,7 @@ def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
         if recipe.filters == "cosine" and square and isinstance(module, (OneLayerNet, LinearFilter, EdgeSRCNN)):
             turned.append(Turned(start, parameter.shape[0] * parameter.shape[1], parameter.shape[-1]))
         start += parameter.numel()
-    layers = layers_of(module) if recipe.espcn == "orthogonal" else ()
-    return Rule(tuple(turned), torch.cat(multipliers), layers)
+    return Rule(tuple(turned), torch.cat(multipliers))
 
 
 def _gates(module: nn.Module) -> tuple[Tensor, slice] | None:
@@ -176,7 +185,7 @@ class Optimiser:
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
         if self.rule.layers:
-            fresh = 1 - self._recipe.momentum
+            fresh = 1 - self.rule.momentum
             self.first.lerp_(gradient, fresh)
             moved = orthogonal_steps(self.first.lerp(gradient, fresh), self.rule.layers, self._inverses)
             self.weights.sub_(moved, alpha=rate)
@@ -202,8 +211,13 @@ def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[
     """The step of every layer, flat as ``momentum`` is."""
     out = torch.empty_like(momentum)
     for layer, one in zip(layers, inverse, strict=True):
-        taps, biases = slice(layer.start, layer.bias), slice(layer.bias, layer.bias + layer.rows)
-        rows = torch.cat([momentum[taps].view(layer.rows, -1), momentum[biases, None]], dim=1)
-        moved = orthogonal(rows, one) * gain(layer.rows, layer.width + 1)
-        out[taps], out[biases] = moved[:, :-1].reshape(-1), moved[:, -1]
+        taps = slice(layer.start, layer.start + layer.rows * layer.width)
+        biases = slice(layer.bias, layer.bias + layer.rows)
+        rows = momentum[taps].view(layer.rows, -1)
+        if layer.bias >= 0:
+            rows = torch.cat([rows, momentum[biases, None]], dim=1)
+        moved = orthogonal(rows, one) * gain(*rows.shape)
+        out[taps] = moved[:, : layer.width].reshape(-1)
+        if layer.bias >= 0:
+            out[biases] = moved[:, -1]
     return out

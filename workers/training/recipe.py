@@ -16,7 +16,8 @@ LOSSES = ("mse", "l1", "charbonnier")
 PRECISIONS = ("fp32", "tf32", "bf16")
 FILTERS = ("taps", "cosine")
 STARTS = ("passing", "fitted")
-ESPCN = ("adam", "orthogonal")
+STEPS = ("adam", "orthogonal")
+SCHEDULES = ("cosine", "linear")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Recipe:
 
     name: str
     steps: int
+    """Of a family without its own in ``family_steps``."""
     batch: int
     """Patches a step."""
     patch: int
@@ -35,7 +37,7 @@ class Recipe:
     """Peak learning rate of a family without one of its own in ``family_lr``."""
     family_lr: tuple[tuple[str, float], ...] = ()
     warmup: int = 50
-    """Steps of linear warm-up before the cosine to ``final_lr`` times the peak."""
+    """Steps of linear warm-up before the way down to ``final_lr`` times the peak."""
     final_lr: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's (Kingma and Ba, 2015)."""
@@ -52,9 +54,17 @@ class Recipe:
     espcn: str = "adam"
     """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.training.whitening``)."""
     momentum: float = 0.99
-    """Of orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
+    """Of ESPCN's orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
     refresh: int = 500
     """Steps between two looks at the inputs of layers that are made white."""
+    esr_cnn: str = "adam"
+    """The steps of eSR-CNN's layers: as ``espcn``."""
+    esr_cnn_momentum: float = 0.99
+    """Of eSR-CNN's orthogonal steps."""
+    family_steps: tuple[tuple[str, int], ...] = ()
+    """Families that need more steps than the others, or fewer."""
+    schedule: str = "cosine"
+    """The way down: half a cosine, or straight."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -77,10 +87,17 @@ class Recipe:
             raise SweepError(f"recipe {self.name!r}: unknown filters {self.filters!r} ({' or '.join(FILTERS)})")
         if self.start not in STARTS:
             raise SweepError(f"recipe {self.name!r}: unknown start {self.start!r} ({' or '.join(STARTS)})")
-        if self.espcn not in ESPCN:
-            raise SweepError(f"recipe {self.name!r}: unknown steps for ESPCN {self.espcn!r} ({' or '.join(ESPCN)})")
-        if not 0 <= self.momentum < 1:
-            raise SweepError(f"recipe {self.name!r}: momentum must be at least 0 and below 1 ({self.momentum})")
+        for family, steps in self.family_steps:
+            if steps < 0:
+                raise SweepError(f"recipe {self.name!r}: the steps of {family} must not be negative ({steps})")
+        for family, kind in (("ESPCN", self.espcn), ("eSR-CNN", self.esr_cnn)):
+            if kind not in STEPS:
+                raise SweepError(f"recipe {self.name!r}: unknown steps for {family} {kind!r} ({' or '.join(STEPS)})")
+        if self.schedule not in SCHEDULES:
+            raise SweepError(f"recipe {self.name!r}: unknown schedule {self.schedule!r} ({' or '.join(SCHEDULES)})")
+        for name in ("momentum", "esr_cnn_momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SweepError(f"recipe {self.name!r}: {name} must be at least 0 and below 1 ({getattr(self, name)})")
         if self.refresh < 1:
             raise SweepError(f"recipe {self.name!r}: refresh must be at least 1 ({self.refresh})")
         for name in ("gate", "deep_gate"):
@@ -93,17 +110,27 @@ class Recipe:
         """The learning rate a config's family trains with."""
         return dict(self.family_lr).get(config.family, self.lr)
 
-    def rate(self, step: int) -> float:
-        """The schedule: what the peak learning rate is multiplied by at ``step`` (0-based)."""
+    def steps_of(self, config: Config) -> int:
+        """How many steps a config is trained for."""
+        return dict(self.family_steps).get(config.family, self.steps)
+
+    @property
+    def longest(self) -> int:
+        """The steps of the family that needs most."""
+        return max(self.steps, *(count for _, count in self.family_steps), 0)
+
+    def rate(self, step: int, config: Config) -> float:
+        """The schedule: what the peak learning rate of ``config`` is multiplied by at ``step`` (0-based)."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.final_lr + (1 - self.final_lr) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps_of(config) - self.warmup))
+        left = 1 - progress if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+        return self.final_lr + (1 - self.final_lr) * left
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits of all fields but the name."""
-        content = {k: v for k, v in asdict(self).items() if k != "name"}
+        """Twelve hex digits of all fields but the name; a later field counts only where it is not as it was before."""
+        content = {k: v for k, v in asdict(self).items() if k != "name" and (k, v) not in _LATER}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> str:
@@ -123,17 +150,36 @@ class Recipe:
         if unknown:
             raise SweepError(f"the recipe has unknown fields: {', '.join(unknown)}")
         try:
+            content["family_steps"] = tuple((str(k), int(v)) for k, v in content.get("family_steps", ()))
             content["family_lr"] = tuple((str(k), float(v)) for k, v in content.get("family_lr", ()))
             content["betas"] = tuple(float(b) for b in content.get("betas", (0.9, 0.999)))
             return cls(**content)
         except (TypeError, ValueError) as error:
             raise SweepError(f"the recipe cannot be read: {error}") from None
 
+    @property
+    def length(self) -> str:
+        """The steps in words.
+
+        >>> Recipe("a", 9, 1, 8, 1, 1e-3, family_steps=(("ESPCN", 12),)).length
+        '9 steps (ESPCN 12)'
+        """
+        own = ", ".join(f"{family} {count}" for family, count in self.family_steps)
+        return f"{self.steps} steps" + (f" ({own})" if own else "")
+
+    def with_steps(self, steps: int) -> Recipe:
+        """A copy of so many steps, named after them; families with steps of their own keep their proportion."""
+        part = steps / self.steps if self.steps else 0.0
+        own = tuple((family, round(part * count)) for family, count in self.family_steps)
+        return replace(self, name=f"{self.name}-{steps}", steps=steps, family_steps=own)
+
     def with_changes(self, **changes: Any) -> Recipe:
         """A copy with other fields; its digest tells it apart."""
         return replace(self, **changes)
 
 
+_LATER = (("esr_cnn", "adam"), ("esr_cnn_momentum", 0.99), ("family_steps", ()), ("schedule", "cosine"))
+"""Fields that recipes of earlier versions lack, and what they meant."""
 _FOUND: dict[str, Any] = {
     "lr": 3e-3,
     "family_lr": (("ESPCN", 1e-3), ("eSR-CNN", 1e-3)),
@@ -146,9 +192,28 @@ _FOUND: dict[str, Any] = {
     "espcn": "orthogonal",
 }
 """What docs/decisions/031 to 034 found; 037 the borders."""
+_SOON: dict[str, Any] = {
+    **_FOUND,
+    "lr": 6e-3,
+    "schedule": "linear",
+    "momentum": 0.97,
+    "esr_cnn": "orthogonal",
+    "esr_cnn_momentum": 0.95,
+}
+"""What docs/decisions/068 found for a twelfth of the steps."""
 _RECIPES = {
     "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
     "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "evening": Recipe(
+        "evening",
+        steps=8000,
+        batch=4,
+        patch=32,
+        border=1,
+        warmup=100,
+        family_steps=(("ESPCN", 12_000), ("eSR-CNN", 12_000)),
+        **{**_SOON, "family_lr": (*_FOUND["family_lr"], ("FSRCNN", 3e-3))},
+    ),
     "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
 }
 

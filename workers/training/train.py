@@ -108,7 +108,7 @@ class Reference:
     ) -> None:
         self.config, self.recipe, self.device = config, recipe, device
         self.module = initial_module(config, seed).to(device)
-        self.first, self.restored = 0, False
+        self.first, self.last, self.restored = 0, recipe.steps_of(config), False
         self.curve: list[tuple[int, float]] = []
         if not trained(self.module):
             return
@@ -124,20 +124,20 @@ class Reference:
         self.first, self.curve, self.restored = checkpoint.step, checkpoint.curve, True
 
     def steps(self) -> Iterator[int]:
-        """Train to the recipe's last step; yields the number of steps done after each. Raises Diverged."""
+        """Train to the last step; yields the number of steps done after each. Raises Diverged."""
         recipe = self.recipe
         if recipe.start == "fitted" and not self.restored:
             with applied(recipe.precision, self.device):
                 fit(self.module, *probe(self.sampler, 0, START_PATCHES))
-        for step in range(self.first, recipe.steps):
+        for step in range(self.first, self.last):
             with applied(recipe.precision, self.device):
                 loss, target = self._step(step)
-            if step % CHECK_EVERY == 0 or step == recipe.steps - 1:
+            if step % CHECK_EVERY == 0 or step == self.last - 1:
                 value = float(loss)
                 check_loss(self.config.id, recipe, step, value, float(target.square().mean()))
                 self.curve.append((step, value))
             yield step + 1
-        check_finite(self.config.id, recipe.steps, self.module)
+        check_finite(self.config.id, self.last, self.module)
 
     def _step(self, step: int) -> tuple[Tensor, Tensor]:
         """The loss before the update, and the target inside the border."""
@@ -153,7 +153,7 @@ class Reference:
             output = self.module(low)
         loss = loss_of(recipe.loss, inner(output.float(), border), target)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(step, self._peak * recipe.rate(step))
+        optimiser.step(step, self._peak * recipe.rate(step, self.config))
         return loss.detach(), target
 
 
@@ -172,7 +172,7 @@ def train(
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
-    """Train one config from its own initialisation to ``recipe.steps``.
+    """Train one config from its own initialisation to the last of its steps in the recipe.
 
     ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; given back as
     ``checkpoint`` it resumes bit for bit on a CPU. ``progress`` gets the number of steps done. Raises Diverged,
@@ -193,12 +193,12 @@ def train(
     for done in run.steps():
         if progress is not None:
             progress(done)
-        if save is not None and done < recipe.steps and (done % save_every == 0 or due()):
+        if save is not None and done < run.last and (done % save_every == 0 or due()):
             vectors = (optimiser.weights, optimiser.first, optimiser.second)
             seconds = time.perf_counter() - began
             save(to_checkpoint(config, recipe, done, run.curve, *vectors, engines, seconds))
     seconds = time.perf_counter() - began
-    return Trained(config, run.module.cpu(), recipe.steps, seconds, tuple(run.curve), tuple(engines))
+    return Trained(config, run.module.cpu(), run.last, seconds, tuple(run.curve), tuple(engines))
 
 
 def check_finite(config: str, step: int, module: nn.Module) -> None:

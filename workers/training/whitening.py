@@ -1,11 +1,11 @@
-"""Steps for ESPCN's layers: orthogonal ones, on inputs made white.
+"""Steps for the layers of ESPCN and eSR-CNN: orthogonal ones, on inputs made white.
 
 The inputs of a layer are alike: neighbouring pixels, channels that carry the same edge. Steepest descent and Adam then
 move along what they share and hardly along what tells them apart, for tens of thousands of steps. Here the gradient
 (rows, n) of a layer is taken as if its inputs, with the constant 1 for the bias, were white (multiplied by the inverse
 square root of their second moments), its momentum is made orthogonal, so that every direction is stepped alike (Jordan
 et al. 2024, "Muon"), and the step is turned back. Only the inverse of the second moments is needed for that, never its
-root (docs/decisions/032-orthogonal-steps.md). Moments are taken anew every ``Recipe.refresh`` steps.
+root (docs/decisions/032-orthogonal-steps.md, 068-an-evening.md). Moments are taken anew every ``Recipe.refresh`` steps.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from search_space.architectures.espcn import SubPixelCNN
+from search_space.architectures.esr_cnn import EdgeSRCNN
 from workers.training.patches import PatchSampler
 
 FLOOR = 1e-4
@@ -29,24 +30,40 @@ CHUNK = 8
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution in a flat vector: ``rows`` filters of ``width`` taps from ``start``, their biases from ``bias``."""
+    """Filters in a flat vector that are stepped together: ``rows`` of ``width`` taps from ``start``, their biases from
+    ``bias`` (-1: they have none)."""
 
     start: int
     rows: int
     width: int
     bias: int
 
+    @property
+    def inputs(self) -> int:
+        """Columns of the layer as a matrix: the taps, and the bias where there is one."""
+        return self.width + (self.bias >= 0)
+
 
 def layers_of(module: nn.Module) -> tuple[Layer, ...]:
-    """The layers of an ESPCN, in order; empty for any other module."""
-    if not isinstance(module, SubPixelCNN):
-        return ()
+    """The layers of an ESPCN or an eSR-CNN, in order, its values and its keys as two; empty for any other module."""
     out, at = list[Layer](), 0
-    for conv in convs(module.net):
+    for conv in _convs(module):
         rows, width = conv.weight.shape[0], conv.weight[0].numel()
-        out.append(Layer(at, rows, width, at + rows * width))
-        at += rows * (width + 1)
+        if conv.bias is not None:
+            out.append(Layer(at, rows, width, at + rows * width))
+            at += rows * (width + 1)
+            continue
+        for _ in range(2):
+            out.append(Layer(at, rows // 2, width, -1))
+            at += rows // 2 * width
     return tuple(out)
+
+
+def _convs(module: nn.Module) -> list[nn.Conv2d]:
+    """Those whose inputs are made white."""
+    if isinstance(module, SubPixelCNN):
+        return convs(module.net)
+    return convs(module.filter) if isinstance(module, EdgeSRCNN) else []
 
 
 def probe(sampler: PatchSampler, step: int, patches: int = 16) -> tuple[Tensor, Tensor]:
@@ -77,14 +94,16 @@ def second_moments(x: Tensor, side: int, target: Tensor | None = None) -> tuple[
 
 @torch.no_grad()
 def inverses(module: nn.Module, low: Tensor) -> list[Tensor]:
-    """The inverse (width + 1, width + 1), float32, of each layer's second input moments on ``low`` (N, 1, p, p)."""
+    """The inverse (inputs, inputs), float32, of each layer's second input moments on ``low`` (N, 1, p, p)."""
     out: list[Tensor] = []
-    assert isinstance(module, SubPixelCNN)
     x = low
-    for conv in convs(module.net):
+    for conv in _convs(module):
         moments, _ = second_moments(x, conv.kernel_size[0])
+        if conv.bias is None:
+            moments = moments[:-1, :-1]
         moments += FLOOR * moments.norm() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
-        out.append(torch.cholesky_inverse(torch.linalg.cholesky(moments)).float())
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(moments)).float()
+        out += [inverse] if conv.bias is not None else [inverse, inverse]
         x = torch.tanh(conv(x))
     return out
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.results_db_tests.test_migrations import old_store
+from tests.results_db_tests.connection.test_migrations import old_store
 from tests.sweep_tests.inside import inside as command
 
 RUN = (

@@ -178,13 +178,13 @@ def test_a_second_ctrl_c_leaves_at_once_and_the_next_driver_takes_over(small_dat
         assert all(is_dead(row.owner) for row in store.trials() if row.owner)
 
 
-def test_a_dry_run_plans_and_writes_no_trial(small_data, tmp_path):
+def test_a_dry_run_plans_and_makes_no_database(small_data, tmp_path):
     db = tmp_path / "s.db"
     done = command(*RUN, "--data-root", str(small_data), "--db", str(db), "--dry-run", "--json")
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
     assert plan["planned"] == 30 and plan["done"] == 0 and len(plan["ids"]) == 30
-    assert rows(db, "select count(*) from trial") == [(0,)]
+    assert not db.exists()
 
 
 def test_a_request_the_cluster_cannot_satisfy_is_refused_at_once(small_data, tmp_path):

@@ -79,7 +79,7 @@ signals.CLEAN_STOP_S = 1.0
 class Driver:
     def stop(self): pass
 with signals.stop_on_signal(Console(stderr=True), lambda: print("go on with: this", file=sys.stderr)) as stop:
-    stop.target = Driver()
+    stop.stops(Driver())
     signal.raise_signal(signal.SIGINT)
     time.sleep(60)
 """

@@ -86,6 +86,14 @@ def test_what_the_node_refuses_is_one_clear_line(tmp_path):
     assert "Traceback" not in done.stderr and "ray::" not in done.stderr
 
 
+def command_line(process: psutil.Process) -> str:
+    """Empty for a process that ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
 def test_a_node_that_dies_on_the_way_is_named_and_nothing_is_lost(tmp_path):
     db = str(tmp_path / "s.db")
     asked = ("benchmark", "--space", "demo", "--sample", "25", "--address", "local", "--db", db, *SMALL)
@@ -94,7 +102,7 @@ def test_a_node_that_dies_on_the_way_is_named_and_nothing_is_lost(tmp_path):
         while worker is None and time.monotonic() < deadline:
             time.sleep(0.2)
             below = psutil.Process(sweep.pid).children(recursive=True)
-            worker = next((one for one in below if "ray::_measure" in " ".join(one.cmdline())), None)
+            worker = next((process for process in below if "ray::_measure" in command_line(process)), None)
         assert worker is not None
         worker.kill()
         _, said = sweep.communicate(timeout=60)

@@ -52,6 +52,35 @@ def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(compiled, phot
     assert [r.curve for r in whole] == [r.curve for r in again]
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("stop", [0, 1, 2])
+def test_members_that_ended_before_the_others_stay_as_they_are_in_a_resume(stop, compiled, photographs):
+    torch.set_num_threads(1)
+    own = (("FSRCNN", 20), ("eSR-CNN", 15))
+    recipe = RECIPE.with_changes(steps=10, family_steps=own, esr_cnn="orthogonal", refresh=4)
+    members = [Member(config) for config in (*MIXED, parse_id("eSR-CNN_s2_C2_D2_S6"))]
+    kept: list[dict[str, bytes]] = []
+    whole = train_pack(members, recipe, photographs, save=kept.append, save_every=6, compiled=compiled)
+    assert [set(one) for one in kept] == [{m.key for m in members}] * 3
+    again = train_pack(members, recipe, photographs, checkpoint=kept[stop], compiled=compiled)
+    assert all(map(same, whole, again))
+    assert [r.curve for r in whole] == [r.curve for r in again]
+    assert [r.steps for r in again] == [10, 10, 20, 10, 15]
+
+
+def test_on_one_thread_the_bits_of_a_member_do_not_depend_on_its_pack(photographs):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        recipe = RECIPE.with_changes(steps=6, batch=4)
+        together = train_pack([Member(config) for config in MIXED], recipe, photographs)
+        for config, expected in zip(MIXED, together, strict=True):
+            (alone,) = train_pack([Member(config)], recipe, photographs)
+            assert same(alone, expected), config.id
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_resume_may_repack_and_members_may_be_at_different_steps(photographs):
     members = [Member(config) for config in MIXED]
     kept: list[dict[str, bytes]] = []

@@ -67,6 +67,21 @@ def test_a_member_of_a_pack_equals_the_same_config_trained_alone(family, compile
 
 
 @WAYS
+def test_members_of_unlike_steps_end_each_at_its_own(compiled, photographs, alone):
+    recipe = RECIPE.with_changes(
+        steps=12, family_steps=(("ESPCN", 9), ("eSR-CNN", 17)), esr_cnn="orthogonal", momentum=0.9
+    )
+    ids = ("eSR-CNN_s4_C2_D3_S6", "eSR-CNN_s4_C4_D0_S3", "eSR-CNN_s4_C4_D5_S9", "ESPCN_s4_D3_S9", "eSR-TM_s4_K3_C2")
+    seen: list[int] = []
+    members = [Member(parse_id(config)) for config in ids]
+    results = train_pack(members, recipe, photographs, compiled=compiled, progress=seen.append)
+    assert [result.steps for result in results] == [17, 17, 17, 9, 12]
+    assert seen == list(range(1, 18))
+    for member, result in zip(members, results, strict=True):
+        assert_equal(result, alone(member.config.id, recipe))
+
+
+@WAYS
 @pytest.mark.parametrize("loss", ["l1", "charbonnier"])
 def test_every_loss_is_the_single_runs_loss(loss, compiled, photographs, alone):
     recipe = RECIPE.with_changes(loss=loss, steps=8, lr=1e-4, family_lr=())

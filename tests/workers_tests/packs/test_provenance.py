@@ -16,8 +16,7 @@ from workers.packs import Member, compiled, engine, train_pack
 from workers.packs.native_engine import NativeEngine
 from workers.packs.plain_engine import PlainEngine
 from workers.packs.stacked_engine import StackedEngine
-from workers.task import Member as TaskMember
-from workers.task import PackTask, run_pack
+from workers.task import PackTask, TrialTask, run_pack
 from workers.training.code_digest import code_of
 from workers.training.recipe import recipe_for
 from workers.training.train import train
@@ -68,7 +67,7 @@ def test_the_version_of_an_engine_is_of_its_own_files(monkeypatch: pytest.Monkey
 
 
 def test_the_fact_of_a_training_says_device_precision_and_torch(images: ImageSet) -> None:
-    task = PackTask((TaskMember(1, 1, CONFIGS[0].id, 0),), RECIPE.to_json())
+    task = PackTask((TrialTask(1, 1, CONFIGS[0].id, 0, plain=True),), RECIPE.to_json())
     (done,) = run_pack(task, images, [images])
     assert isinstance(done, Done) and done.provenance is not None
     assert done.provenance.device == device_model.device_model() != ""

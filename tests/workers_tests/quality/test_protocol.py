@@ -16,8 +16,9 @@ from search_space import parse_id
 from search_space.errors import BadData, MissingExtra
 from workers.data.embedded import embedded
 from workers.data.image_set import ImageSet, read_folder
+from workers.packs.compiled import library, why_not
 from workers.quality import protocol
-from workers.quality.ssim import ssim
+from workers.quality.ssim import compiled, ssim
 from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
@@ -62,6 +63,23 @@ def test_ssim_agrees_with_torchmetrics_and_scikit_image_inside_the_border(seed, 
 def test_equal_images_have_infinite_psnr_and_an_ssim_of_one():
     _, want = pair(0)
     assert math.isinf(protocol.psnr(want, want)) and float(ssim(want, want)) == pytest.approx(1.0)
+
+
+@pytest.mark.skipif(library() is None, reason=why_not() or "compiled")
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.01, 200), st.integers(11, 70), st.integers(11, 70))
+def test_the_compiled_metrics_equal_those_in_torch(seed, noise, height, width):
+    got, want = (image[..., 1:, 2:-1] for image in pair(seed, noise, (height + 1, width + 3)))
+    error, similarity = compiled(got, want)
+    assert 10 * math.log10(255.0**2 / error) == pytest.approx(float(protocol.psnr(got.clone(), want)), abs=1e-5)
+    assert similarity == pytest.approx(float(ssim(got, want)), abs=2e-6)
+
+
+@pytest.mark.skipif(library() is None, reason=why_not() or "compiled")
+def test_a_number_that_is_none_stays_none_in_the_compiled_metrics():
+    got, want = pair(0)
+    got[0, 0, 20, 20] = math.nan
+    assert all(map(math.isnan, compiled(got, want)))
 
 
 def test_ssim_of_less_than_a_window_is_refused():

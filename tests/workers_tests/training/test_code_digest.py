@@ -415,7 +415,8 @@ OTHER = {
     "name": "another", "steps": 41, "batch": 9, "patch": 17, "border": 2, "lr": 2e-3, "family_lr": (("ESPCN", 2e-3),),
     "warmup": 6, "final_lr": 0.1, "betas": (0.8, 0.99), "eps": 1e-7, "filters": "taps", "gate": 9.0, "deep_gate": 2.0,
     "start": "passing", "espcn": "adam", "momentum": 0.9, "refresh": 400, "loss": "l1", "precision": "tf32",
-    "diverged": 5.0,
+    "diverged": 5.0, "esr_cnn": "orthogonal", "esr_cnn_momentum": 0.95, "family_steps": (("ESPCN", 50),),
+    "schedule": "linear",
 }  # fmt: skip
 
 

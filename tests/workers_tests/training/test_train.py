@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -126,8 +127,30 @@ def test_a_recipe_that_makes_no_sense_is_refused(text):
         Recipe.from_json(text)
 
 
-def test_the_schedule_warms_up_and_ends_at_the_final_rate():
-    recipe = recipe_for("demo")
-    assert recipe.rate(0) == pytest.approx(1 / recipe.warmup)
-    assert recipe.rate(recipe.warmup) == pytest.approx(1.0)
-    assert recipe.rate(recipe.steps) == pytest.approx(recipe.final_lr)
+@pytest.mark.parametrize(("family", "steps"), [("ESPCN_s2_D2_S6", 4000), ("eSR-CNN_s2_C2_D2_S3", 6000)])
+def test_the_schedule_warms_up_and_ends_at_the_final_rate_after_the_familys_steps(family, steps):
+    recipe, config = recipe_for("demo").with_changes(family_steps=(("eSR-CNN", 6000),)), parse_id(family)
+    assert recipe.steps_of(config) == steps
+    assert recipe.rate(0, config) == pytest.approx(1 / recipe.warmup)
+    assert recipe.rate(recipe.warmup, config) == pytest.approx(1.0)
+    assert recipe.rate((steps + recipe.warmup) // 2, config) == pytest.approx(0.5)
+    assert recipe.rate(steps, config) == pytest.approx(recipe.final_lr)
+
+
+def test_fewer_steps_are_fewer_for_every_family_alike():
+    recipe = recipe_for("demo").with_changes(family_steps=(("eSR-CNN", 6000),)).with_steps(1000)
+    assert recipe.steps_of(parse_id("ESPCN_s2_D2_S6")) == 1000
+    assert recipe.steps_of(parse_id("eSR-CNN_s2_C2_D2_S3")) == 1500
+    assert recipe.name == "demo-1000"
+
+
+def test_a_recipe_of_an_earlier_version_reads_and_keeps_its_digest():
+    """Trials of a stored sweep are found again by it."""
+    paper = recipe_for("paper")
+    old = {
+        k: v
+        for k, v in json.loads(paper.to_json()).items()
+        if k not in ("esr_cnn", "esr_cnn_momentum", "family_steps", "schedule")
+    }
+    assert Recipe.from_json(json.dumps(old)).digest == paper.digest == "abe768763f06"
+    assert paper.with_changes(family_steps=(("ESPCN", 5),)).digest != paper.digest

@@ -49,11 +49,15 @@ struct Product {
     }
 };
 
+// A hidden layer's outputs are made where the loss sees them, inside the patch, and lie `pad` pixels from the top and the
+// left of planes of the next layer's input, which are zero around them.
 struct Hidden {
     Product product;
-    int activation, weights, bias, slope, from;  // `from`: where in the patch the output begins (below 0: outside)
+    int activation, weights, bias, slope, side, pad;
     int columns() const { return int(product.column.size()); }
-    int plane() const { return round_up(product.side_out * product.side_out, LANES); }
+    int plane() const { return round_up(side * side, LANES); }
+    int first() const { return pad * (side + 1); }
+    int pixels() const { return round_up((product.side_out - 1) * side + product.side_out, LANES); }
 };
 
 struct Group {  // columns of the last layer that belong to some sub-pixels and share their taps
@@ -68,9 +72,10 @@ struct Turned {  // filters trained by their cosine coefficients
 
 // A layer that takes orthogonal steps on white inputs, as workers/training/whitening.py.
 struct Layer {
-    int start, rows, width, bias;
-    float gain;
-    std::vector<float> inverse;    // [width + 1][width + 1], of the second moments of its inputs
+    int start, rows, width, bias;  // `bias` below 0: none
+    float gain, fresh;  // `fresh`: what a gradient counts in the momentum
+    std::vector<float> inverse;    // [inputs][inputs], of the second moments of its inputs; a vector more
+    int inputs() const { return width + (bias >= 0); }
 };
 
 struct Member {
@@ -121,26 +126,27 @@ static Member read_member(Reader& in, int patch, int border) {
         int channels, columns, kernel, activation, weights, bias, slope;
     };
     std::vector<Raw> raws(in.next());
-    int low_all = 0, high_all = 0;
-    for (Raw& r : raws) {
-        r = {in.next(), in.next(), in.next(), in.next(), in.next(), in.next(), in.next()};
-        low_all += r.kernel / 2, high_all += r.kernel / 2;
-    }
+    for (Raw& r : raws) r = {in.next(), in.next(), in.next(), in.next(), in.next(), in.next(), in.next()};
     const int channels = in.next(), step = in.next(), low = in.next(), high = in.next();
-    m.low = low, low_all += low, high_all += high;
-    int from = m.origin = border - low_all, side = patch - 2 * border + low_all + high_all;
-    for (const Raw& r : raws) {
+    m.low = low;
+    // From the last layer back: where in the patch its input planes begin and end (outside it they are zero).
+    int begin = border - low, end = patch - border + high;
+    const int side = end - begin;
+    for (size_t l = raws.size(); l-- > 0;) {
+        const Raw& r = raws[l];
         Hidden h;
         h.activation = r.activation, h.weights = r.weights, h.bias = r.bias, h.slope = r.slope;
         std::vector<int> columns(r.columns), dy, dx, term;
         const int area = r.kernel * r.kernel;
         for (int c = 0; c < r.columns; c++) columns[c] = r.weights + c * r.channels * area;
         for (int t = 0; t < area; t++) dy.push_back(t / r.kernel), dx.push_back(t % r.kernel), term.push_back(t);
-        const int out = side - r.kernel + 1;
-        h.product.lay_out(columns, r.channels, area, dy, dx, term, side, out);
-        side = out, from += r.kernel / 2, h.from = from;
-        m.hidden.push_back(h);
+        const int from = begin > 0 ? begin : 0, to = end < patch ? end : patch;
+        h.side = end - begin, h.pad = from - begin;
+        begin = from - r.kernel / 2, end = to + r.kernel / 2;
+        h.product.lay_out(columns, r.channels, area, dy, dx, term, end - begin, to - from);
+        m.hidden.insert(m.hidden.begin(), h);
     }
+    m.origin = begin;
     const int inner = patch - 2 * border;
     m.groups.resize(in.next());
     for (Group& g : m.groups) {

@@ -30,34 +30,52 @@ template <int CO, int NV, bool ADD>
 static inline void tile(const float* base, const int* offset, int rows, const float* w, const float* bias, float* out,
                         long stride) {
     vf acc[CO][NV];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int c = 0; c < CO; c++)
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int v = 0; v < NV; v++) acc[c][v] = ADD ? load(out + c * stride + v * LANES) : splat(bias ? bias[c] : 0);
     for (int r = 0; r < rows; r++, w += CO) {
         const float* x = base + offset[r];
         vf in[NV];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int v = 0; v < NV; v++) in[v] = load(x + v * LANES);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int c = 0; c < CO; c++) {
             vf weight = splat(w[c]);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
             for (int v = 0; v < NV; v++) acc[c][v] += weight * in[v];
         }
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
     for (int c = 0; c < CO; c++)
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int v = 0; v < NV; v++) store(out + c * stride + v * LANES, acc[c][v]);
 }
 
 template <int CO, int NV, bool ADD>
+static inline void rest(int vectors, const float* base, const int* offset, int rows, const float* w, const float* bias,
+                        float* out, long stride) {
+    if constexpr (NV > 0) {
+        if (vectors == NV)
+            tile<CO, NV, ADD>(base, offset, rows, w, bias, out, stride);
+        else
+            rest<CO, NV - 1, ADD>(vectors, base, offset, rows, w, bias, out, stride);
+    }
+}
+
+// Vectors of pixels beside `columns` columns: with their sums and a weight they fill the registers, and they divide STRIP.
+constexpr int vectors_beside(int columns) {
+    return LANES == 16 ? (columns == 1 ? 12 : columns <= 4 ? 6 : 4)
+                       : (columns == 1 ? 6 : columns == 2 ? 4 : columns <= 4 ? 3 : 2);
+}
+
+template <int CO, bool ADD>
 static void strip(const float* base, const int* offset, int rows, const float* w, const float* bias, float* out,
                   long stride, int pixels) {
+    constexpr int NV = vectors_beside(CO);
     int q = 0;
     for (; q + NV * LANES <= pixels; q += NV * LANES) tile<CO, NV, ADD>(base + q, offset, rows, w, bias, out + q, stride);
-    for (; q < pixels; q += LANES) tile<CO, 1, ADD>(base + q, offset, rows, w, bias, out + q, stride);
+    rest<CO, NV - 1, ADD>((pixels - q) / LANES, base + q, offset, rows, w, bias, out + q, stride);
 }
 
 // out[c][q] (+)= bias[c] + sum over r of w[r][c] * base[offset[r] + q], for q below `pixels` (a multiple of LANES).
@@ -74,12 +92,12 @@ static void apply(const float* base, const std::vector<int>& offset, const float
             const float* add = bias ? bias + c : nullptr;
             float* to = out + c * stride + q;
             switch (width) {
-                case 1: strip<1, 6, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
-                case 2: strip<2, 4, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
-                case 3: strip<3, 3, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
-                case 4: strip<4, 3, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
-                case 5: strip<5, 2, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
-                default: strip<6, 2, ADD>(base + q, offset.data(), rows, w, add, to, stride, n);
+                case 1: strip<1, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
+                case 2: strip<2, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
+                case 3: strip<3, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
+                case 4: strip<4, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
+                case 5: strip<5, ADD>(base + q, offset.data(), rows, w, add, to, stride, n); break;
+                default: strip<6, ADD>(base + q, offset.data(), rows, w, add, to, stride, n);
             }
             c += width;
             w += width * rows;
@@ -90,22 +108,24 @@ static void apply(const float* base, const std::vector<int>& offset, const float
 template <int CB, int RB>
 static void dots(const float* d, long stride, const int* column, const float* base, const int* offset, const int* row,
                  int pixels, float* grad) {
-    vf acc[CB][RB] = {};
+    vf acc[CB * RB] = {};
     for (int q = 0; q < pixels; q += LANES) {
         vf left[CB];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int c = 0; c < CB; c++) left[c] = load(d + c * stride + q);
-#pragma GCC unroll 8
+#pragma GCC unroll 12
         for (int r = 0; r < RB; r++) {
             vf right = load(base + offset[r] + q);
-#pragma GCC unroll 8
-            for (int c = 0; c < CB; c++) acc[c][r] += left[c] * right;
+#pragma GCC unroll 12
+            for (int c = 0; c < CB; c++) acc[c * RB + r] += left[c] * right;
         }
     }
-#pragma GCC unroll 8
+    float sums[CB * RB];
+    sums_of<CB * RB>(acc, sums);
+#pragma GCC unroll 12
     for (int c = 0; c < CB; c++)
-#pragma GCC unroll 8
-        for (int r = 0; r < RB; r++) grad[column[c] + row[r]] += sum(acc[c][r]);
+#pragma GCC unroll 12
+        for (int r = 0; r < RB; r++) grad[column[c] + row[r]] += sums[c * RB + r];
 }
 
 template <int CB>
@@ -121,11 +141,13 @@ static void dots_of(int width, const float* d, long stride, const int* column, c
     }
 }
 
+constexpr int MOST_LEFT = LANES == 16 ? 4 : 3;  // columns whose gradients are summed with up to 6 rows (4 where 3) at once
+
 // grad[column[c] + row[r]] += sum over q of d[c][q] * base[offset[r] + q].
 static void weight_gradient(const float* d, long stride, const std::vector<int>& columns, const float* base,
                             const std::vector<int>& offset, const std::vector<int>& rows, int pixels, float* grad) {
-    const int n = int(columns.size()), width = n < 3 ? n : 3;
-    Parts down(int(rows.size()), width == 3 ? 4 : 6), across(n, width);
+    const int n = int(columns.size()), width = n < MOST_LEFT ? n : MOST_LEFT;
+    Parts down(int(rows.size()), LANES < 16 && width == 3 ? 4 : 6), across(n, width);
     for (int i = 0, r = 0; i < down.count; r += down.size(i), i++)
         for (int j = 0, c = 0; j < across.count; c += across.size(j), j++) {
             const float* left = d + c * stride;
@@ -133,7 +155,8 @@ static void weight_gradient(const float* d, long stride, const std::vector<int>&
             switch (across.size(j)) {
                 case 1: dots_of<1>(down.size(i), left, stride, column, base, at, row, pixels, grad); break;
                 case 2: dots_of<2>(down.size(i), left, stride, column, base, at, row, pixels, grad); break;
-                default: dots_of<3>(down.size(i), left, stride, column, base, at, row, pixels, grad);
+                case 3: dots_of<3>(down.size(i), left, stride, column, base, at, row, pixels, grad); break;
+                default: dots_of<4>(down.size(i), left, stride, column, base, at, row, pixels, grad);
             }
         }
 }

@@ -2,6 +2,7 @@
 #include "heads.hpp"
 #include "nets.hpp"
 #include "orthogonal.hpp"
+#include "quality.hpp"
 #include <atomic>
 #include <cmath>
 #include <map>
@@ -30,7 +31,6 @@ struct Pack {
     std::vector<Scratch> scratch;
     std::vector<double> losses;    // [member][chunk]
     std::vector<float> multiplier; // of the step of each parameter of all members
-    float fresh = 1;               // what a gradient counts in the momentum of orthogonal steps
     std::map<int, std::vector<float>> bases;  // by the side of a filter: [tap][coefficient]
 
     int subpixels() const { return scale * scale; }
@@ -150,57 +150,59 @@ double one_layer(const Pack& p, const Member& m, int chunk, const float* weights
     return total;
 }
 
-// Activation of `made` (rows of stride side_in) into `out` (rows of stride side_out); zero outside the patch.
-void activate(const Pack& p, const Hidden& h, const float* made, float slope, float* before, float* out) {
-    const int n = h.product.side_out, stride = h.product.side_in, plane = h.plane();
-    const int first = h.from < 0 ? -h.from : 0, last = h.from + n > p.patch ? p.patch - h.from : n;
-    for (int c = 0; c < h.columns(); c++) {
-        const float* from = made + long(c) * h.product.plane_in;
-        float *to = out + long(c) * plane, *raw = before ? before + long(c) * plane : nullptr;
-        for (int y = 0; y < n; y++)
-            for (int x = 0; x < n; x += LANES) {
-                vf z = load(from + y * stride + x);
-                if (h.activation == TANH) {
-                    store(to + y * n + x, hyperbolic_tangent(z));
-                } else {
-                    store(raw + y * n + x, z);
-                    store(to + y * n + x, pick(z > 0.0f, z, z * slope));
-                }
+// A row of `n` values, written by vectors without touching what comes after them.
+template <class Make>
+inline void write_row(float* to, int n, const Make& make) {
+    int x = 0;
+    for (; x + LANES <= n; x += LANES) store(to + x, make(x));
+    if (x < n) store(to + x, pick(lane_numbers() + x < splat_int(n), make(x), load(to + x)));
+}
+
+// Activation of `made` (rows of stride side_in) into the planes of the next layer's input.
+void activate(const Hidden& h, const float* made, float slope, float* before, float* out) {
+    const int n = h.product.side_out, stride = h.product.side_in;
+    for (int c = 0; c < h.columns(); c++)
+        for (int y = 0; y < n; y++) {
+            const float* from = made + long(c) * h.product.plane_in + y * stride;
+            const long at = long(c) * h.plane() + h.first() + y * h.side;
+            if (h.activation == TANH) {
+                write_row(out + at, n, [&](int x) { return hyperbolic_tangent(load(from + x)); });
+                continue;
             }
-        if (first || last < n)
-            for (int y = 0; y < n; y++)
-                for (int x = 0; x < n; x++)
-                    if (y < first || y >= last || x < first || x >= last) to[y * n + x] = 0;
-    }
-    std::memset(out + long(h.columns()) * plane, 0, LANES * 4);
+            write_row(before + at, n, [&](int x) { return load(from + x); });
+            write_row(out + at, n, [&](int x) {
+                vf z = load(from + x);
+                return pick(z > 0.0f, z, z * slope);
+            });
+        }
 }
 
 // Gradient before the activation, laid out with zeros around, from the gradient after it.
-void deactivate(const Pack& p, const Hidden& h, const float* after, const float* before, const float* d_after,
-                float slope, float* d, float* grad) {
-    const int n = h.product.side_out, stride = h.product.side_in, plane = h.plane();
-    const int first = h.from < 0 ? -h.from : 0, last = h.from + n > p.patch ? p.patch - h.from : n;
+void deactivate(const Hidden& h, const float* after, const float* before, const float* d_after, float slope, float* d,
+                float* grad) {
+    const int n = h.product.side_out, stride = h.product.side_in;
     const vi lanes = lane_numbers();
     vf d_slope = {};
     for (int c = 0; c < h.columns(); c++) {
         vf all = {};
         float* to = d + long(c) * h.product.plane_d + h.product.front;
-        for (int y = first; y < last; y++)
-            for (int x = 0; x < n; x += LANES) {
-                const long i = long(c) * plane + y * n + x;
-                vi in = (lanes + x >= splat_int(first)) & (lanes + x < splat_int(last));
-                vf g = keep(in, load(d_after + i));
+        for (int y = 0; y < n; y++) {
+            const long at = long(c) * h.plane() + h.first() + y * h.side;
+            write_row(to + y * stride, n, [&](int x) {
+                vf g = load(d_after + at + x);
+                if (x + LANES > n) g = keep(lanes + x < splat_int(n), g);
                 if (h.activation == TANH) {
-                    vf a = load(after + i);
-                    g = keep(in, g * (1.0f - a * a));
+                    vf a = load(after + at + x);
+                    g = g * (1.0f - a * a);
                 } else {
-                    vf z = load(before + i);
-                    d_slope += keep(in, pick(z > 0.0f, splat(0), g * z));
+                    vf z = load(before + at + x);
+                    d_slope += pick(z > 0.0f, splat(0), g * z);
                     g = pick(z > 0.0f, g, g * slope);
                 }
                 all += g;
-                store(to + y * stride + x, g);
-            }
+                return g;
+            });
+        }
         if (h.bias >= 0) grad[h.bias + c] += sum(all);
     }
     if (h.slope >= 0) grad[h.slope] += sum(d_slope);
@@ -227,6 +229,7 @@ double deep(const Pack& p, const Member& m, int chunk, const float* weights, flo
         work[l].d = s.take(d);
         if (weights) {
             std::memset(work[l].d, 0, d * 4);
+            std::memset(work[l].after, 0, planes * 4);
             pack(weights, h.product.column, h.product.row, work[l].packed);
             if (l) pack(weights, h.product.channel, h.product.back_row, work[l].back);
         }
@@ -262,26 +265,30 @@ double deep(const Pack& p, const Member& m, int chunk, const float* weights, flo
             const Hidden& h = m.hidden[l];
             apply<false>(x, h.product.offset, work[l].packed, h.bias >= 0 ? weights + h.bias : nullptr, h.columns(),
                          made, h.product.plane_in, h.product.pixels);
-            activate(p, h, made, h.slope >= 0 ? weights[h.slope] : 0, work[l].before, work[l].after);
+            activate(h, made, h.slope >= 0 ? weights[h.slope] : 0, work[l].before, work[l].after);
             x = work[l].after;
         }
         for (size_t i = 0; i < m.groups.size(); i++) {
             const Product& q = m.groups[i].product;
             total += finish(p, m, m.groups[i], view, patch, x, q.offset, last[i].packed, weights, y + q.front, q.plane_d, grad);
+            const Hidden& h = m.hidden[layers - 1];
             if (i == 0)
-                apply<false>(y + q.front, q.back_offset, last[i].back, nullptr, q.channels, d_here, q.plane_in, q.plane_in);
+                apply<false>(y + q.front + h.first(), q.back_offset, last[i].back, nullptr, q.channels,
+                             d_here + h.first(), q.plane_in, h.pixels());
             else
-                apply<true>(y + q.front, q.back_offset, last[i].back, nullptr, q.channels, d_here, q.plane_in, q.plane_in);
+                apply<true>(y + q.front + h.first(), q.back_offset, last[i].back, nullptr, q.channels,
+                            d_here + h.first(), q.plane_in, h.pixels());
         }
         for (int l = layers - 1; l >= 0; l--) {
             const Hidden& h = m.hidden[l];
             const Product& q = h.product;
-            deactivate(p, h, work[l].after, work[l].before, d_here, h.slope >= 0 ? weights[h.slope] : 0, work[l].d, grad);
+            deactivate(h, work[l].after, work[l].before, d_here, h.slope >= 0 ? weights[h.slope] : 0, work[l].d, grad);
             weight_gradient(work[l].d + q.front, q.plane_d, q.column, l ? work[l - 1].after : input, q.offset, q.row,
                             q.pixels, grad);
             if (l) {
-                apply<false>(work[l].d + q.front, q.back_offset, work[l].back, nullptr, q.channels, d_before, q.plane_in,
-                             q.plane_in);
+                const Hidden& below = m.hidden[l - 1];
+                apply<false>(work[l].d + q.front + below.first(), q.back_offset, work[l].back, nullptr, q.channels,
+                             d_before + below.first(), q.plane_in, below.pixels());
                 std::swap(d_here, d_before);
             }
         }
@@ -344,21 +351,20 @@ void adam(const Pack& p, const Member& m, const Inputs& in, float* g, float rate
     for (int i = 0; i < m.parameters; i++) w[i] -= rate * g[i];
 }
 
-void orthogonal_steps(const Pack& p, Member& m, const Inputs& in, const float* g, float rate) {
+void orthogonal_steps(Member& m, const Inputs& in, const float* g, float rate) {
     float *w = in.weights + m.start, *first = in.first + m.start;
-    const float fresh = p.fresh;
     for (const Layer& l : m.layers) {
-        const int n = l.width + 1;
+        const int n = l.inputs();
         auto each = [&](auto act) {  // (place in the vector, place in the matrix)
             for (int r = 0; r < l.rows; r++) {
                 for (int i = 0; i < l.width; i++) act(l.start + r * l.width + i, r * n + i);
-                act(l.bias + r, r * n + l.width);
+                if (l.bias >= 0) act(l.bias + r, r * n + l.width);
             }
         };
         float* matrix = m.room.data();
         each([&](int i, int at) {
-            first[i] += fresh * (g[i] - first[i]);
-            matrix[at] = first[i] + fresh * (g[i] - first[i]);
+            first[i] += l.fresh * (g[i] - first[i]);
+            matrix[at] = first[i] + l.fresh * (g[i] - first[i]);
         });
         orthogonal(l, matrix);
         each([&](int i, int at) { w[i] -= rate * matrix[at]; });
@@ -372,7 +378,7 @@ void update(const Pack& p, Member& m, const Inputs& in, std::vector<float>& grad
     if (m.layers.empty())
         adam(p, m, in, g, rate);
     else
-        orthogonal_steps(p, m, in, g, rate);
+        orthogonal_steps(m, in, g, rate);
 }
 
 void work(Pack& p, const Inputs& in, Scratch& scratch, std::atomic<int>& next, std::vector<std::atomic<int>>& left) {
@@ -447,15 +453,14 @@ void pack_rule(void* handle, const float* multiplier, const int64_t* turned, int
     }
 }
 
-// (member, start, rows, width, bias) of the layers that take orthogonal steps. Returns 0, or 1 without the memory for it.
-int pack_layers(void* handle, const int64_t* layers, const float* gains, int count,
-                float momentum) try {
+// (member, start, rows, width, bias) and (gain, momentum) of the layers that take orthogonal steps. Returns 0, or 1
+// without the memory for it.
+int pack_layers(void* handle, const int64_t* layers, const float* factors, int count) try {
     Pack& p = *static_cast<Pack*>(handle);
-    p.fresh = 1.0f - momentum;
-    for (int i = 0; i < count; i++, layers += 5) {
+    for (int i = 0; i < count; i++, layers += 5, factors += 2) {
         Member& m = p.members[layers[0]];
-        Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), gains[i], {}};
-        l.inverse.assign(size_t(l.width + 1) * (l.width + 1), 0.0f);
+        Layer l{int(layers[1]), int(layers[2]), int(layers[3]), int(layers[4]), factors[0], 1.0f - factors[1], {}};
+        l.inverse.assign(size_t(l.inputs()) * l.inputs() + LANES, 0.0f);
         if (m.room.size() < orthogonal_room(l)) m.room.assign(orthogonal_room(l), 0.0f);
         m.layers.push_back(std::move(l));
     }
@@ -467,12 +472,22 @@ int pack_layers(void* handle, const int64_t* layers, const float* gains, int cou
 // The inverses of all layers of one member, one after another.
 void pack_whiten(void* handle, int member, const float* inverses) {
     for (Layer& l : static_cast<Pack*>(handle)->members[member].layers) {
-        std::memcpy(l.inverse.data(), inverses, l.inverse.size() * 4);
-        inverses += l.inverse.size();
+        const size_t size = size_t(l.inputs()) * l.inputs();
+        std::memcpy(l.inverse.data(), inverses, size * 4);
+        inverses += size;
     }
 }
 
 void pack_free(void* handle) { delete static_cast<Pack*>(handle); }
+
+// See judge_image. Returns 0, or 1 without the memory for it.
+int image_quality(const float* got, const float* want, int height, int width, int64_t got_stride, int64_t want_stride,
+                  const float* taps, double* error, double* ssim) try {
+    judge_image(got, want, height, width, got_stride, want_stride, taps, error, ssim);
+    return 0;
+} catch (const std::bad_alloc&) {
+    return 1;
+}
 
 // Trains every member whose rate is above 0 by one step. `rate` is the learning rate, for Adam over its first correction.
 // Returns 0, or 1 without the memory for it.
