@@ -21,6 +21,7 @@ from sweep.cli.options import (
     SourceName,
     SpeedProtocolName,
     UndisturbedOnly,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -43,8 +44,12 @@ def best(
     scale: Annotated[int, typer.Option("--scale", help="2, 3 or 4.")],
     device: OfDevice = None,
     metric: Metric = None,
-    min_fps: Annotated[float | None, typer.Option("--min-fps", help="At least this many frames/s.")] = None,
-    max_watts: Annotated[float | None, typer.Option("--max-watts", help="At most this many W.")] = None,
+    min_fps: Annotated[
+        float | None, typer.Option("--min-fps", callback=finite, help="At least this many frames/s.")
+    ] = None,
+    max_watts: Annotated[
+        float | None, typer.Option("--max-watts", callback=finite, help="At most this many W.")
+    ] = None,
     db: Db = DEFAULT_DB,
     family: Family = None,
     backend: OfBackend = None,

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from search_space.errors import SweepError
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinities, which pass every comparison or none."""
+    if value is not None and not math.isfinite(value):
+        raise SweepError(f"{value} is not a number to work with")
+    return value
+
 
 DEFAULT_DB = "sqlite:///sweep.db"
 
@@ -50,7 +61,14 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="One of `sweep recipe list`, or a .yaml or .json file; default demo for --space demo, else paper.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
 TrainSets = Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")]
 TestSets = Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")]
@@ -78,7 +96,7 @@ CheckpointEvery = Annotated[
         help="Seconds between two stored states of a trial in training; 0 stores one only when stopped.",
     ),
 ]
-Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, help="CPUs of one worker.")]
+Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, callback=finite, help="CPUs of one worker.")]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]
 DataVia = Annotated[
     str,

@@ -63,9 +63,9 @@ def run(
         list[int] | None, typer.Option("--seed", help="Seed of the trials (repeatable) and of --sample; default 0.")
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds 0 to N-1.")
+        int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds from --seed (or 0) on.")
     ] = None,
-    recipe: RecipeName = "paper",
+    recipe: RecipeName = None,
     steps: Steps = None,
     train: TrainSets = None,
     test: TestSets = None,
@@ -95,13 +95,14 @@ def run(
     Example: sweep run --space paper --data-root ~/sr --db sweep.db --address auto
     """
     from search_space.spaces import load_space, select
+    from sweep.planning.asked import seeds_of, usual_recipe
     from sweep.planning.data import load_data
     from sweep.planning.stored_plan import make_plan
     from sweep.running.launch import Launch
     from workers.benchmark.protocols import protocol
     from workers.training.recipe import recipe_for
 
-    chosen = recipe_for(recipe)
+    chosen = recipe_for(recipe or usual_recipe(space))
     if steps is not None:
         chosen = chosen.with_steps(steps)
     if speed_protocol is not None:
@@ -115,7 +116,7 @@ def run(
         chosen,
         data,
         root=root,
-        seeds=tuple(dict.fromkeys(seed or range(seeds or 1))),
+        seeds=seeds_of(seed, seeds),
         name=name,
         pack_size=pack_size,
         speed_protocol=speed_protocol,

@@ -18,6 +18,7 @@ from sweep.cli.options import (
     Gpus,
     Json,
     MaxAttempts,
+    RecipeName,
     Timeout,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
@@ -71,7 +72,7 @@ def search(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
+    recipe: RecipeName = None,
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
@@ -114,6 +115,7 @@ def search(
     from results_db.store import Store
     from search_space.errors import BadSpace
     from search_space.spaces import load_space
+    from sweep.planning.asked import usual_recipe
     from sweep.planning.data import load_data
     from sweep.planning.settings import usual_speed_protocol
     from sweep.running.launch import Launch, disconnect
@@ -128,7 +130,7 @@ def search(
     if sampler not in list(SamplerName):
         raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
     loaded = load_space(space)
-    chosen = recipe_for(recipe)
+    chosen = recipe_for(recipe or usual_recipe(space))
     if steps is not None:
         chosen = chosen.with_steps(steps)
     data = load_data(str(data_root) if data_root else None, tuple(train or ()), tuple(test or ()))

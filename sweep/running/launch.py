@@ -41,6 +41,9 @@ class Launch:
     checkpoint_every: float = CHECKPOINT_EVERY_S
     """Seconds between two stored states of a pack in training."""
 
+    def __post_init__(self) -> None:
+        by_name.check_name(self.executor)
+
     @property
     def driver_settings(self) -> DriverSettings:
         """Those of the driver among them."""
