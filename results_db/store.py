@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -36,6 +38,12 @@ class Store:
     """All facts of all sweeps, in SQLite or PostgreSQL. Every write is one transaction and may be repeated.
 
     Open it with ``Store.open(url)``, best as a context manager. Methods raise StoreError.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder, Store.open(f"{folder}/new.db") as store:
+        ...     store.counts()
+        Counts(planned=0, pending=0, running=0, done=0, failed=0)
     """
 
     def __init__(self, database: Database) -> None:
@@ -44,7 +52,7 @@ class Store:
     @classmethod
     def open(
         cls,
-        url: str,
+        url: str | Path,
         readonly: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         reconnect_s: float = RECONNECT_S,
@@ -55,7 +63,7 @@ class Store:
         may be used while a sweep writes. Raises StoreError for a newer, foreign, damaged, locked or
         unreachable database.
         """
-        database = Database(parse(url), readonly, busy_timeout_s, reconnect_s)
+        database = Database(parse(str(url)), readonly, busy_timeout_s, reconnect_s)
         try:
             opening.prepare(database)
         except BaseException:
@@ -317,3 +325,13 @@ class Store:
         if found is None:
             raise StoreError(f"there is no trial {trial_id} in {self.url}")
         return str(found)
+
+
+@contextmanager
+def opened(db: str | Path | Store, readonly: bool = False) -> Iterator[Store]:
+    """The store of an address or a path, closed after the block; one that is open already is left open."""
+    if isinstance(db, Store):
+        yield db
+    else:
+        with Store.open(db, readonly=readonly) as store:
+            yield store

@@ -69,12 +69,27 @@ class Space:
         return tuple(drawn)
 
 
-def load_space(name_or_path: str) -> Space:
+def load_space(name_or_path: str | Path) -> Space:
     """A preset (``demo``, ``paper``, ``extended``, a family's name) or a YAML or Python space file.
 
-    Raises BadSpace, with file and line for a file. **A Python file is run**, and so is one that a YAML
-    file imports.
+    **A Python file is run**, and so is one that a YAML file imports.
+
+    Args:
+        name_or_path: The preset's name, or the path of a ``.yaml``, ``.yml`` or ``.py`` file.
+
+    Returns:
+        A ``Space``: ``name``, ``size`` (combinations), ``configs`` (every config once, in grid order) and
+        ``draw(n, seed)`` for spaces that are too large to list.
+
+    Raises:
+        BadSpace: There is no such space, or its file is wrong; the message names file and line.
+
+    Example:
+        >>> paper = load_space("paper")
+        >>> paper.size, paper.configs[100].id
+        (1185, 'eSR-MAX_s4_K3_C2')
     """
+    name_or_path = str(name_or_path)
     presets = by_name()
     grids = presets.get(name_or_path.lower())
     if grids is not None:

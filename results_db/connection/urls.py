@@ -38,6 +38,11 @@ class Address:
         """``sqlite`` or ``postgresql``."""
         return "sqlite" if self.path is not None else "postgresql"
 
+    @property
+    def whole(self) -> str:
+        """To connect with, never to show: with the password."""
+        return str(self.path) if self.path is not None else self.url.render_as_string(hide_password=False)
+
     def __str__(self) -> str:
         """Fit for messages and logs: the password is shown as ***."""
         return str(self.path) if self.path is not None else redact(self.url.render_as_string(hide_password=True))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +25,6 @@ from sweep.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from search_space.config import Config
     from search_space.facts import Speed
     from sweep.speed.job import BenchmarkJob
     from sweep.speed.measure_missing import Measured
@@ -96,31 +94,27 @@ def benchmark(
     Exit status 1 when some configs could not be measured, 130 after Ctrl-C.
     """
     from results_db.store import Store
-    from search_space.spaces import load_space, select
-    from sweep.planning.user_families import stored_configs
+    from sweep.api.measuring import configs_to_measure, measured_by
     from sweep.running.signals import EXIT_INTERRUPTED
-    from sweep.speed.job import BenchmarkJob, measure_here
+    from sweep.speed.job import BenchmarkJob
     from sweep.speed.measure_missing import device_name, disturbed_configs, missing_job, run_job
-    from sweep.speed.on_ray_node import measure_on_node
     from workers.benchmark import protocol as named
     from workers.benchmark import varied
 
-    if node is not None and address is None:
-        raise BadData("--node needs --address (the Ray cluster the node is in)")
+    measure = measured_by(address, node)
     chosen = varied(
         named(protocol), size=_size(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
     )
     way = BenchmarkJob((), device or node or device_name(), backend, precision, chosen, compute, not no_wait)
-    named_ids = tuple(ids or ())
-    if disturbed and not named_ids and space is None:
+    if disturbed and not ids and space is None:
         with Store.open(db, readonly=True) as store:
-            named_ids = disturbed_configs(store, way)
-        if not named_ids:
+            ids = list(disturbed_configs(store, way))
+        if not ids:
             output.note(f"no speed of {way.device} with {backend}, {precision}, {chosen.name} is disturbed")
             return
-    configs: Sequence[Config] = stored_configs(named_ids, db) or load_space(space or "paper").configs
-    configs = select(configs, family or (), scale or (), where, limit, sample, seed)
-    measure = measure_here if address is None else partial(measure_on_node, address=address, node=node)
+    configs = configs_to_measure(
+        db, ids, space or "paper", family or (), scale or (), where=where, limit=limit, sample=sample, seed=seed
+    )
     with Store.open(db) as store:
         job = missing_job(store, configs, way, again=again, disturbed=disturbed)
         output.note(

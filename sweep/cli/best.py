@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search_space.errors import SweepError
 from sweep.cli import output
 from sweep.cli.options import (
     DEFAULT_DB,
@@ -25,11 +24,7 @@ from sweep.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from analysis.measures.best_in_budget import BudgetChoice
-    from analysis.reading.results import Results
-    from results_db.store import Store
     from search_space.metrics import Quantity
 
 TIES_SHOWN = 5
@@ -66,60 +61,26 @@ def best(
 
     Example: sweep best --scale 2 --device AGX --min-fps 15 --max-watts 5 --metric psnr:Set14
     """
-    from dataclasses import replace
+    from sweep.api.choosing import best as choose
 
-    from analysis.measures.best_in_budget import choose, fact
-    from analysis.reading.measured_how import notices
-    from analysis.reading.results import gather
-    from analysis.reading.selection import Selection
-    from results_db.reading import exportable
-    from results_db.store import Store
-
-    ask = Selection(sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=(scale,),
-              families=tuple(family or ()), speed_protocol=speed_protocol, metric=metric,
-              undisturbed_only=undisturbed_only)  # fmt: skip
-    with Store.open(db, readonly=True) as store:
-        results = gather(store, ask)
-        quality = results.metric(metric)
-        device = device or _only_device(results)
-        table = results.table[results.table["device"] == device]
-        choice = choose(table, quality, min_fps, max_watts)
-        tied = _tied(store, choice.pick, set(table["config"]))
-        notes = notices(replace(results, table=table), store.url)
-        pick = None if choice.pick is None else str(choice.pick["config"])
-        export = exportable.command(pick, exportable.with_weights(store, sweep), store.url, sweep) if pick else ""
+    found = choose(
+        db, scale=scale, device=device, metric=metric, min_fps=min_fps, max_watts=max_watts, family=family or (),
+        backend=backend, precision=precision, speed_protocol=speed_protocol, source=source, sweep=sweep,
+        undisturbed_only=undisturbed_only,
+    )  # fmt: skip
     if as_json:
-        rows = [fact(row, quality) for row in choice.frontier]
-        document = {"frontier": rows, "pick": pick, "tied_with": tied, "export": export or None,
-                    "scale": scale, "device": device,
-                    "metric": quality.column, "source": results.source, "considered": choice.considered,
-                    "unknown_power": choice.unknown_power, "other_sources": dict(results.others)}  # fmt: skip
+        document = {"frontier": found.frontier, "pick": found.pick, "tied_with": found.tied_with,
+                    "export": found.export, "scale": scale, "device": found.device, "metric": found.metric.column,
+                    "source": found.source, "other_sources": dict(found.other_sources),
+                    "considered": found.choice.considered, "unknown_power": found.choice.unknown_power}  # fmt: skip
         output.print_json(document)
     else:
-        _show(choice, quality, f"x{scale} on {device}", results.source, tied, export)
-    for note in notes:
+        where = f"x{scale} on {found.device}"
+        _show(found.choice, found.metric, where, found.source, found.tied_with, found.export or "")
+    for note in found.notes:
         output.warn(note)
-    if pick is None:
+    if found.pick is None:
         raise typer.Exit(1)
-
-
-def _tied(store: Store, pick: Mapping[str, Any] | None, others: set[str]) -> list[str] | None:
-    """Which of the ``others`` cannot be told from the pick by their speed; None where that is not known."""
-    if pick is None:
-        return None
-    kind = [pick[name] for name in ("config", "device", "backend", "precision", "speed_protocol")]
-    if not all(isinstance(value, str) for value in kind) or pick["speed_source"] != "ours":
-        return None
-    ties = [speed.detail.get("tied_with") for speed in store.speeds(*kind)]
-    return None if not ties or ties[0] is None else [config for config in ties[0] if config in others]
-
-
-def _only_device(results: Results) -> str:
-    if len(results.devices) == 1:
-        return results.devices[0]
-    if not results.devices:
-        raise SweepError("no speed was measured yet: sweep benchmark does it")
-    raise SweepError(f"speed belongs to a device: choose one with --device ({', '.join(results.devices)})")
 
 
 def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None, export: str) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search_space.errors import BadConfig, BadWeights
 from sweep.cli import output
 from sweep.cli.options import Json
 
 if TYPE_CHECKING:
-    from results_db.store import Store
     from search_space.facts import Quality
-    from workers.data.image_set import ImageSet, Skipped
-    from workers.quality.evaluate_files import Key, WeightsFile
-
 
 FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol")
 """What ``--json`` says of each result."""
@@ -59,40 +53,22 @@ def evaluate(
 
     Exit status 1 when some of the weights files could not be used; the others are measured.
     """
-    from search_space import parse_id
-    from workers.quality.evaluate_files import WeightsFile, find_weights, read_sets
+    from sweep.api.measuring import evaluate as measure
 
-    if (weights is None) == (weights_dir is None):
-        raise BadWeights("give either ID --weights FILE or --weights-dir DIR")
-    files: tuple[WeightsFile, ...]
-    strangers: tuple[Skipped, ...] = ()
-    if weights is not None:
-        if config is None:
-            raise BadConfig("which config are these weights of? sweep evaluate ID --weights FILE")
-        files = (WeightsFile(parse_id(config), weights),)
-    else:
-        assert weights_dir is not None
-        files, strangers = find_weights(weights_dir)
-        if config is not None:
-            files = tuple(file for file in files if file.config == parse_id(config))
-            if not files:
-                raise BadWeights(f"{weights_dir} holds no weights of {config}")
-    sets, left_out = read_sets(data or ["embedded-test"], strict)
-    for skipped in (*strangers, *left_out):
-        output.warn(f"skipped {skipped.name}: {skipped.reason}")
-    metrics = tuple(dict.fromkeys(metric or ("psnr", "ssim")))
-    if db is None:
-        qualities, errors = _measure(files, sets, metrics, None)
-    else:
-        from results_db.store import Store
-
-        with Store.open(db) as store:
-            qualities, errors = _measure(files, sets, metrics, _Stored(store, name))
-    if errors and weights is not None:
-        raise BadWeights(errors[0])
-    place = {file.config.id: i for i, file in enumerate(files)}
-    order = {images.name: i for i, images in enumerate(sets)}
-    qualities.sort(key=lambda q: (place[q.config], order[q.dataset], metrics.index(q.metric)))
+    with output.progress_bar("evaluating") as advance:
+        evaluation = measure(
+            config,
+            weights,
+            weights_dir=weights_dir,
+            data=data or (),
+            metric=metric or (),
+            db=db,
+            name=name,
+            strict=strict,
+            progress=advance,
+            notice=output.warn,
+        )
+    qualities, errors = evaluation.qualities, evaluation.failed
     if as_json:
         output.print_json([{name: getattr(quality, name) for name in FIELDS} for quality in qualities])
     else:
@@ -103,66 +79,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-class _Stored:
-    """The results that the store has from earlier calls, and the way to add to them."""
-
-    def __init__(self, store: Store, name: str) -> None:
-        from results_db.records import Source
-
-        self.store, self.name, self.source = store, name, Source.RE_EVALUATED
-        self.sweep = store.create_sweep(name, "weights files", "{}", source=self.source)
-
-    def qualities(self) -> list[Quality]:
-        """All results stored under the current protocol."""
-        from results_db.reading.frames import results
-        from search_space.facts import Quality
-        from search_space.metrics import METRICS, unit_of
-        from workers.quality.protocol import PROTOCOL
-
-        table = results(self.store, sweep=self.name, source=self.source, protocol=PROTOCOL)
-        out: dict[Key, Quality] = {}
-        for column in (c for c in table.columns if c.split(":")[0] in METRICS and ":" in c):
-            metric, dataset = column.split(":", 1)
-            for config, value in table[["config", column]].dropna().itertuples(index=False):
-                out[config, dataset, metric] = Quality(config, dataset, metric, float(value), unit_of(metric), PROTOCOL)
-        return list(out.values())
-
-    def add(self, qualities: Iterable[Quality]) -> None:
-        """Write at once, so that a killed run loses the results of one file."""
-        self.store.add_qualities(self.sweep, qualities, self.source, label=self.name)
-
-
-def _measure(
-    files: Sequence[WeightsFile], sets: Sequence[ImageSet], metrics: tuple[str, ...], stored: _Stored | None
-) -> tuple[list[Quality], list[str]]:
-    from workers.quality.evaluate_files import evaluate_files
-
-    here, ids = {images.name for images in sets}, {file.config.id for file in files}
-    qualities = [
-        q
-        for q in (stored.qualities() if stored else [])
-        if q.config in ids and q.dataset in here and q.metric in metrics and math.isfinite(q.value)
-    ]
-    done = {(q.config, q.dataset, q.metric) for q in qualities}
-    errors: list[str] = []
-    total, measured = len(files) * len(sets), 0
-    with output.progress_bar("evaluating", total) as advance:
-
-        def one_more() -> None:
-            nonlocal measured
-            measured += 1
-            advance(measured)
-
-        for result in evaluate_files(files, sets, metrics, done, one_more):
-            qualities += result.qualities
-            if stored is not None and result.qualities:
-                stored.add(result.qualities)
-            if result.error is not None:
-                errors.append(result.error)
-    return qualities, errors
-
-
-def _table(qualities: list[Quality]) -> None:
+def _table(qualities: Sequence[Quality]) -> None:
     columns = list(dict.fromkeys((q.dataset, q.metric, q.unit) for q in qualities))
     values = {(q.config, q.dataset, q.metric): q.value for q in qualities}
     rows = []

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from search_space.errors import BadData
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from search_space.config import Config
 
 WARN_LOSS = 1.0
 """dB on the images of the check: more than choosing the next smaller network costs."""
@@ -61,31 +56,25 @@ def export(
     Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
     file's own, measured on the images of the check; a file that loses more than 3 dB is not written.
     """
-    from sweep.planning.user_families import stored_config
-    from workers.data.datasets import resolve
-    from workers.export import FORMATS, write
-    from workers.export import export as make
+    from sweep.api.shipping import export as write_file
 
     if fp16 and int8:
         raise BadData("choose one of --fp16 and --int8")
-    config = stored_config(config_id, db, sweep)
-    module, recipe = trained(config, weights, db, sweep)
-    images = resolve(data if "/" in data or data.startswith("embedded-") else f"./{data}")
-    made = make(
-        config,
-        module,
-        str(form),
-        images,
+    file = write_file(
+        config_id,
+        out,
+        format=str(form),
         precision="fp16" if fp16 else "int8" if int8 else "fp32",
-        recipe=recipe,
-        calibration=resolve("embedded-train") if int8 else None,
+        weights=weights,
+        data=data,
         force=force,
+        sweep=sweep,
+        db=db,
     )
-    path = out or Path(config.id + FORMATS[str(form)])
-    write(made.data, path)
+    path, made = file.path, file.made
     facts = {
         "file": str(path),
-        "config": config.id,
+        "config": file.config,
         "format": str(form),
         "precision": made.precision,
         "bytes": len(made.data),
@@ -97,31 +86,12 @@ def export(
         "psnr_change": made.check.psnr_change,
     }
     if made.check.psnr_change < -WARN_LOSS:
-        output.warn(f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {images.name}")
+        output.warn(f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {file.images}")
     if as_json:
         output.print_json(facts)
         return
     output.print_text(
         f"{path}: {len(made.data):,} bytes, {made.precision}; against torch on {made.check.images} images of "
-        f"{images.name}: largest difference {made.check.max_difference:.2g} of 1, "
+        f"{file.images}: largest difference {made.check.max_difference:.2g} of 1, "
         f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
     )
-
-
-def trained(config: Config, weights: Path | None, db: str, sweep: str | None = None) -> tuple[nn.Module, str]:
-    """The network with weights of a file, or of the newest finished trial in the store, and the recipe's digest."""
-    from workers.training.weights import load
-
-    if weights is not None:
-        return load(config, weights), f"file {weights.name}"
-    if not list(config.build().parameters()) or config.family == "Bicubic":
-        return config.build().eval(), "fixed filters"
-    from results_db.store import Store
-
-    with Store.open(db, readonly=True) as store:
-        trial = store.done_trial(config.id, store.sweep_id(sweep) if sweep else None)
-        artifact = store.artifact(trial) if trial is not None else None
-        if trial is None or artifact is None:
-            raise BadData(f"{store.url} has no trained weights of {config.id}: train it, or give --weights FILE")
-        recipe = next(row.key.recipe for row in store.trials() if row.id == trial)
-    return load(config, artifact.data), recipe

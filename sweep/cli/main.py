@@ -47,9 +47,9 @@ COMMANDS = (
 
 def _print_version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from sweep.api.version import __version__
 
-        typer.echo(f"edge-sweep {version('edge-sweep')}")
+        typer.echo(f"edge-sweep {__version__}")
         raise typer.Exit
 
 

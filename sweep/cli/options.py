@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from search_space.errors import SweepError
+from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
 
 
 def finite(value: float | None) -> float | None:
@@ -17,8 +18,6 @@ def finite(value: float | None) -> float | None:
         raise SweepError(f"{value} is not a number to work with")
     return value
 
-
-DEFAULT_DB = "sqlite:///sweep.db"
 
 # The database and the form of the output
 

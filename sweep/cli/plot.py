@@ -65,22 +65,13 @@ def plot(
 
     Example: sweep plot filters --config eSR-TM_s2_K5_C4 --out filters.png
     """
-    from analysis import kinds
-    from analysis.charts import output as files
-    from analysis.reading.selection import Selection
     from analysis.script import parse_crop
-    from results_db.store import Store
-    from sweep.planning.user_families import stored_config
+    from sweep.api.reading import plot as draw
 
-    files.check(out)
-    for config_id in config or ():
-        stored_config(config_id, db, sweep)
-    ask = Selection(
-        sweep=sweep, source=source, device=device, backend=backend, precision=precision, metric=metric,
-        protocol=protocol, speed_protocol=speed_protocol, scales=tuple(scale or ()), families=tuple(family or ()),
-        x=x, configs=tuple(config or ()), weights=tuple(weights or ()), image=image,
-        crop=parse_crop(crop) if crop else None, against=against, undisturbed_only=undisturbed_only,
+    draw(
+        kind, db, out=out, device=device, metric=metric, scale=scale or (), family=family or (), x=x, source=source,
+        against=against, sweep=sweep, backend=backend, precision=precision, protocol=protocol,
+        speed_protocol=speed_protocol, config=config or (), weights=weights or (), image=image,
+        crop=parse_crop(crop) if crop else None, undisturbed_only=undisturbed_only, notice=output.warn,
     )  # fmt: skip
-    with Store.open(db, readonly=True) as store:
-        files.save(kinds.figure(kind, store, ask, output.warn), out)
     output.note(str(out))

@@ -56,28 +56,28 @@ def resume(
     Example: sweep resume --db sweep.db --address auto
     """
     from results_db.store import Store
+    from sweep.api.arguments import as_text
+    from sweep.api.training import recall
     from sweep.cli.summary import end_with_summary, resume_command
-    from sweep.planning.open_sweep import OpenSweep
     from sweep.running.launch import Launch, launch
 
+    asked = Launch(
+        executor=executor,
+        address=address,
+        cpus=cpus,
+        gpus=gpus,
+        pack_size=pack_size,
+        max_attempts=max_attempts,
+        timeout=timeout,
+        benchmark=benchmark,
+        device=device,
+        data_via=data_via,
+        data_root=as_text(data_root),
+        speed_protocol=speed_protocol,
+        checkpoint_every=checkpoint_every,
+    )
     with Store.open(db) as store:
-        sweep = OpenSweep.recall(store, name, str(data_root) if data_root else None)
-        root = str(data_root) if data_root else sweep.settings.data.root
-        how = Launch(
-            executor=executor,
-            address=address,
-            cpus=cpus,
-            gpus=gpus,
-            pack_size=pack_size,
-            max_attempts=max_attempts,
-            timeout=timeout,
-            benchmark=benchmark,
-            device=device,
-            data_via=data_via,
-            data_root=root,
-            speed_protocol=speed_protocol,
-            checkpoint_every=checkpoint_every,
-        )
+        sweep, how = recall(store, name, asked)
         go_on = resume_command(sweep.row, how, db)
         report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)
         end_with_summary(sweep, report, go_on, as_json)

@@ -94,33 +94,11 @@ def run(
 
     Example: sweep run --space paper --data-root ~/sr --db sweep.db --address auto
     """
-    from search_space.spaces import load_space, select
-    from sweep.planning.asked import seeds_of, usual_recipe
-    from sweep.planning.data import load_data
-    from sweep.planning.stored_plan import make_plan
+    from sweep.api.arguments import as_text, recipe_of
+    from sweep.api.training import plan_run
+    from sweep.planning.asked import usual_recipe
     from sweep.running.launch import Launch
-    from workers.benchmark.protocols import protocol
-    from workers.training.recipe import recipe_for
 
-    chosen = recipe_for(recipe or usual_recipe(space))
-    if steps is not None:
-        chosen = chosen.with_steps(steps)
-    if speed_protocol is not None:
-        protocol(speed_protocol)
-    configs = select(load_space(space).configs, family or (), scale or (), where, limit, sample, (seed or [0])[0])
-    root = str(data_root) if data_root else None
-    data = load_data(root, tuple(train or ()), tuple(test or ()), strict)
-    plan = make_plan(
-        space,
-        configs,
-        chosen,
-        data,
-        root=root,
-        seeds=seeds_of(seed, seeds),
-        name=name,
-        pack_size=pack_size,
-        speed_protocol=speed_protocol,
-    )
     how = Launch(
         executor=executor,
         address=address,
@@ -132,9 +110,25 @@ def run(
         benchmark=benchmark,
         device=device,
         data_via=data_via,
-        data_root=root,
+        data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+    )
+    plan, data = plan_run(
+        space,
+        how,
+        family=family or (),
+        scale=scale or (),
+        where=where,
+        limit=limit,
+        sample=sample,
+        seed=seed or (),
+        seeds=seeds,
+        recipe=recipe_of(recipe or usual_recipe(space), steps),
+        train=tuple(train or ()),
+        test=tuple(test or ()),
+        strict=strict,
+        name=name,
     )
     if dry_run:
         _show_plan(plan, data, how, db, as_json)

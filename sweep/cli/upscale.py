@@ -76,7 +76,7 @@ def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     keep_freed_memory()
     if Path(model).suffix.lower() in MODELS or Path(model).is_file():
         return from_file(Path(model), tile)
-    from sweep.cli.export import trained
+    from sweep.api.shipping import trained
     from sweep.planning.user_families import stored_config
 
     config = stored_config(model, db)

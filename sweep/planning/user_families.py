@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from results_db.connection.urls import password_line
 from results_db.records import SweepRow
@@ -12,6 +14,9 @@ from search_space.errors import BadConfig, StoreError, SweepError
 from search_space.registry import families
 from search_space.user_code import UserCode, install, loaded
 from sweep.planning.settings import SweepSettings
+
+if TYPE_CHECKING:
+    from results_db.store import Store
 
 
 def without_passwords(codes: Iterable[UserCode]) -> tuple[UserCode, ...]:
@@ -33,19 +38,19 @@ def recall(settings: SweepSettings) -> None:
         install(code)
 
 
-def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
+def stored_config(config_id: str, db: str | Path | Store, sweep: int | str | None = None) -> Config:
     """The config of an id; a family that is not known here is taken from a sweep in ``db`` that has this config.
 
     **That runs the Python file which came with the sweep**, as ``sweep resume`` does. Raises BadConfig when no
     sweep (or not the one named) knows it either.
     """
-    from results_db.store import Store
+    from results_db.store import opened
 
     try:
         return parse_id(config_id)
     except BadConfig as unknown:
         try:
-            with Store.open(db, readonly=True) as store:
+            with opened(db, readonly=True) as store:
                 rows = [store.sweep(sweep)] if sweep else list(reversed(store.sweeps()))
                 for row in rows:
                     settings = SweepSettings.from_dict(row.settings)
@@ -58,7 +63,7 @@ def stored_config(config_id: str, db: str, sweep: str | None = None) -> Config:
         raise unknown
 
 
-def stored_configs(config_ids: Iterable[str], db: str) -> list[Config]:
+def stored_configs(config_ids: Iterable[str], db: str | Path | Store) -> list[Config]:
     """``stored_config`` of each id, without repeats."""
     return [stored_config(config_id, db) for config_id in dict.fromkeys(config_ids)]
 

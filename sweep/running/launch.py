@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
+from search_space.errors import SweepError
 from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -42,7 +44,14 @@ class Launch:
     """Seconds between two stored states of a pack in training."""
 
     def __post_init__(self) -> None:
+        """Raises SweepError for a value that is too small or not a number, and for an executor that there is not."""
         by_name.check_name(self.executor)
+        for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
+            if not (least <= getattr(self, name) < math.inf):
+                raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        for name in ("gpus", "timeout", "checkpoint_every"):
+            if not (0 <= getattr(self, name) < math.inf):
+                raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")
 
     @property
     def driver_settings(self) -> DriverSettings:
@@ -58,12 +67,12 @@ class Launch:
 
 
 def launch(
-    sweep: OpenSweep, how: Launch, *, quiet: bool = False, on_forced_exit: Callable[[], None] = lambda: None
+    sweep: OpenSweep, how: Launch, *, quiet: bool = False, on_forced_exit: Callable[[], None] | None = None
 ) -> Report:
     """Train what is missing, measure on test sets without measurements, then measure speed.
 
     The first Ctrl-C stops cleanly, the second at once. ``on_forced_exit`` is called when a clean stop takes too
-    long, and then the process ends.
+    long, and then the process ends; without it the process is never ended.
     """
     report = Report()
     try:
@@ -82,7 +91,9 @@ def launch(
     return report
 
 
-def _train(sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_exit: Callable[[], None]) -> Report:
+def _train(
+    sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_exit: Callable[[], None] | None
+) -> Report:
     console = Console(stderr=True)
     data = by_name.worker_data(sweep.data, max(1, int(how.cpus)), how.data_via, how.data_root)
     # Ray prints its own messages ("a worker died") on stdout, which belongs to --json.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a driver runs: the first stops it cleanly, the second ends the process at once."""
+"""Ctrl-C and SIGTERM while a driver runs: the first stops it cleanly, the second ends the command at once."""
 
 from __future__ import annotations
 
@@ -43,11 +43,16 @@ class StopRequest:
 
 
 @contextmanager
-def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda: None) -> Iterator[StopRequest]:
-    """Handle SIGINT and SIGTERM within the block.
+def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] | None = None) -> Iterator[StopRequest]:
+    """Handle SIGINT and SIGTERM within the block; does nothing outside the main thread, where Python has no signals.
 
-    ``on_forced_exit`` is called when the clean stop takes longer than ``CLEAN_STOP_S``; then the process ends.
+    ``on_forced_exit`` is called when the clean stop takes longer than ``CLEAN_STOP_S``; then the process ends. Without
+    it the process is not ours to end (a notebook): a clean stop takes its time, and a second signal raises
+    KeyboardInterrupt.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield StopRequest(lambda: None)
+        return
 
     def install() -> None:
         for number in NUMBERS:
@@ -56,7 +61,8 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda
     request = StopRequest(install)
 
     def force_exit() -> None:
-        on_forced_exit()
+        if on_forced_exit is not None:
+            on_forced_exit()
         sys.stderr.flush()
         os._exit(EXIT_INTERRUPTED)
 
@@ -66,12 +72,13 @@ def stop_on_signal(console: Console, on_forced_exit: Callable[[], None] = lambda
 
     def handle(number: int, frame: FrameType | None) -> None:
         request.signals += 1
-        if request.signals > 1:
+        if request.signals > 1 and on_forced_exit is not None:
             os._exit(EXIT_INTERRUPTED)
-        if request.target is None:
+        if request.target is None or request.signals > 1:
             raise KeyboardInterrupt
         request.target.stop()
-        timer.start()
+        if on_forced_exit is not None:
+            timer.start()
         console.print("stopping; once more stops at once (nothing that is done is lost)")
 
     previous = {number: signal.getsignal(number) for number in NUMBERS}

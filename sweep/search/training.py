@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -100,6 +99,8 @@ class Training:
     screen_part: float = 0.25
     """Steps of a screening run, as a part of the recipe's."""
     quiet: bool = False
+    on_forced_exit: Callable[[], None] | None = None
+    """As of ``stop_on_signal``."""
     _workers: Lasting | None = None
 
     def close(self) -> None:
@@ -200,7 +201,7 @@ class Training:
             self._workers = Lasting(made)
         console = Console(stderr=True)
         with (
-            stop_on_signal(console, partial(console.print, STOPPED)) as stop,
+            stop_on_signal(console, self.on_forced_exit) as stop,
             Display(missing, console, self.quiet) as display,
         ):
             driver = Driver(sweep, self._workers, how.driver_settings, display)

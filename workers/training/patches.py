@@ -92,7 +92,7 @@ class PatchSampler:
     def _draw_block(self, block: int) -> Tensor:
         count = BLOCK * self.size
         counter = torch.arange(count, device=self.device) + block * count
-        key = _mix(torch.tensor(self.seed, device=self.device) * _GAMMA + 1)
+        key = _mix(torch.full((), self.seed, dtype=torch.int64, device=self.device) * _GAMMA + 1)
         place = (_mix(2 * counter * _GAMMA + key) & _POSITIVE) % self.places
         flip_y = (_mix((2 * counter + 1) * _GAMMA + key) >> 40) & 1
         # The other two bits go round the batch, so that a quarter of it can be turned in one operation.
@@ -109,6 +109,15 @@ class PatchSampler:
         """``(lr, hr)`` of a step; the same for every config, whatever was asked before."""
         draws = self.draws(step)
         return self._cut_rows(draws, step) if self.device.type == "cpu" else self.cut(draws)
+
+    def batches(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """``batch`` of some steps: (count, batch, 1, patch, patch) and the same of ``hr``; on a GPU cut all at once."""
+        if self.device.type == "cpu":
+            low, high = zip(*(self.batch(first + i) for i in range(count)), strict=True)
+            return torch.stack(low), torch.stack(high)
+        cut = self.cut(torch.cat([self.draws(first + i) for i in range(count)]))
+        low_all, high_all = (one.view(count, self.size, *one.shape[1:]) for one in cut)
+        return low_all, high_all
 
     def cut(self, draws: Tensor) -> tuple[Tensor, Tensor]:
         """The patches of ``draws``; only tensor operations on the device, so it can sit inside a CUDA graph."""

@@ -225,7 +225,7 @@ def recipe_for(name: str) -> Recipe:
     if name in _RECIPES:
         return _RECIPES[name]
     if Path(name).suffix in recipe_file.SUFFIXES:
-        return recipe_file.read(Path(name))
+        return recipe_file.read(Path(name), recipe_for)
     raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .yaml or .json file)")
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import yaml
 
 from search_space import atomic
 from search_space.errors import SweepError
 
-if TYPE_CHECKING:
-    from workers.training.recipe import Recipe
-
+Recipe = TypeVar("Recipe")
+"""``workers.training.recipe.Recipe``, whose fields are all that is known of it here."""
 SUFFIXES = (".json", ".yaml", ".yml")
 BASE = "from"
 """The key of a file that names the recipe (shipped, or another file) with everything it does not say itself."""
@@ -25,36 +24,34 @@ PAIRS = ("family_lr", "family_steps")
 """Fields of values by family: a mapping in a file."""
 
 
-def read(path: Path) -> Recipe:
-    """The recipe of a file. Raises SweepError naming the file and what is wrong in it."""
-    return _read(path, ())
+def read(path: Path, shipped: Callable[[str], Recipe]) -> Recipe:
+    """The recipe of a file; ``shipped`` gives one by name. Raises SweepError naming the file and what is wrong."""
+    return _read(path, shipped, ())
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> Recipe:
-    from workers.training.recipe import Recipe, recipe_for
-
+def _read(path: Path, shipped: Callable[[str], Recipe], above: tuple[Path, ...]) -> Recipe:
     if path.resolve() in above:
         raise SweepError(f"{path}: recipes that begin with each other have no beginning")
     content = _content(path)
-    known = [field.name for field in fields(Recipe)]
-    for name in content:
-        if name != BASE and name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-            raise SweepError(f"{path}: a recipe has no {name!r} ({hint})")
     base = str(content.pop(BASE, USUAL_BASE))
     beside = path.parent / base
     if Path(base).suffix in SUFFIXES:
-        start = _read(beside if beside.is_file() else Path(base), (*above, path.resolve()))
+        start = _read(beside if beside.is_file() else Path(base), shipped, (*above, path.resolve()))
     else:
         try:
-            start = recipe_for(base)
+            start = shipped(base)
         except SweepError as error:
             raise SweepError(f"{path}: {error}") from None
+    known = [field.name for field in fields(start)]  # type: ignore[arg-type]
+    for name in content:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise SweepError(f"{path}: a recipe has no {name!r} ({hint})")
     content.setdefault("name", path.stem)
     try:
         changes = {name: _value(name, value, getattr(start, name)) for name, value in content.items()}
-        return start.with_changes(**changes)
+        return replace(start, **changes)  # type: ignore[type-var]
     except (TypeError, ValueError, OverflowError) as error:
         raise SweepError(f"{path}: {error}") from None
     except SweepError as error:
@@ -95,7 +92,7 @@ def _value(name: str, value: Any, like: Any) -> Any:
 
 def plain(recipe: Recipe) -> dict[str, Any]:
     """All fields as a file has them."""
-    content = asdict(recipe)
+    content = asdict(recipe)  # type: ignore[call-overload]
     return {
         name: dict(value) if name in PAIRS else list(value) if isinstance(value, tuple) else value
         for name, value in content.items()
@@ -112,7 +109,7 @@ def write_new(path: Path, base: Recipe, base_name: str) -> None:
     if path.exists():
         raise SweepError(f"{path} exists already")
     if path.suffix == ".json":
-        text = json.dumps({BASE: base_name, "name": path.stem, "steps": base.steps}, indent=1) + "\n"
+        text = json.dumps({BASE: base_name, "name": path.stem, "steps": plain(base)["steps"]}, indent=1) + "\n"
     else:
         lines = [f"# Only what is changed need be here; the rest is as in {base_name}.", f"{BASE}: {base_name}"]
         lines.append(f"name: {path.stem}")

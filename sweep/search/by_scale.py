@@ -1,0 +1,241 @@
+"""A search as it was asked for: each scale of a space has a study, its own candidates and its own budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from search_space.errors import BadSpace
+from search_space.spaces import ENUMERABLE, select
+from sweep.planning.settings import usual_speed_protocol
+from sweep.running.launch import Launch, disconnect
+from sweep.search.encoding import encoding
+from sweep.search.loop import Event, Search, frontier_of
+from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives
+from sweep.search.samplers import SamplerName, make_sampler
+from sweep.search.studies import add_result, configs_in, open_storage, open_study
+from sweep.search.training import Training, check_targets
+from sweep.speed.measure_missing import device_name
+
+if TYPE_CHECKING:
+    from results_db.store import Store
+    from search_space import Config
+    from search_space.spaces import Space
+    from sweep.planning.data import Data
+    from workers.training.recipe import Recipe
+
+MOST_LISTED = 5000
+"""Candidates of one scale; a larger space is sampled down to this many."""
+MOST_BENCHMARKED = 500
+"""Candidates measured on this machine before the first training."""
+
+Listener = Callable[[Event, "tuple[Objective, ...]"], None]
+
+
+@dataclass(frozen=True)
+class ScaleReport:
+    """What is known of one scale after its budget was spent."""
+
+    scale: int
+    study: str
+    """Name of the Optuna study."""
+    candidates: int
+    trained: int
+    """Configs that count towards the budget."""
+    tried: tuple[str, ...]
+    """Their ids, in the order they were asked for."""
+    frontier: tuple[Mapping[str, Any], ...]
+    """Config and value by objective of those that no other beats, best first by the first objective."""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What to search, with what, and how the trainings run."""
+
+    space: Space
+    space_name: str
+    """As it was asked for: a preset or a file."""
+    recipe: Recipe
+    data: Data
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    label: str
+    """Names the studies (with ``-x2``, ...) and the sweep of the trainings (after ``search-``)."""
+    launch: Launch
+    """Its pack size is the number of suggestions that train together."""
+    budget: int
+    """Configs to train, for each scale."""
+    sampler: SamplerName
+    scales: tuple[int, ...]
+    """Empty: all of the space."""
+    families: tuple[str, ...]
+    where: str | None
+    screening: bool
+    seed: int
+    """Of the sampler."""
+    benchmark_first: bool
+    speed_protocol: str
+
+    def run(
+        self,
+        store: Store,
+        address: str,
+        *,
+        quiet: bool = True,
+        on_forced_exit: Callable[[], None] | None = None,
+        listener: Listener = lambda event, objectives: None,
+    ) -> Iterator[ScaleReport]:
+        """Search each scale; trainings are kept in ``store``, studies beside the database at ``address``.
+
+        ``on_forced_exit`` is as of ``stop_on_signal``. Raises ``loop.Interrupted`` after Ctrl-C; the same plan goes on.
+        """
+        training = Training(
+            store,
+            f"search-{self.label}",
+            self.space_name,
+            self.recipe,
+            self.data,
+            tuple(dict.fromkeys((*self.objectives, *(bound.objective for bound in self.constraints)))),
+            self.launch,
+            self.launch.data_root,
+            speed_protocol=self.speed_protocol,
+            quiet=quiet,
+            on_forced_exit=on_forced_exit,
+        )
+        try:
+            for scale in sorted(set(self.scales or _scales(self.space))):
+                candidates = self._candidates(scale)
+                search = self._search(address, scale, candidates, training, listener)
+                search.run(self.budget)
+                yield _report(search, scale, len(candidates))
+        finally:
+            training.close()
+            disconnect()
+
+    def _candidates(self, scale: int) -> tuple[Config, ...]:
+        space = self.space
+        if space.size <= 20 * MOST_LISTED or (space.size <= ENUMERABLE and self.where):
+            candidates = select(space.configs, self.families, [scale], self.where)
+        else:
+            candidates = select(space.draw(20 * MOST_LISTED, self.seed), self.families, [scale], self.where)
+        if not candidates:
+            raise BadSpace(f"the filters leave no config at scale {scale}")
+        return select(candidates, sample=MOST_LISTED, seed=self.seed)
+
+    def _search(
+        self, address: str, scale: int, candidates: tuple[Config, ...], training: Training, listener: Listener
+    ) -> Search:
+        """One scale's study, with speeds known and earlier results put in."""
+        if self.benchmark_first and len(candidates) <= MOST_BENCHMARKED:
+            training.benchmark(candidates)
+        facts_of = training.known(candidates)
+        for objective in self.objectives:
+            elsewhere = not objective.needs_training and objective.target not in ("", training.here)
+            if elsewhere:
+                candidates = tuple(config for config in candidates if objective in facts_of[config])
+                if not candidates:
+                    raise BadSpace(f"{objective}: no speeds of that device in the database (sweep import-measurements)")
+        encoded = encoding(self.space, scale, self.families)
+        sampler = make_sampler(
+            self.sampler,
+            encoded,
+            candidates,
+            self.objectives,
+            lambda config: facts_of[config],
+            self.constraints,
+            self.seed,
+        )
+        study = open_study(open_storage(address), f"{self.label}-x{scale}", self.objectives, sampler)
+
+        def tell(event: Event) -> None:
+            listener(event, self.objectives)
+
+        present = configs_in(study, encoded)
+        for config, facts in training.earlier(candidates).items():
+            if config not in present and all(objective in facts for objective in self.objectives):
+                values = [facts[objective] for objective in self.objectives]
+                if add_result(study, encoded, config, values, self.constraints, facts):
+                    tell(Event(config, "earlier", tuple(values)))
+        return Search(
+            study,
+            encoded,
+            self.objectives,
+            candidates,
+            training,
+            self.constraints,
+            self.launch.pack_size,
+            self.screening,
+            self.seed,
+            tell,
+        )
+
+
+def search_plan(
+    space: Space,
+    space_name: str,
+    recipe: Recipe,
+    data: Data,
+    launch: Launch,
+    *,
+    objectives: str | None,
+    constraint: Sequence[str],
+    sampler: str,
+    name: str | None,
+    budget: int,
+    scales: tuple[int, ...],
+    families: tuple[str, ...],
+    where: str | None,
+    screening: bool,
+    seed: int,
+    benchmark_first: bool,
+) -> SearchPlan:
+    """A plan from the texts that a person writes; ``HERE`` stands for this machine. Raises BadSpace."""
+    if sampler not in list(SamplerName):
+        raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
+    here = launch.device or device_name()
+    text = objectives or f"psnr:{data.tests[0].name},fps:HERE"
+    axes = parse_objectives(text.replace(":HERE", f":{here}"))
+    bounds = tuple(parse_constraint(bound.replace(":HERE", f":{here}")) for bound in constraint)
+    check_targets((*axes, *(bound.objective for bound in bounds)), data)
+    label = name or f"{space.name}-{recipe.name}-{'-'.join(map(str, axes))}"
+    return SearchPlan(
+        space,
+        space_name,
+        recipe,
+        data,
+        axes,
+        bounds,
+        label,
+        launch,
+        budget,
+        SamplerName(sampler),
+        scales,
+        families,
+        where,
+        screening,
+        seed,
+        benchmark_first,
+        usual_speed_protocol(recipe),
+    )
+
+
+def _scales(space: Space) -> set[int]:
+    scales: set[int] = set()
+    for part in space.parts:
+        scales.update(dict(part.grid.axes)["scale"] if part.grid else (config.scale for config in part.configs))
+    return scales
+
+
+def _report(search: Search, scale: int, candidates: int) -> ScaleReport:
+    names = [str(objective) for objective in search.objectives]
+    return ScaleReport(
+        scale,
+        search.study.study_name,
+        candidates,
+        search.spent(),
+        tuple(search.tried()),
+        tuple(
+            {"config": config, **dict(zip(names, values, strict=True))} for config, values in frontier_of(search.study)
+        ),
+    )
