@@ -22,6 +22,8 @@ COMMANDS = (
     "run",
     "resume",
     "retry",
+    "list",
+    "tag",
     "status",
     "logs",
     "evaluate",
