@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from analysis.charts import output as files
 from analysis.measures.frontier import frontier as non_dominated
 from analysis.reading.results import Results, gather_means
 from analysis.reading.selection import Selection
+from results_db.connection.urls import parse
 from results_db.store import opened
 from search_space.errors import SweepError
 from sweep.api.arguments import DEFAULT_DB, many
@@ -235,11 +237,18 @@ def plot(
         against=against,
         undisturbed_only=undisturbed_only,
     )
-    with opened(db, readonly=True) as store:
+    alone = kind in kinds.FROM_WEIGHTS and bool(selection.weights) and not _exists(db)
+    with nullcontext() if alone else opened(db, readonly=True) as store:
         figure = kinds.figure(kind, store, selection, notice)
     if path is not None:
         files.save(figure, path)
     return figure
+
+
+def _exists(db: str | Path | Store) -> bool:
+    """Whether there may be a database; one on a server is looked for when it is opened."""
+    path = parse(str(db)).path if isinstance(db, (str, Path)) else None
+    return not isinstance(db, (str, Path)) or path is None or path.exists()
 
 
 def sweep_name(sweep: int | str | None) -> str | None:

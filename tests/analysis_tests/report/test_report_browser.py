@@ -33,7 +33,8 @@ def shown(sweep_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def tab(shown: Tab) -> Tab:
-    """The page as it is when opened."""
+    """The page as it is when opened, without the view that its address remembers."""
+    shown.page.evaluate("history.replaceState(null, '', location.pathname)")
     shown.page.reload()
     shown.page.wait_for_selector(POINTS)
     return shown

@@ -86,3 +86,15 @@ def test_a_narrow_terminal_breaks_no_name_and_no_number(monkeypatch: pytest.Monk
     assert "eSR-TM_s2_K5_C4" in shown
     recipes = runner.invoke(app, ["recipe", "list"]).stdout
     assert all(name in recipes for name in ("smoke", "demo", "paper", "charbonnier"))
+
+
+def test_filters_of_a_weights_file_need_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from search_space import parse_id
+    from workers.training.weights import to_bytes
+
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "eSR-TM_s2_K3_C2.safetensors"
+    file.write_bytes(to_bytes(parse_id(file.stem).build()))
+    result = runner.invoke(app, ["plot", "filters", "--weights", str(file), "--out", "f.png"], catch_exceptions=False)
+    assert result.exit_code == 0 and (tmp_path / "f.png").stat().st_size > 1000
+    assert not (tmp_path / "sweep.db").exists()
