@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS := demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install system demo test mutants chaos lint format bench docker-test clean
+.PHONY: help install gpu-dev system demo test mutants chaos lint format bench docker-test clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,8 +19,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+gpu-dev: install ## Triton (286 MB), with which the GPU kernels are tested without a GPU; torch's CUDA builds bring one
+	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install --quiet --no-deps 'triton==3.9.*'
+
 system: ## apt packages that a few tests need; says what each is for where it cannot be had
-	@bash scripts/system-packages chromium iproute2 shellcheck
+	@bash scripts/system-packages chromium iproute2 shellcheck ffmpeg mesa-vulkan-drivers
 
 demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
 	@mkdir -p $(RESULTS)
@@ -31,7 +34,7 @@ demo: install ## a real small sweep on embedded photographs: chart, table, HTML 
 	@cat $(RESULTS)/table.md
 	@echo "chart: $(RESULTS)/pareto.png   report: $(RESULTS)/report.html   table: $(RESULTS)/table.md"
 
-test: install system ## all tests, under 15 minutes on 2 cores
+test: install gpu-dev system ## all tests, under 15 minutes on 2 cores
 	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos"
 
 mutants: install ## bugs planted in the pure modules: how many the tests notice (an hour or so; goes on where it stopped)

@@ -100,6 +100,34 @@ def held_out(found: dict[str, Any]) -> str:
     )
 
 
+def replay_heldout(found: dict[str, Any]) -> str:
+    """The report split: summary by sampler and batch, then the medians of every table."""
+    columns = ("tables", "median", "worst", "at_least_0.99", "first", "seconds_per_suggestion")
+    mine = [line for line in found["summary"] if line["split"] == "report"]
+    rows = [row for row in found["rows"] if row["split"] == "report"]
+    names = [f"{line['sampler']}, batch {line['batch']}" for line in mine]
+    seeds = [
+        sorted({r["seeds"] for r in rows if (r["sampler"], r["batch"]) == (line["sampler"], line["batch"])})
+        for line in mine
+    ]
+    head = table(
+        ("sampler", "seeds", *(name.replace("_", " ") for name in columns)),
+        [
+            [name, "-".join(map(str, dict.fromkeys((s[0], s[-1])))), *(line.get(c, "") for c in columns)]
+            for name, s, line in zip(names, seeds, mine, strict=True)
+        ],
+    )
+    by = {(r["table"], r["scale"], r["sampler"], r["batch"]): r["hypervolume_ratio_median"] for r in rows}
+    bounds = {(b["table"], b["scale"]): b["ratio"] for b in found["greedy_bounds"]}
+    lines = []
+    for key in dict.fromkeys((r["table"], r["scale"], r["trials"]) for r in rows):
+        cells = [by.get((*key[:2], line["sampler"], line["batch"])) for line in mine]
+        shown = ["" if cell is None else f"{cell:.3f}" for cell in cells]
+        bound = bounds.get(key[:2])
+        lines.append([f"{key[0]} x{key[1]}", key[2], *shown, "" if bound is None else f"{bound:.3f}"])
+    return head + "\n\n" + table(("table", "trials", *names, "best possible (greedy)"), lines)
+
+
 def quality(found: dict[str, Any]) -> str:
     """By family, with all configs at the end."""
     rows = [
@@ -134,6 +162,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "fuzz": ("docs/security.md", fuzz),
     "store_load": ("docs/resume.md", store_load),
     "replay": ("docs/search.md", replay),
+    "replay_heldout": ("docs/search.md", replay_heldout),
     "replay held-out": ("docs/search.md", held_out),
 }
 

@@ -2,9 +2,9 @@
 
     python benchmarks/evening.py [--shared DIR]    # writes benchmarks/results/evening.json; --quick: a few configs
 
-All in core time on one thread, so that a machine that also does other work gives nearly the same figures; hours are
+All in core time on one thread, so that other work on the machine changes little; hours are
 those of all cores, shared perfectly. A stratified sample of configs is timed in packs of a kind and raised to the space
-(docs/decisions/036), each kind by the steps it has in the recipe; so are the white inputs (every ``refresh`` steps), the
+(docs/decisions/036), each kind by its steps in the recipe; so are the white inputs (every ``refresh`` steps), the
 fitted start, and PSNR and SSIM of Set5, Set14 and BSDS100. Start-up of workers, the database and the last packs, when
 some cores have nothing left, are not in it.
 """

@@ -23,7 +23,7 @@ import _record
 
 from results_db.store import Store
 from search_space import parse_id
-from sweep.search.replay import ReplayTable
+from sweep.search.replay_table import ReplayTable
 from sweep.search.tables import of_sweep
 from sweep.speed.measure_missing import device_name
 

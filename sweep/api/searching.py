@@ -46,6 +46,7 @@ def search(
     where: str | None = None,
     batch: int = 8,
     screen: bool = False,
+    until: str | None = None,
     data_root: str | Path | None = None,
     recipe: str | Path | Recipe = "paper",
     steps: int | None = None,
@@ -83,6 +84,7 @@ def search(
         family: Only these families.
         where: A filter such as ``"C<=8 and K==3"``.
         batch: Suggestions that train together as packs.
+        until: Such as ``"0.5%"``: stop when one more training is expected to add less of the hypervolume.
         screen: Train a quarter of the steps first; give up what cannot reach the frontier.
         data_root: Folder of image sets; None takes the embedded photographs.
         recipe: ``smoke``, ``demo``, ``evening``, ``paper``, a ``.json`` file, or a ``Recipe``.
@@ -104,7 +106,7 @@ def search(
 
     Returns:
         ``Searched``: ``study``, ``scales`` (each with ``scale``, ``study``, ``candidates``, ``trained``, ``tried``,
-        ``frontier``) and ``interrupted``.
+        ``frontier``, ``settled``) and ``interrupted``.
 
     Raises:
         BadSpace: The space, an objective, a constraint or the sampler cannot be read, or nothing is left to search.
@@ -148,6 +150,7 @@ def search(
         screening=screen,
         seed=seed,
         benchmark_first=benchmark_first,
+        until=until,
     )
     reports = []
     with opened(db) as store:
@@ -178,6 +181,7 @@ def plan_search(
     screening: bool,
     seed: int,
     benchmark_first: bool,
+    until: str | None = None,
 ) -> SearchPlan:
     """What ``search`` is asked for as a plan; the database is not looked at."""
     chosen, asked = space_of(space)
@@ -198,4 +202,5 @@ def plan_search(
         screening=screening,
         seed=seed,
         benchmark_first=benchmark_first,
+        until=until,
     )

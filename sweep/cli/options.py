@@ -52,7 +52,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The first N c
 Sample = Annotated[
     int | None, typer.Option("--sample", min=0, help="N configs at random, fairly over families and scales.")
 ]
-SampleSeed = Annotated[int, typer.Option("--seed", help="Of the sample.")]
+SampleSeed = Annotated[int, typer.Option("--seed", min=-(2**63), max=2**63 - 1, help="Of the sample.")]
 
 # What they are trained and measured with
 

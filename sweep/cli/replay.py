@@ -11,10 +11,11 @@ import typer
 
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.search import DEFAULT_BATCH
 
 if TYPE_CHECKING:
     from sweep.search.comparison import Row
-    from sweep.search.replay import ReplayTable
+    from sweep.search.replay_table import ReplayTable
 
 
 def add(app: typer.Typer) -> None:
@@ -33,6 +34,9 @@ def replay(
         list[str] | None, typer.Option("--sampler", help="Sampler (repeatable); default frontier, random, tpe.")
     ] = None,
     budget: Annotated[int, typer.Option("--budget", min=2, help="Trials of each search.")] = 40,
+    batch: Annotated[
+        int, typer.Option("--batch", min=1, help="Suggestions asked for together, as sweep search does.")
+    ] = DEFAULT_BATCH,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Searches of each sampler.")] = 5,
     file: Annotated[
         Path | None, typer.Option("--file", help="The authors' tests.pkl; read without unpickling it.")
@@ -68,6 +72,7 @@ def replay(
             budget,
             seeds,
             space=loaded if _covers(loaded.configs, tables) else None,
+            batch=batch,
             progress=status.update,
         )
     if as_json:

@@ -60,7 +60,13 @@ def run(
     limit: Limit = None,
     sample: Sample = None,
     seed: Annotated[
-        list[int] | None, typer.Option("--seed", help="Seed of the trials (repeatable) and of --sample; default 0.")
+        list[int] | None,
+        typer.Option(
+            "--seed",
+            min=-(2**63),
+            max=2**63 - 1,
+            help="Seed of the trials (repeatable) and of --sample; default 0.",
+        ),
     ] = None,
     seeds: Annotated[
         int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds from --seed (or 0) on.")

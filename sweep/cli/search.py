@@ -56,6 +56,10 @@ def search(
     family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
     where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Suggestions that train together as packs.")] = 8,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", help="Stop earlier when one more training is expected to add less, such as 0.5%."),
+    ] = None,
     screen: Annotated[
         bool,
         typer.Option("--screen", help="Train a quarter of the steps first; give up what cannot reach the frontier."),
@@ -142,6 +146,7 @@ def search(
         screening=screen,
         seed=seed,
         benchmark_first=benchmark_first,
+        until=until,
     )
 
     def tell(event: Event, axes: tuple[Objective, ...]) -> None:
@@ -155,7 +160,7 @@ def search(
             for report in plan.run(store, db, quiet=as_json, on_forced_exit=_go_on, listener=tell):
                 reports.append(report)
                 if not as_json:
-                    _show(report, [str(objective) for objective in plan.objectives])
+                    _show(report, [str(objective) for objective in plan.objectives], plan.until)
         except Interrupted as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -169,11 +174,13 @@ def _go_on() -> None:
     typer.echo(STOPPED, err=True)
 
 
-def _show(report: ScaleReport, names: list[str]) -> None:
+def _show(report: ScaleReport, names: list[str], until: float) -> None:
     from rich.console import Console
     from rich.table import Table
 
     title = f"x{report.scale}: frontier after {report.trained} of {report.candidates} configs"
+    if report.settled:
+        title += f"; one more is expected to add less than {until:.2%} of the hypervolume"
     table = Table("config", *names, title=title, title_justify="left", show_edge=False)
     for row in report.frontier:
         table.add_row(row["config"], *(f"{row[name]:.4g}" for name in names))

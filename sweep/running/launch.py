@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from search_space.errors import SweepError
+from results_db.rescue import rescue
+from search_space.errors import StoreError, StoreLost, SweepError
 from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -85,6 +86,9 @@ def launch(
             from sweep.running.speed_phase import measure_speed
 
             measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet)
+        sweep.store.database.check_present()
+    except StoreLost as lost:
+        raise StoreError(f"{lost}; {rescue(sweep.store, sweep.row, error=lost)}") from None
     except KeyboardInterrupt:
         sweep.store.limit_waits(STOPPING_STORE_S)
         report.interrupted = True

@@ -2,3 +2,6 @@
 
 Imports everything below ``sweep`` it needs, and optuna only inside its modules.
 """
+
+DEFAULT_BATCH = 8
+"""Suggestions that train together as packs."""

@@ -11,8 +11,9 @@ from search_space.spaces import ENUMERABLE, select
 from sweep.planning.settings import usual_speed_protocol
 from sweep.running.launch import Launch, disconnect
 from sweep.search.encoding import encoding
+from sweep.search.frontier_sampler import FrontierSampler
 from sweep.search.loop import Event, Search, frontier_of
-from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives
+from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives, parse_part
 from sweep.search.samplers import SamplerName, make_sampler
 from sweep.search.studies import add_result, configs_in, open_storage, open_study
 from sweep.search.training import Training, check_targets
@@ -47,6 +48,8 @@ class ScaleReport:
     """Their ids, in the order they were asked for."""
     frontier: tuple[Mapping[str, Any], ...]
     """Config and value by objective of those that no other beats, best first by the first objective."""
+    settled: bool = False
+    """Whether the search ended before its budget, because one more training is expected to add too little."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class SearchPlan:
     """Of the sampler."""
     benchmark_first: bool
     speed_protocol: str
+    until: float = 0.0
+    """Stop when one more training is expected to add less than this part of the hypervolume; 0 spends the budget."""
 
     def run(
         self,
@@ -107,6 +112,8 @@ class SearchPlan:
             for scale in sorted(set(self.scales or _scales(self.space))):
                 candidates = self._candidates(scale)
                 search = self._search(address, scale, candidates, training, listener)
+                if self.until:
+                    _stop_at(search, self.until)
                 search.run(self.budget)
                 yield _report(search, scale, len(candidates))
         finally:
@@ -189,6 +196,7 @@ def search_plan(
     screening: bool,
     seed: int,
     benchmark_first: bool,
+    until: str | None = None,
 ) -> SearchPlan:
     """A plan from the texts that a person writes; ``HERE`` stands for this machine. Raises BadSpace."""
     if sampler not in list(SamplerName):
@@ -217,7 +225,15 @@ def search_plan(
         seed,
         benchmark_first,
         usual_speed_protocol(recipe),
+        parse_part(until) if until else 0.0,
     )
+
+
+def _stop_at(search: Search, until: float) -> None:
+    sampler = search.study.sampler
+    if not isinstance(sampler, FrontierSampler) or len(search.objectives) != 2:
+        raise BadSpace("--until needs the sampler frontier or frontier-blind and two objectives")
+    search.until, search.growth = until, sampler.expected_growth
 
 
 def _scales(space: Space) -> set[int]:
@@ -238,4 +254,5 @@ def _report(search: Search, scale: int, candidates: int) -> ScaleReport:
         tuple(
             {"config": config, **dict(zip(names, values, strict=True))} for config, values in frontier_of(search.study)
         ),
+        search.settled,
     )

@@ -1,4 +1,4 @@
-"""Many replays of many samplers: the figures of the comparison, medians and quartiles over seeds. Pure but for time."""
+"""Many replays of many samplers: medians and quartiles over seeds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from search_space.spaces import Space
-from sweep.search.replay import ReplayTable, encoding_for, replay
+from sweep.search import DEFAULT_BATCH
+from sweep.search.replay import encoding_for, replay
+from sweep.search.replay_table import ReplayTable
 from sweep.search.samplers import SamplerName
 
 
@@ -24,6 +26,7 @@ class Row:
     q25: float
     q75: float
     seeds: int
+    batch: int
 
 
 def compare(
@@ -33,6 +36,7 @@ def compare(
     seeds: int,
     at: Sequence[int] | None = None,
     space: Space | None = None,
+    batch: int = DEFAULT_BATCH,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
     """Every sampler on every table with every seed. Rows at the trial counts ``at`` (default 10, 20, ... budget)."""
@@ -43,7 +47,7 @@ def compare(
         for sampler in samplers:
             curves = []
             for seed in range(seeds):
-                curves.append(replay(table, sampler, budget, seed, encoded).ratio)
+                curves.append(replay(table, sampler, budget, seed, encoded, batch).ratio)
                 progress(f"{table.name} x{table.scale} {sampler} seed {seed}")
             reached = np.array([curve + (curve[-1],) * (budget - len(curve)) for curve in curves])
             for n in counts:
@@ -58,6 +62,7 @@ def compare(
                         round(float(low), 5),
                         round(float(high), 5),
                         seeds,
+                        batch,
                     )
                 )
     return rows

@@ -30,6 +30,11 @@ class Features:
     fields: Array
     family: NDArray[np.int64]
 
+    @property
+    def size(self) -> Array:
+        """(n,): the mean of log MACs and log parameters, of mean 0 and spread 1."""
+        return _standard(self.shared[:, :2].mean(axis=1))
+
     def __len__(self) -> int:
         return len(self.family)
 

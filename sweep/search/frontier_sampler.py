@@ -16,6 +16,7 @@ from search_space import Config
 from search_space.errors import BadSpace
 from sweep.search.encoding import Encoding, config_of
 from sweep.search.features import Array, features
+from sweep.search.hypervolume import hypervolume
 from sweep.search.improvement import by_outcomes, by_scalarisation, with_one_known
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.surrogate import Surrogate
@@ -26,8 +27,12 @@ if TYPE_CHECKING:
 
 Known = Callable[[Config], Mapping[Objective, float]]
 """What is known of a config before it is trained: measured speed, parameters, MACs."""
-FIRST = 3
-"""Trials before the model is asked: the fastest config, a large one and one at random."""
+ENOUGH = 4
+"""Finished trials before the model is asked; until then the known costs decide."""
+DRAWS, MANY = 64, 2000
+"""Kernels that are averaged, and above how many candidates half of them, for the sake of memory and time."""
+LUCK = 0.5
+"""How far from its size a config's quality may be, in standard deviations over the space, before any is known."""
 OUTCOMES = 32
 """Draws of each candidate where no closed form applies."""
 
@@ -62,7 +67,7 @@ class FrontierSampler(BaseSampler):
         known: Known | None = None,
         constraints: Sequence[Constraint] = (),
         seed: int = 0,
-        draws: int = 32,
+        draws: int | None = None,
     ) -> None:
         self.encoding = encoding
         self.objectives = tuple(objectives)
@@ -81,7 +86,14 @@ class FrontierSampler(BaseSampler):
         columns = [c for c in self.known.T if np.isfinite(c).all() and np.ptp(c) > 0]
         self._features = features(self.candidates, columns)
         self._models = [
-            Surrogate(self._features, seed=seed, draws=draws, warped=o.needs_training) for o in self.objectives
+            Surrogate(
+                self._features,
+                seed=seed,
+                draws=draws or (DRAWS if len(self.candidates) <= MANY else DRAWS // 2),
+                warped=o.needs_training,
+                trend=1.0 if o.needs_training else -1.0,
+            )
+            for o in self.objectives
         ]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -107,25 +119,42 @@ class FrontierSampler(BaseSampler):
         free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
         if not len(free):
             return int(rng.integers(len(self.candidates)))
-        first = self._opening(trials, free, rng)
-        if first is not None:
-            return first
-        return int(free[np.argmax(self._gain(trials, free, rng))])
+        gain = self._gain(trials, free, rng) if len(trials.done) >= ENOUGH else self._opening(trials)[free]
+        return int(free[np.argmax(gain)])
 
-    def _opening(self, trials: _Trials, free: NDArray[np.int64], rng: np.random.Generator) -> int | None:
-        """The first few: the ends of the frontier as far as they are known, and a random one."""
-        size = self._features.shared[:, 0]
-        opening = len(trials.spent)
-        if opening >= FIRST and len(trials.done) >= 2:
-            return None
-        if opening == 0:
-            fixed = [c for c in self.known.T if np.isfinite(c).all()]
-            axis = fixed[0] if fixed else -size
-            return int(free[np.argmax(axis[free])])
-        if opening == 1:
-            largest = free[np.argsort(size[free])[-max(1, len(free) // 10) :]]
-            return int(rng.choice(largest))
-        return int(rng.choice(free))
+    def expected_growth(self, study: Study) -> float:
+        """What the best untried config is expected to add, as a part of the hypervolume reached so far (two axes).
+
+        Infinite until the model has enough trials, 0 when every candidate was tried.
+        """
+        trials = self._read(study, -1)
+        free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
+        if not len(free):
+            return 0.0
+        front = np.array(trials.values)
+        if len(trials.done) < ENOUGH or not (reached := hypervolume(front, self._reference(front))):
+            return float("inf")
+        return float(self._gain(trials, free, np.random.default_rng(self.seed)).max() / reached)
+
+    def _opening(self, trials: _Trials) -> Array:
+        """(n,): growth of the hypervolume if quality followed size, give or take some luck.
+
+        So the first trials spread over the frontier that costs alone suggest.
+        """
+        luck = LUCK * np.random.default_rng(self.seed).standard_normal(len(self.candidates))
+        size = self._features.size
+        columns = []
+        for objective, known in zip(self.objectives, self.known.T, strict=True):
+            if np.isfinite(known).all() and np.ptp(known) > 0:
+                columns.append((known - known.mean()) / known.std())
+            else:
+                columns.append(size + luck if objective.needs_training else -size)
+        supposed = np.stack(columns, axis=1)
+        reference = supposed.min(axis=0)
+        tried = supposed[sorted(trials.spent)] if trials.spent else reference[None]
+        if len(self.objectives) == 2:
+            return by_outcomes(supposed[None], tried, reference)
+        return by_scalarisation(supposed[None], tried, reference, np.random.default_rng(self.seed))
 
     def _gain(self, trials: _Trials, free: NDArray[np.int64], rng: np.random.Generator) -> Array:
         """Expected growth of the hypervolume for each free candidate."""

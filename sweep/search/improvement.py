@@ -8,20 +8,6 @@ from sweep.search.features import Array
 from sweep.search.surrogate import Posterior
 
 
-def area(points: Array, reference: Array) -> float:
-    """The dominated hypervolume of (n, 2) points over a reference point; points below it count nothing.
-
-    >>> float(area(np.array([[2.0, 1.0], [1.0, 3.0], [1.0, 1.0]]), np.zeros(2)))
-    4.0
-    """
-    total, level = 0.0, reference[1]
-    for x, y in points[np.argsort(-points[:, 0], kind="stable")]:
-        if x > reference[0] and y > level:
-            total += (x - reference[0]) * (y - level)
-            level = y
-    return float(total)
-
-
 def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Array) -> Array:
     """(n,): expected growth of a two-axis hypervolume where axis 0 of each candidate is known. Exact.
 

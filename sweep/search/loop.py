@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +12,7 @@ from optuna.trial import TrialState
 
 from search_space import Config
 from search_space.errors import SweepError
+from sweep.search import DEFAULT_BATCH
 from sweep.search.encoding import Encoding, config_of
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.screening import Screened, growth, hopeless
@@ -18,6 +20,8 @@ from sweep.search.screening import Screened, growth, hopeless
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
+ROUNDS = 5
+"""A small budget is split into so many batches, so that a search of 10 trials is not a batch of 8 guesses."""
 REPEATS = 50
 """Suggestions in a row that were tried before, after which an untried config is taken at random."""
 Facts = Mapping[Objective, float]
@@ -57,10 +61,16 @@ class Search:
     candidates: Sequence[Config]
     evaluator: Evaluator
     constraints: tuple[Constraint, ...] = ()
-    batch: int = 8
+    batch: int = DEFAULT_BATCH
     screening: bool = False
     seed: int = 0
     listener: Callable[[Event], None] = lambda event: None
+    until: float = 0.0
+    """Stop when the best untried config is expected to add less than this part of the hypervolume; 0: never."""
+    growth: Callable[[Study], float] | None = None
+    """That expected part, where the sampler can tell (``FrontierSampler.expected_growth``)."""
+    settled: bool = field(default=False, init=False)
+    """Whether ``until`` ended the last run before its budget."""
     _allowed: frozenset[Config] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,10 +87,14 @@ class Search:
         return list(dict.fromkeys(t.user_attrs["config"] for t in trials if t.user_attrs.get("source") == "search"))
 
     def run(self, budget: int) -> None:
-        """Until ``budget`` configs were tried in all or none is left."""
+        """Until ``budget`` configs were tried in all, none is left, or ``until`` says that it is enough."""
         waiting = self._left_running()
-        while True:
-            room = min(self.batch, budget - self.spent())
+        self.settled = False
+        while self.spent() < budget:
+            if not waiting and self.until and self.growth is not None and self.growth(self.study) < self.until:
+                self.settled = True
+                return
+            room = min(at_once(self.batch, budget), budget - self.spent())
             asked = waiting[:room] if waiting else self._ask(room)
             waiting = waiting[len(asked) :]
             if not asked:
@@ -189,6 +203,15 @@ class Search:
                     continue
             keep.append((number, config))
         return keep
+
+
+def at_once(batch: int, budget: int) -> int:
+    """How many suggestions to ask for together: ``batch``, but a small budget is spent in ``ROUNDS`` rounds.
+
+    >>> at_once(8, 40), at_once(8, 14), at_once(8, 3)
+    (8, 3, 1)
+    """
+    return max(1, min(batch, math.ceil(budget / ROUNDS)))
 
 
 def frontier_of(study: Study) -> list[tuple[str, tuple[float, ...]]]:

@@ -93,6 +93,18 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
     return found
 
 
+def parse_part(text: str) -> float:
+    """A part written as a percentage, ``0.5%`` -> 0.005. Raises BadSpace.
+
+    >>> parse_part("0.5%")
+    0.005
+    """
+    match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%", text.strip())
+    if match is None or not 0 < float(match[1]) < 100:
+        raise BadSpace(f"{text[:20]!r} is not a part (write a percentage, as 0.5%)")
+    return float(match[1]) / 100
+
+
 def parse_constraint(text: str) -> Constraint:
     """A bound such as ``fps:RPI>=30`` or ``power:AGX<=5``."""
     match = _CONSTRAINT.fullmatch(text.strip())

@@ -7,8 +7,8 @@ one). PostgreSQL: a schema ``optuna`` of the same database. ``optuna-dashboard U
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from search_space import Config
 from search_space.errors import StoreError, SweepError
@@ -144,19 +144,3 @@ def study_names(storage: RDBStorage | str) -> list[str]:
     import optuna
 
     return sorted(str(name) for name in optuna.get_all_study_names(storage))
-
-
-def as_rows(study: Study, encoding: Encoding | None = None) -> Iterable[dict[str, Any]]:
-    """A study as plain rows, for JSON or CSV: number, state, config, parameters, values by name."""
-    names = study.metric_names or []
-    for trial in study.get_trials(deepcopy=False):
-        config = config_of(encoding, trial.params) if encoding else None
-        values = trial.values or []
-        yield {
-            "number": trial.number,
-            "state": trial.state.name.lower(),
-            "config": config.id if config else trial.user_attrs.get("config"),
-            "params": trial.params,
-            "values": dict(zip(names, values, strict=False)),
-            "user_attrs": trial.user_attrs,
-        }

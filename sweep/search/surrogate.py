@@ -42,6 +42,8 @@ class Prior:
     shared_length: float = 3.0
     own_length: float = 3.0
     noise: float = 0.03
+    trend: float = 0.8
+    """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of log cost."""
     spread: float = 0.6
     """Standard deviation of the logarithms."""
 
@@ -89,6 +91,7 @@ class Surrogate:
         seed: int = 0,
         prior: Prior | None = None,
         warped: bool = True,
+        trend: float = 0.0,
         doubt: float = DOUBT,
     ) -> None:
         self.features = features
@@ -111,6 +114,7 @@ class Surrogate:
         self._shared_scale = draw(self.prior.shared_length, g) ** -2
         self._own_scale = draw(self.prior.own_length, v) ** -2
         self._noise = draw(self.prior.noise) ** 2
+        self._trend = trend * draw(self.prior.trend)[:, None] * features.size
         self._variance = (
             (self._shared_smooth + self._own_smooth + self._own_constant + self._kin_smooth)[:, None]
             + self._shared_line @ (features.shared**2).T
@@ -126,10 +130,11 @@ class Surrogate:
         centre, spread = float(z.mean()), float(z.std()) + 1e-6
         factor = self._factor
         factor.follow(observed, self._row)
-        whitened, evidence = factor.explain((z - centre) / spread)
+        whitened, evidence = factor.explain((z - centre) / spread - self._trend[:, list(observed)])
         weights = np.exp(evidence - evidence.max())
         kept = np.flatnonzero(weights > NEGLIGIBLE * weights.sum())
         mean, sd = factor.predict(kept, whitened)
+        mean = mean + self._trend[kept]
         return Posterior(weights[kept] / weights[kept].sum(), centre + spread * mean, self.doubt * spread * sd, warp)
 
     def _row(self, i: int) -> Array:
@@ -184,12 +189,11 @@ class _Factor:
         self._order.append(i)
 
     def explain(self, target: Array) -> tuple[Array, Array]:
-        """The whitened target (Q, t) and how likely each kernel makes it (Q,), up to a constant."""
+        """The whitened target (Q, t) of a target (Q, t), and how likely each kernel makes it (Q,), up to a constant."""
         t = len(self._order)
         lower = self._across[:, :t, self._order].transpose(0, 2, 1).copy()
         lower[:, np.arange(t), np.arange(t)] = self._diagonal[:, :t]
-        right = np.broadcast_to(target[:, None], (len(lower), t, 1))
-        whitened = np.asarray(np.linalg.solve(np.tril(lower), right)[:, :, 0], dtype=np.float64)
+        whitened = np.asarray(np.linalg.solve(np.tril(lower), target[:, :, None])[:, :, 0], dtype=np.float64)
         evidence: Array = -0.5 * (whitened**2).sum(axis=1) - np.log(self._diagonal[:, :t]).sum(axis=1)
         return whitened, evidence
 

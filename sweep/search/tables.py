@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from search_space import parse_id
 from search_space.errors import BadData
 from sweep.search.objectives import Objective
-from sweep.search.replay import ReplayTable, replay_table
+from sweep.search.replay_table import ReplayTable, replay_table
 
 if TYPE_CHECKING:
     from results_db.foreign.results import ForeignResults

@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from search_space.errors import BadData, first_line
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Pixels = NDArray[np.uint8]
 T = TypeVar("T")
@@ -119,6 +121,9 @@ def read_picture(path: str | Path) -> tuple[Pixels, Pixels | None]:
 
 
 def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) -> T:
+    # Here, not above: training on images already in memory needs no Pillow.
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
         with Image.open(path, formats=_formats()) as image:
             width, height = image.size
@@ -144,6 +149,8 @@ def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) 
 @lru_cache(maxsize=1)
 def _formats() -> tuple[str, ...]:
     """All that Pillow reads but EPS, for which it runs Ghostscript on the file."""
+    from PIL import Image
+
     Image.init()
     return tuple(name for name in Image.ID if name != "EPS")
 
@@ -163,6 +170,8 @@ def _to_uint8(image: Image.Image) -> Pixels:
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey(image)
     if _has_transparency(image):
+        from PIL import Image
+
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, rgba).convert("L" if image.mode in ("L", "LA", "La") else "RGB")

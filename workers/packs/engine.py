@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from search_space.config import Config
@@ -62,6 +64,28 @@ class Engine(Protocol):
 
     def restore(self, index: int, state: State) -> None:
         """Put a state in place that has had ``steps`` steps."""
+
+
+@runtime_checkable
+class BlockEngine(Engine, Protocol):
+    """An engine that takes many steps at once, and many members' white inputs."""
+
+    taken: int
+    """Steps of the last block that were taken: what raises in a block has left its members there."""
+
+    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row a step."""
+
+    def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
+        """``whiten`` of some members."""
+
+
+def upload(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers onto a device; the host goes on at once (from pinned memory nothing is waited for)."""
+    tensor = torch.as_tensor(values, dtype=dtype)
+    if device.type != "cuda":
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def version_of(engine: Engine | type[Engine]) -> str:

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.packs.engine import State
+from workers.packs.engine import State, upload
+from workers.packs.kernels.nets import deep_net_of
+from workers.packs.kernels.white import input_moments, inverses_of
 from workers.packs.stack import Stack
 from workers.training.optimiser import cosine_basis, inverses_at, rule_of
 from workers.training.precision import forward
@@ -23,7 +25,7 @@ class StackedEngine:
     """Takes modules of one structure (``stack.structure_of``)."""
 
     name: ClassVar[str] = "stacked"
-    sources: ClassVar[tuple[str, ...]] = ("stack.py", "stacked_engine.py")
+    sources: ClassVar[tuple[str, ...]] = ("stack.py", "stacked_engine.py", "kernels/nets.py", "kernels/white.py")
 
     def __init__(
         self, modules: list[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cpu"
@@ -38,7 +40,22 @@ class StackedEngine:
         self._bases = self._make_bases() if rules[0].turned else [None] * len(self.weights)
         self._layers, self._momentum = [rule.layers for rule in rules], rules[0].momentum
         self._inverses = self._make_inverses() if self._layers[0] else []
+        self._gains = self._make_gains()
         self._losses = torch.zeros(len(modules), device=device)
+        self._rates: Tensor | None = None
+        self.taken = 0
+
+    def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """See ``BlockEngine``. All rates go to the device at once."""
+        self.taken = 0
+        table = upload(rates, torch.float32, self.stack.device)
+        for at, row in enumerate(rates):
+            self._rates = table[at]
+            try:
+                self.step(first + at, low[at], high[at], row)
+            finally:
+                self._rates = None
+            self.taken += 1
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
@@ -62,53 +79,97 @@ class StackedEngine:
         if fresh:
             self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
         found = inverses_at(self.stack.take(self.second, index), module.cpu(), low.cpu())
+        self._put_inverses(index, found)
+
+    @torch.no_grad()
+    def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
+        """See ``BlockEngine``: on a GPU many inverses at once, there."""
+        if not self._inverses:
+            return
+        if low.device.type == "cpu":
+            for index in indices:
+                self.whiten(index, low, fresh)
+            return
+        moments: list[Tensor] = []
+        for index in indices:
+            if fresh:
+                self.stack.put_flat(self.second, index, self.stack.take(self.weights, index))
+            net = deep_net_of(self.stack.modules[index], self.scale)
+            assert net is not None
+            vector = self.stack.take(self.second, index).to(low.device)
+            moments += input_moments(net, vector, low, self._layers[index])
+        found = iter(inverses_of(moments))
+        for index in indices:
+            self._put_inverses(index, [next(found) for _ in self._layers[index]])
+
+    def _put_inverses(self, index: int, found: Sequence[Tensor]) -> None:
         for layer, room, one in zip(self._layers[index], self._inverses, found, strict=True):
             # Channels are padded at the end; a bias is last in both.
-            at = [*range(layer.width), *([room.shape[-1] - 1] if layer.bias >= 0 else [])]
+            bias = [room.shape[-1] - 1] if layer.bias >= 0 else []
+            at = torch.tensor([*range(layer.width), *bias]).to(room.device)
             room[index] = 0.0
-            room[index][torch.tensor(at)[:, None], torch.tensor(at)] = one.to(room.device)
+            room[index][at[:, None], at] = one.to(room.device)
 
     @torch.no_grad()
     def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
         fresh = 1 - self._momentum
-        rate = torch.tensor(rates, device=self.stack.device)[:, None, None]
+        rate = self._on_device(rates)[:, None, None]
         parts = zip(*map(_matrices, (gradients, self.first, self.weights)), strict=True)
         for i, (gradient, first, weights) in enumerate(parts):
             slope, old = (torch.cat([one.flatten(2) for one in part], dim=2) for part in (gradient, first))
             new = torch.where(rate > 0, old.lerp(slope, fresh), old)
-            gains = torch.tensor([gain(layers[i].rows, layers[i].inputs) for layers in self._layers])
-            moved = orthogonal(new.lerp(slope, fresh), self._inverses[i]) * gains[:, None, None].to(rate) * rate
+            moved = orthogonal(new.lerp(slope, fresh), self._inverses[i]) * (self._gains[i] * rate)
             for moments, values, a, b in zip(first, weights, *map(_like(first), (new, moved)), strict=True):
                 moments.copy_(a)
                 values.sub_(b)
 
     @torch.no_grad()
     def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
-        """Adam, each member with a rate of its own; members at rate 0 keep their moments too."""
+        """Adam, each member with a rate of its own; members at rate 0 keep their moments too.
+
+        All weights in one operation each, in place: a stack has few numbers, and each launch costs more than they do.
+        """
         beta1, beta2 = self.recipe.betas
         root = math.sqrt(1 - beta2 ** (step + 1))
-        rate = torch.tensor([r / (1 - beta1 ** (step + 1)) for r in rates], device=self.stack.device)
+        rate = self._on_device(rates) / (1 - beta1 ** (step + 1))
         everyone = all(r > 0 for r in rates)
-        for i, gradient in enumerate(gradients):
-            gradient = _turn(gradient.mul_(self.stack.masks[i]), self._bases[i], back=False)
-            by_member = rate.view(-1, *[1] * (gradient.dim() - 1))
-            first = torch.lerp(self.first[i], gradient, 1 - beta1)
-            second = (self.second[i] * beta2).addcmul_(gradient, gradient, value=1 - beta2)
-            moved = first / (second.sqrt().div_(root).add_(self.recipe.eps)) * self._multipliers[i]
-            moved = by_member * _turn(moved, self._bases[i], back=True)
-            if not everyone:
-                active = by_member > 0
-                first = torch.where(active, first, self.first[i])
-                second = torch.where(active, second, self.second[i])
-                moved = torch.where(active, moved, 0.0)
-            self.first[i], self.second[i] = first, second
-            self.weights[i].sub_(moved)
+        masked = torch._foreach_mul(gradients, self.stack.masks)
+        turned = [_turn(one, basis, back=False) for one, basis in zip(masked, self._bases, strict=True)]
+        kept = [] if everyone else [[t.clone() for t in tensors] for tensors in (self.first, self.second)]
+        torch._foreach_lerp_(self.first, turned, 1 - beta1)
+        torch._foreach_mul_(self.second, beta2)
+        torch._foreach_addcmul_(self.second, turned, turned, 1 - beta2)
+        spread = torch._foreach_sqrt(self.second)
+        torch._foreach_div_(spread, root)
+        torch._foreach_add_(spread, self.recipe.eps)
+        moved = list(torch._foreach_div(self.first, spread))
+        torch._foreach_mul_(moved, self._multipliers)
+        moved = [_turn(one, basis, back=True) for one, basis in zip(moved, self._bases, strict=True)]
+        by_member = [rate.view(-1, *[1] * (one.dim() - 1)) for one in moved]
+        if not everyone:
+            for i, (first, second) in enumerate(zip(*kept, strict=True)):
+                active = by_member[i] > 0
+                self.first[i].copy_(torch.where(active, self.first[i], first))
+                self.second[i].copy_(torch.where(active, self.second[i], second))
+                moved[i] = torch.where(active, moved[i], 0.0)
+        torch._foreach_mul_(moved, by_member)
+        torch._foreach_sub_(self.weights, moved)
+
+    def _on_device(self, rates: list[float]) -> Tensor:
+        if self._rates is not None:
+            return self._rates
+        return upload(rates, torch.float32, self.stack.device)
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""
         sizes = [sum(one[0, 0].numel() for one in part) for part in _matrices(self.weights)]
         return [torch.zeros(len(self.stack.modules), n, n, device=self.stack.device) for n in sizes]
+
+    def _make_gains(self) -> list[Tensor]:
+        """For each layer the members' gains (members, 1, 1)."""
+        rows = [[gain(layer.rows, layer.inputs) for layer in layers] for layers in self._layers]
+        return [torch.tensor(one)[:, None, None].to(self.stack.device) for one in zip(*rows, strict=True)]
 
     def _make_bases(self) -> list[Tensor | None]:
         """For each weight of k x k filters the members' cosine bases (members, K * K, K * K) where K pads k."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from search_space.config import Config
 from search_space.errors import BadWeights
 from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
-from workers.packs.engine import Engine, Member, State, version_of
+from workers.packs.engine import BlockEngine, Engine, Member, State, version_of
 from workers.packs.plan import macs
 from workers.packs.teams import build
 from workers.training.checkpoint import read_checkpoint, to_checkpoint
@@ -36,6 +36,8 @@ from workers.training.train import (
 )
 from workers.training.whitening import probe
 
+BLOCK = defaultdict(lambda: CHECK_EVERY, cpu=1)
+"""Steps handed to an engine at once, at most: on a GPU all between two looks at the loss."""
 Result = Trained | Exception
 """A member's result: Trained, or Diverged, or what else kept it from being trained (MemoryError, BadWeights)."""
 Checkpoint = Mapping[str, bytes]
@@ -60,8 +62,8 @@ def train_pack(
     A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
     others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that
     have all their steps behind them, and after each step for which ``due()`` holds; ``progress`` gets the number of
-    steps done just before, once for every scale and seed among the members. A TrainingStopped that ``save`` raises ends
-    the training and gets what became of the members that had ended. ``compiled=False``
+    steps done just before (on a GPU some at once), once for every scale and seed among the members. A TrainingStopped
+    that ``save`` raises ends the training and gets what became of the members that had ended. ``compiled=False``
     keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
@@ -81,11 +83,40 @@ def train_pack(
     return [results[i] for i in range(len(members))]
 
 
+def blocks(first: int, ends: Sequence[int], stops: Sequence[int], longest: int) -> Iterator[tuple[int, int]]:
+    """Runs of steps [first, end) inside which nothing is looked at: no loss, white inputs or checkpoint.
+
+    ``ends``: where members have had all their steps, in order; ``stops``: after each multiple of these a run ends.
+
+    >>> list(blocks(0, [120], [60], 50))
+    [(0, 1), (1, 51), (51, 60), (60, 101), (101, 120)]
+    """
+    while first < ends[-1]:
+        end = min(first + longest, -(-first // CHECK_EVERY) * CHECK_EVERY + 1, *(e for e in ends if e > first))
+        end = min(end, *((first // every + 1) * every for every in stops))
+        yield first, end
+        first = end
+
+
 class _Team:
     """Members that one engine trains, by their number in the run."""
 
     def __init__(self, engine: Engine, members: list[int]) -> None:
         self.engine, self.members, self.seconds = engine, members, 0.0
+        self.done = 0
+        """Steps that its members have had, in the block being trained."""
+
+    def run(self, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
+        """The steps of a block from ``done`` on; ``done`` moves with each that succeeded."""
+        if isinstance(self.engine, BlockEngine):
+            try:
+                self.engine.steps(self.done, low, high, rates)
+            finally:
+                self.done += self.engine.taken
+            return
+        for at, row in enumerate(rates):
+            self.engine.step(self.done, low[at], high[at], row)
+            self.done += 1
 
 
 class _Run:
@@ -144,39 +175,56 @@ class _Run:
         self._fit([i for i in self.live if i not in self.states])
         self.teams = self._build(self.live)
         peaks = {i: recipe.peak_lr(self.members[i].config) * self.members[i].lr_scale for i in self.live}
-        last = max(self._steps(i) for i in self.live)
-        for step in range(min(self.first[i] for i in self.live), last):
-            low, high = sampler.batch(step)
-            rates = {
-                i: peaks[i] * recipe.rate(step, self.members[i].config)
-                for i in self.live
-                if self.first[i] <= step < self._steps(i)
-            }
+        ends = sorted({self._steps(i) for i in self.live})
+        begin, last = min(self.first[i] for i in self.live), ends[-1]
+        stops = [recipe.refresh, *([save_every] if save is not None else [])]
+        for first, end in blocks(begin, ends, stops, BLOCK[self.device.type]):
+            began = time.perf_counter()
+            low, high = sampler.batches(first, end - first)
             waiting = list(self.teams)
+            for team in waiting:
+                team.done = first
             while waiting:
                 team = waiting.pop(0)
-                wanted = [rates.get(i, 0.0) if i not in self.ended else 0.0 for i in team.members]
-                if not any(wanted):
+                rates = self._rates(team, peaks, end)
+                if not any(map(any, rates)):
                     continue
-                began = time.perf_counter()
+                started = time.perf_counter()
                 try:
-                    if step % recipe.refresh == 0:
-                        self._whiten(team, wanted, step)
-                    team.engine.step(step, low, high, wanted)
+                    if team.done % recipe.refresh == 0:
+                        self._whiten(team, rates[0], team.done)
+                    team.run(low[team.done - first :], high[team.done - first :], rates)
                 except Exception as error:
-                    waiting += self._halve(team, step, error)
-                team.seconds += time.perf_counter() - began
-            if step % CHECK_EVERY == 0 or any(step == self._steps(i) - 1 for i in self.live):
-                power = float(inner(high, recipe.border * scale).square().mean())
+                    fresh = self._halve(team, team.done, error)
+                    for smaller in fresh:
+                        smaller.done = team.done
+                    waiting += fresh
+                team.seconds += time.perf_counter() - started
+            step = end - 1
+            if step % CHECK_EVERY == 0 or end in ends:
+                power = float(inner(high[-1], recipe.border * scale).square().mean())
                 self._check(step, power)
-                if not self._training():
-                    return
-            done = step + 1
+            self._share_block(time.perf_counter() - began)
+            if not self._training():
+                return
             if progress is not None:
-                progress(done)
-            if save is not None and done < last and (done % save_every == 0 or due()):
-                save(self._checkpoints(done))
+                progress(end)
+            if save is not None and end < last and (end % save_every == 0 or due()):
+                save(self._checkpoints(end))
         self._finish()
+
+    def _rates(self, team: _Team, peaks: dict[int, float], end: int) -> list[list[float]]:
+        """A row for each step from where the team is: learning rates, 0 for a member that is not trained then."""
+        numbers = range(team.done, end)
+        return [
+            [
+                peaks[i] * self.recipe.rate(step, self.members[i].config)
+                if i not in self.ended and self.first[i] <= step < self._steps(i)
+                else 0.0
+                for i in team.members
+            ]
+            for step in numbers
+        ]
 
     def _fit(self, indices: list[int]) -> None:
         """Start members from the data, where the recipe says so."""
@@ -188,9 +236,12 @@ class _Run:
 
     def _whiten(self, team: _Team, rates: list[float], step: int) -> None:
         low, _ = probe(self.sampler, step)
-        for place, rate in enumerate(rates):
-            if rate > 0:
-                team.engine.whiten(place, low, fresh=True)
+        places = [place for place, rate in enumerate(rates) if rate > 0]
+        if isinstance(team.engine, BlockEngine):
+            team.engine.whiten_all(places, low, fresh=True)
+            return
+        for place in places:
+            team.engine.whiten(place, low, fresh=True)
 
     def _steps(self, index: int) -> int:
         return self.recipe.steps_of(self.members[index].config)
@@ -266,11 +317,20 @@ class _Run:
                 else:
                     self.curves[index].append((step, loss))
 
-    def _share(self, team: _Team) -> None:
+    def _share_block(self, seconds: float) -> None:
+        """On a GPU launches return at once and whoever looks at a value waits for all: time is shared by arithmetic."""
+        if self.device.type == "cpu" or not self.teams:
+            return
+        costs = [sum(macs(self.members[i].config) for i in team.members) for team in self.teams]
+        for team, cost in zip(self.teams, costs, strict=True):
+            team.seconds = 0.0
+            self._share(team, seconds * cost / sum(costs))
+
+    def _share(self, team: _Team, seconds: float | None = None) -> None:
         """A team's time is its members', by arithmetic."""
         costs = [macs(self.members[i].config) for i in team.members]
         for index, cost in zip(team.members, costs, strict=True):
-            self.seconds[index] += team.seconds * cost / sum(costs)
+            self.seconds[index] += (team.seconds if seconds is None else seconds) * cost / sum(costs)
         team.seconds = 0.0
 
     def _checkpoints(self, step: int) -> dict[str, bytes]:

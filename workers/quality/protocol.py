@@ -67,12 +67,12 @@ def evaluate(
 ) -> list[Quality]:
     """Each metric of ``module`` on ``images``: the mean over images, with every image's own value.
 
-    Whole images, fp32, no gradients; the module is returned to the mode it was in. A value that is not
-    finite (a diverged net) is kept as NaN, never dropped from the mean. Raises BadData for an unknown metric.
+    Whole images, fp32, no gradients; the module is given back in the mode and on the device it came in. A value that
+    is not finite (a diverged net) is kept as NaN, never dropped from the mean. Raises BadData for an unknown metric.
     """
     require_metrics(metrics)
     values: dict[str, list[tuple[str, float]]] = {name: [] for name in metrics}
-    was_training = module.training
+    was_training, home = module.training, next((p.device for p in module.parameters()), torch.device("cpu"))
     module = module.to(device).eval()
     try:
         with torch.inference_mode():
@@ -84,7 +84,7 @@ def evaluate(
                 for name, value in _measure(got, want, metrics).items():
                     values[name].append((pair.name, value))
     finally:
-        module.train(was_training)
+        module.train(was_training).to(home)
     return [
         Quality(config.id, images.name, name, _mean(v for _, v in rows), unit_of(name), PROTOCOL, tuple(rows))
         for name, rows in values.items()

@@ -142,7 +142,7 @@ class Recipe:
         """Raises SweepError naming a field that is unknown, missing or of the wrong kind."""
         try:
             content = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SweepError(f"the recipe is not JSON: {error}") from None
         if not isinstance(content, dict):
             raise SweepError("a recipe is a JSON object")

@@ -17,7 +17,7 @@ from workers.data.image_set import ImageSet
 from workers.training.checkpoint import Checkpoint, read_checkpoint, to_checkpoint
 from workers.training.code_digest import code_of
 from workers.training.initialisation import fit, pass_through
-from workers.training.optimiser import Optimiser, trained
+from workers.training.optimiser import Optimiser, flat, trained
 from workers.training.patches import PatchSampler
 from workers.training.precision import applied, forward
 from workers.training.precision import check as check_precision
@@ -106,7 +106,7 @@ class Reference:
         device: str | torch.device = "cpu",
         sampler: PatchSampler | None = None,
     ) -> None:
-        self.config, self.recipe, self.device = config, recipe, device
+        self.config, self.recipe, self.seed, self.device = config, recipe, seed, device
         self.module = initial_module(config, seed).to(device)
         self.first, self.last, self.restored = 0, recipe.steps_of(config), False
         self.curve: list[tuple[int, float]] = []
@@ -127,8 +127,11 @@ class Reference:
         """Train to the last step; yields the number of steps done after each. Raises Diverged."""
         recipe = self.recipe
         if recipe.start == "fitted" and not self.restored:
-            with applied(recipe.precision, self.device):
-                fit(self.module, *probe(self.sampler, 0, START_PATCHES))
+            # On the CPU whatever the device: the signs of an SVD are not the same on all of them.
+            low, high = probe(self.sampler, 0, START_PATCHES)
+            start = initial_module(self.config, self.seed)
+            fit(start, low.cpu(), high.cpu())
+            self.optimiser.weights.copy_(flat(start))
         for step in range(self.first, self.last):
             with applied(recipe.precision, self.device):
                 loss, target = self._step(step)

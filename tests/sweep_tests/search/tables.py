@@ -8,7 +8,7 @@ from search_space import Config
 from search_space.describe import describe
 from search_space.spaces import load_space, select
 from sweep.search.objectives import Objective
-from sweep.search.replay import ReplayTable, replay_table
+from sweep.search.replay_table import ReplayTable, replay_table
 
 FPS = Objective("fps", "BOARD")
 PSNR = Objective("psnr", "SetX")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sweep.search.improvement import area, by_outcomes, by_scalarisation, with_one_known
+from sweep.search.hypervolume import hypervolume
+from sweep.search.improvement import by_outcomes, by_scalarisation, with_one_known
 from sweep.search.surrogate import Posterior
 from sweep.search.warp import Identity
 
@@ -15,15 +16,15 @@ REFERENCE = np.array([-1.0, -2.0])
 
 def test_area_counts_from_the_reference_and_not_what_lies_below_it() -> None:
     # 3 x 3 up to the first level, then 2 x 2 above it.
-    assert area(FRONT, REFERENCE) == 3 * 3 + 2 * 2
-    assert area(np.array([[-1.0, 5.0], [5.0, -2.0], [-3.0, -3.0]]), REFERENCE) == 0.0
-    assert area(np.array([[1.0, 1.0], [1.0, 2.0]]), np.zeros(2)) == 2.0
-    assert area(np.array([[-1.5, 5.0]]), REFERENCE) == 0.0
+    assert hypervolume(FRONT, REFERENCE) == 3 * 3 + 2 * 2
+    assert hypervolume(np.array([[-1.0, 5.0], [5.0, -2.0], [-3.0, -3.0]]), REFERENCE) == 0.0
+    assert hypervolume(np.array([[1.0, 1.0], [1.0, 2.0]]), np.zeros(2)) == 2.0
+    assert hypervolume(np.array([[-1.5, 5.0]]), REFERENCE) == 0.0
 
 
 @pytest.mark.parametrize("point", [(3.0, 0.0), (1.5, 2.0), (0.0, 9.0), (0.5, 0.5), (-2.0, 9.0), (2.0, 1.0), (9.0, 9.0)])
 def test_the_growth_of_one_outcome_is_the_area_it_adds(point: tuple[float, float]) -> None:
-    added = area(np.vstack([FRONT, point]), REFERENCE) - area(FRONT, REFERENCE)
+    added = hypervolume(np.vstack([FRONT, point]), REFERENCE) - hypervolume(FRONT, REFERENCE)
     draws = np.array([[point, (-9.0, -9.0)]])
     assert by_outcomes(draws, FRONT, REFERENCE).tolist() == pytest.approx([added, 0.0])
 
@@ -36,7 +37,7 @@ def test_a_point_of_the_frontier_below_the_reference_changes_nothing() -> None:
 
 def test_growth_over_outcomes_is_their_mean() -> None:
     draws = np.array([[[3.0, 3.0]], [[0.0, 9.0]]])
-    each = [area(np.vstack([FRONT, draw[0]]), REFERENCE) - area(FRONT, REFERENCE) for draw in draws]
+    each = [hypervolume(np.vstack([FRONT, draw[0]]), REFERENCE) - hypervolume(FRONT, REFERENCE) for draw in draws]
     assert by_outcomes(draws, FRONT, REFERENCE).tolist() == pytest.approx([sum(each) / 2])
 
 
@@ -48,7 +49,7 @@ def certain(*values: float) -> Posterior:
 def test_growth_with_one_known_axis_is_the_area_added_where_the_other_is_nearly_certain() -> None:
     known, unknown = np.array([3.0, 1.5, 0.0, -2.0]), (0.0, 2.0, 9.0, 9.0)
     expected = [
-        area(np.vstack([FRONT, (x, y)]), REFERENCE) - area(FRONT, REFERENCE)
+        hypervolume(np.vstack([FRONT, (x, y)]), REFERENCE) - hypervolume(FRONT, REFERENCE)
         for x, y in zip(known, unknown, strict=True)
     ]
     found = with_one_known(known, certain(*unknown), FRONT, REFERENCE)

@@ -61,10 +61,10 @@ def make(
 def test_a_batch_is_of_different_configs_and_the_budget_holds(tmp_path: Path) -> None:
     board = Board()
     search = make(tmp_path / "s.db", board)
-    search.run(10)
-    assert [len(batch) for batch in board.batches] == [4, 4, 2]
-    assert len({c for batch in board.batches for c in batch}) == 10
-    assert search.spent() == 10
+    search.run(18)
+    assert [len(batch) for batch in board.batches] == [4, 4, 4, 4, 2]
+    assert len({c for batch in board.batches for c in batch}) == 18
+    assert search.spent() == 18
 
 
 def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from search_space.errors import BadSpace
-from sweep.search.improvement import area, by_scalarisation, with_one_known
+from sweep.search.hypervolume import hypervolume
+from sweep.search.improvement import by_scalarisation, with_one_known
 from sweep.search.objectives import Objective, parse_constraint, parse_objective, parse_objectives
 from sweep.search.screening import Screened, growth, hopeless
 from sweep.search.surrogate import Posterior
@@ -21,12 +22,12 @@ def test_area_agrees_with_moocore(points: np.ndarray) -> None:
     import moocore
 
     expected = moocore.hypervolume(-points, ref=[0.0, 0.0])
-    assert area(points, np.zeros(2)) == pytest.approx(expected, abs=1e-9)
+    assert hypervolume(points, np.zeros(2)) == pytest.approx(expected, abs=1e-9)
 
 
 @given(POINTS, POINTS)
 def test_area_never_shrinks_with_more_points(points: np.ndarray, more: np.ndarray) -> None:
-    assert area(np.vstack([points, more]), np.zeros(2)) >= area(points, np.zeros(2)) - 1e-12
+    assert hypervolume(np.vstack([points, more]), np.zeros(2)) >= hypervolume(points, np.zeros(2)) - 1e-12
 
 
 def test_the_closed_form_improvement_agrees_with_drawing_outcomes() -> None:
@@ -35,10 +36,10 @@ def test_the_closed_form_improvement_agrees_with_drawing_outcomes() -> None:
     known = rng.uniform(0, 1.2, 9)
     belief = Posterior(np.array([0.3, 0.7]), rng.normal(0.8, 0.3, (2, 9)), np.full((2, 9), 0.2), Identity())
     exact = with_one_known(known, belief, front, np.zeros(2))
-    base = area(front, np.zeros(2))
+    base = hypervolume(front, np.zeros(2))
     drawn = belief.sample(rng, 4000)
     for i in range(9):
-        gains = [area(np.vstack([front, [known[i], max(y, 0.0)]]), np.zeros(2)) - base for y in drawn[:, i]]
+        gains = [hypervolume(np.vstack([front, [known[i], max(y, 0.0)]]), np.zeros(2)) - base for y in drawn[:, i]]
         assert exact[i] == pytest.approx(np.mean(gains), abs=0.02)
 
 

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import pytest
 from typer.testing import CliRunner
 
+from search_space import Config
 from search_space.spaces import load_space
 from sweep.cli.main import app
+from sweep.search import DEFAULT_BATCH
 from sweep.search.comparison import compare
-from sweep.search.replay import encoding_for, replay
+from sweep.search.loop import Facts
+from sweep.search.replay import TableEvaluator, encoding_for, replay
 from sweep.search.samplers import SamplerName
 from sweep.search.tables import of_facts, published_file
 from tests.sweep_tests.search.tables import table
@@ -42,6 +46,21 @@ def test_every_sampler_tries_only_new_configs_of_the_table(name: SamplerName) ->
 def test_the_same_seed_gives_the_same_search() -> None:
     once = replay(TABLE, SamplerName.FRONTIER, 15, 4, ENCODED)
     assert once == replay(TABLE, SamplerName.FRONTIER, 15, 4, ENCODED)
+
+
+def test_a_replay_asks_for_as_many_suggestions_at_once_as_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+
+    def evaluate(self: TableEvaluator, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        batches.append(len(configs))
+        return {config: self.table.facts[config] for config in configs}
+
+    monkeypatch.setattr(TableEvaluator, "evaluate", evaluate)
+    replay(TABLE, SamplerName.RANDOM, 39, 0, ENCODED)
+    assert batches == [DEFAULT_BATCH] * 4 + [39 - 4 * DEFAULT_BATCH]
+    batches.clear()
+    replay(TABLE, SamplerName.RANDOM, 3, 0, ENCODED, batch=1)
+    assert batches == [1, 1, 1]
 
 
 def test_a_search_of_the_whole_table_reaches_the_whole_hypervolume() -> None:

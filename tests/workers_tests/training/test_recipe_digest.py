@@ -31,6 +31,10 @@ OTHER: dict[str, Any] = {
     "loss": "l1",
     "precision": "bf16",
     "diverged": 5.0,
+    "esr_cnn": "orthogonal",
+    "esr_cnn_momentum": 0.95,
+    "family_steps": (("ESPCN", 50),),
+    "schedule": "linear",
 }
 """Another allowed value of each field."""
 

@@ -1,0 +1,219 @@
+"""The tables of benchmarks/replay_heldout.py, of several kinds, split by a fixed rule into develop and report.
+
+Settings of the sampler may be chosen on the develop tables only; what documents state is of the report tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from results_db.foreign import published
+from search_space import Config, parse_id
+from search_space.spaces import load_space
+from sweep.search.encoding import Encoding, encoding, listed
+from sweep.search.objectives import FREE, MEASURED, QUALITY, Constraint, Objective, parse_objectives
+from sweep.search.replay_table import ReplayTable, replay_table
+
+DB, PART = 0.15, 0.10
+"""Noise: standard deviation of PSNR in dB, and of the logarithm of a cost."""
+ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR")
+DEEP = ("ESPCN", "FSRCNN", "eSR-CNN")
+Values = Mapping[Objective, Mapping[str, float]]
+"""Objective -> config id -> value."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table of the benchmark."""
+
+    kind: str
+    table: ReplayTable
+    encoding: Encoding
+    split: str
+
+    @property
+    def budget(self) -> int:
+        """A tenth of the configs, rounded down."""
+        return len(self.table.facts) // 10
+
+
+def split_of(name: str) -> str:
+    """``develop`` for about half of the names, by their SHA-256, else ``report``."""
+    return "develop" if hashlib.sha256(name.encode()).digest()[0] % 2 else "report"
+
+
+def cases(file: Path, released: Path) -> list[Case]:
+    """All tables that the published pickle and our evaluation of the released weights give."""
+    found = _Maker(_published(file))
+    found.axes()
+    found.families()
+    found.noise()
+    found.many()
+    found.bounded()
+    found.values = {**found.values, **_released(released)}
+    found.released()
+    return found.cases
+
+
+class _Maker:
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self.cases: list[Case] = []
+        self.paper = load_space("paper")
+
+    def axes(self) -> None:
+        """Two objectives: every metric against every cost, device and scale by turns."""
+        turn = 0
+        for metric, sets in (
+            ("psnr", ("Set5", "Urban100", "Manga109")),
+            ("ssim", ("BSDS100", "Set14")),
+            ("lpips", ("BSDS100", "Urban100")),
+        ):
+            for dataset in sets:
+                for device in ("AGX", "MaxQ", "RPI"):
+                    self.add("two axes", f"{metric}:{dataset},fps:{device}", 2 + turn % 3)
+                    turn += 1
+                turn += 1
+        for cost, devices in (("power", ("AGX", "MaxQ")), ("energy", ("AGX", "MaxQ")), ("memory", ("MaxQ",))):
+            for device in devices:
+                for scale in (2, 4) if cost != "memory" else (2, 3, 4):
+                    self.add("other costs", f"psnr:{('Set14', 'BSDS100')[scale // 4]},{cost}:{device}", scale)
+        # What the first settings were chosen on can only be developed on.
+        for device, scale in (("AGX", 3), ("MaxQ", 2), ("RPI", 4)):
+            self.add("two axes", f"psnr:BSDS100,fps:{device}", scale, tuned=True)
+
+    def families(self) -> None:
+        """Small spaces."""
+        for label, families in (("one-layer", ONE_LAYER), ("deep", DEEP), ("FSRCNN", ("FSRCNN",))):
+            for device, scale in (("AGX", 2), ("MaxQ", 3), ("RPI", 4)):
+                self.add("subset", f"psnr:Set14,fps:{device}", scale, label=label, families=families)
+
+    def noise(self) -> None:
+        """Trained once with luck, and scored by that; or scored by the values without noise."""
+        for device, scale in (("AGX", 4), ("MaxQ", 4), ("RPI", 2), ("RPI", 3), ("AGX", 2), ("MaxQ", 3)):
+            self.add("noise", f"psnr:Set5,fps:{device}", scale, label="noise")
+            self.add("noise in measurement", f"psnr:Set14,fps:{device}", scale, label="noise measured")
+
+    def many(self) -> None:
+        """Three and four objectives."""
+        for text, scale in (
+            ("psnr:Set14,fps:AGX,power:AGX", 2),
+            ("psnr:Urban100,fps:MaxQ,memory:MaxQ", 3),
+            ("psnr:BSDS100,fps:RPI,parameters", 4),
+            ("psnr:Set14,ssim:Set14,fps:AGX", 3),
+            ("ssim:Urban100,lpips:Urban100,fps:RPI", 2),
+            ("psnr:Set5,parameters,macs", 4),
+            ("psnr:Set14,fps:MaxQ,power:MaxQ,memory:MaxQ", 2),
+            ("psnr:BSDS100,fps:AGX,fps:MaxQ,fps:RPI", 3),
+            ("psnr:Urban100,lpips:Urban100,fps:AGX,power:AGX", 4),
+        ):
+            self.add("many objectives", text, scale)
+
+    def bounded(self) -> None:
+        """Constraints at a quantile of what they bound."""
+        for text, scale, bound, at_least, part in (
+            ("psnr:Set14,fps:AGX", 3, "power:AGX", False, 0.5),
+            ("psnr:Set14,memory:MaxQ", 2, "fps:MaxQ", True, 0.5),
+            ("psnr:BSDS100,parameters", 4, "fps:RPI", True, 0.4),
+            ("psnr:Urban100,fps:RPI", 2, "parameters", False, 0.6),
+            ("ssim:Set14,fps:MaxQ", 4, "energy:MaxQ", False, 0.5),
+        ):
+            self.add("constraint", text, scale, label=f"{bound} {part}", bound=(bound, at_least, part))
+
+    def released(self) -> None:
+        """The released weights as this project evaluates them: a quarter of the space."""
+        for text, scale in (
+            ("psnr:our-Set14,fps:AGX", 2),
+            ("psnr:our-BSDS100,fps:RPI", 3),
+            ("psnr:our-Set5,fps:MaxQ", 4),
+            ("ssim:our-Set14,fps:RPI", 2),
+            ("ssim:our-BSDS100,fps:AGX", 4),
+            ("psnr:our-Set14,energy:MaxQ", 3),
+        ):
+            self.add("released weights", text, scale)
+
+    def add(
+        self,
+        kind: str,
+        text: str,
+        scale: int,
+        *,
+        label: str = "",
+        families: tuple[str, ...] = (),
+        bound: tuple[str, bool, float] | None = None,
+        tuned: bool = False,
+    ) -> None:
+        objectives = parse_objectives(text)
+        name = " ".join(filter(None, (text, label)))
+        columns = [self._column(o) for o in objectives]
+        ids = [i for i in columns[0] if parse_id(i).scale == scale and all(i in column for column in columns)]
+        ids = [i for i in ids if not families or parse_id(i).family in families]
+        values = {i: tuple(column[i] for column in columns) for i in ids}
+        constraints: tuple[Constraint, ...] = ()
+        bounded: dict[str, dict[Objective, float]] = {}
+        if bound is not None:
+            objective = _objective(bound[0])
+            column = self._column(objective)
+            level = float(f"{np.quantile([column[i] for i in ids], bound[2]):.6g}")
+            constraints = (Constraint(objective, bound[1], level),)
+            bounded = {i: {objective: column[i]} for i in ids}
+        table = replay_table(name, objectives, values, constraints, bounded)
+        if "noise" in kind:
+            noisy = _noisy(table, f"{name} x{scale}")
+            table = replace(table, facts=noisy) if kind == "noise" else replace(table, measured=noisy)
+        whole = not families and kind != "released weights"
+        encoded = encoding(self.paper, scale) if whole else encoding(self.paper, scale, families) if families else None
+        split = "develop" if tuned else split_of(f"{name} x{scale}")
+        self.cases.append(Case(kind, table, encoded or listed(table.facts), split))
+
+    def _column(self, objective: Objective) -> Mapping[str, float]:
+        if objective in self.values:
+            return self.values[objective]
+        ids: Iterable[str] = next(iter(self.values.values()))
+        return {i: value for i in ids if (value := objective.free_value(parse_id(i))) is not None}
+
+
+def _objective(text: str) -> Objective:
+    kind, _, target = text.partition(":")
+    assert kind in (*MEASURED, *QUALITY, *FREE)
+    return Objective(kind, target)
+
+
+def _noisy(table: ReplayTable, name: str) -> dict[Config, dict[Objective, float]]:
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    out = {}
+    for config, facts in table.facts.items():
+        out[config] = {
+            o: value + DB * rng.standard_normal() if o.needs_training else value * np.exp(PART * rng.standard_normal())
+            for o, value in facts.items()
+        }
+    return out
+
+
+def _published(file: Path) -> dict[Objective, dict[str, float]]:
+    read = published.read(file)
+    out: dict[Objective, dict[str, float]] = {}
+    for q in read.qualities:
+        out.setdefault(Objective(q.metric, q.dataset), {})[q.config] = q.value
+    for s in read.speeds:
+        costs = {"fps": s.fps, "power": s.power_w, "memory": s.memory_mib}
+        costs["energy"] = s.power_w / s.fps if s.power_w is not None else None
+        for kind, value in costs.items():
+            if value is not None:
+                out.setdefault(Objective(kind, s.device), {})[s.config] = value
+    return out
+
+
+def _released(file: Path) -> dict[Objective, dict[str, float]]:
+    out: dict[Objective, dict[str, float]] = {}
+    for row in json.loads(file.read_text())["rows"]:
+        for metric in ("psnr", "ssim"):
+            out.setdefault(Objective(metric, f"our-{row['dataset']}"), {})[row["config"]] = row[metric]
+    return out
