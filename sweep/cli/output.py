@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+MOST_WIDTH = 10_000
+"""Characters of a line of a table."""
+
+
 class Advance(Protocol):
     """How far a task of a bar is."""
 
@@ -70,7 +74,11 @@ def print_table(
         table.add_column(escape(headings[i]), justify="left" if i < left else "right", no_wrap=i < left)
     for place, row in enumerate(listed):
         table.add_row(*(escape(row[i]) for i in shown), style="bold" if place == bold else None)
-    (stderr() if to_stderr else stdout()).print(table)
+    console = stderr() if to_stderr else stdout()
+    # A cell is never broken inside a name or a number: where the terminal is too narrow, its lines run on.
+    natural = console.measure(table, options=console.options.update(max_width=MOST_WIDTH)).maximum
+    console.width = max(console.width, natural)
+    console.print(table)
 
 
 def note(text: str, style: str | None = None) -> None:

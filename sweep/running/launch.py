@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
@@ -44,13 +45,14 @@ class Launch:
     """Seconds between two stored states of a pack in training."""
 
     def __post_init__(self) -> None:
-        """Raises SweepError for a value that is too small; the other choices are refused where they are looked up."""
+        """Raises SweepError for a value that is too small or not a number, and for an executor that there is not."""
+        by_name.check_name(self.executor)
         for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
-            if getattr(self, name) < least:
+            if not (least <= getattr(self, name) < math.inf):
                 raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("gpus", "timeout", "checkpoint_every"):
-            if getattr(self, name) < 0:
-                raise SweepError(f"{name} must not be negative ({getattr(self, name)})")
+            if not (0 <= getattr(self, name) < math.inf):
+                raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")
 
     @property
     def driver_settings(self) -> DriverSettings:
