@@ -83,7 +83,7 @@ def main() -> None:
     told["silent_after"] = time.monotonic() - began
 
     # A worker that dies by itself is lost; its node lives and says that memory was not the reason.
-    until(executor, lambda _: executor.free() == 1, 150)
+    until(executor, lambda _: executor.free() == 1, 300)
     executor.submit(pack(3, endless=True), float("inf"))
     (worker,) = [w for w in executor._workers if w.ticket]
     until(executor, lambda _: worker.progress > 3, 30)
