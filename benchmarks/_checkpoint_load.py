@@ -67,15 +67,18 @@ class _Load:
         from results_db.store import Store
         from search_space.facts import TrialKey
         from search_space.spaces import load_space
-        from sweep.executors.actors import PackWorker
-        from sweep.executors.core import Images, WorkerData
+        from sweep.executors.core import WorkerData
+        from sweep.executors.image_transport import Images
+        from sweep.executors.pack_worker import PackWorker
         from workers.data.datasets import resolve
         from workers.training.recipe import recipe_for
 
         configs = [config for config in load_space("paper").configs if config.scale == 2]
         chosen = configs[3 :: len(configs) // MEMBERS][:MEMBERS]
         recipe = recipe_for("smoke").with_changes(steps=steps)
-        self.worker = PackWorker(WorkerData(Images(resolve("T91", data), (resolve("Set5", data),))))
+        self.worker = PackWorker()
+        # As ``prepare`` does on a cluster; there is none here.
+        self.worker._images = WorkerData(Images(resolve("T91", data), (resolve("Set5", data),))).prepare()
         self.recipe_json = recipe.to_json()
         self.store = Store.open(url)
         sweep = self.store.create_sweep("load", "paper", self.recipe_json)
@@ -99,7 +102,7 @@ class _Load:
         return time.process_time() - began, saves, time.monotonic() - wall
 
     def _ask(self) -> int:
-        _, states = self.worker.progress()
+        _, _, states = self.worker.progress()
         states = pickle.loads(pickle.dumps(states, protocol=5))
         if not states:
             return 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from search_space import parse_id
 from search_space.describe import describe
+from search_space.errors import BadConfig
 from search_space.facts import TrialKey
 
 
@@ -28,9 +29,19 @@ def from_history(keys: Sequence[TrialKey], seconds: Mapping[str, float]) -> Esti
 
     A config without a time of its own is given the median seconds per multiply-add of the others.
     """
+    keys = [key for key in keys if runs(key.config)]
     rates = [value / describe(parse_id(config)).macs_full_hd for config, value in seconds.items() if value > 0]
     if len(rates) < 3:
         return None
     rate = statistics.median(rates)
     total = sum(seconds.get(key.config) or rate * describe(parse_id(key.config)).macs_full_hd for key in keys)
     return Estimate(total, f"judged by {len(rates)} finished trials")
+
+
+def runs(config: str) -> bool:
+    """Whether the costs of a config are known; of a user's family whose code raises, hangs or crashes they are not."""
+    try:
+        describe(parse_id(config))
+    except BadConfig:
+        return False
+    return True

@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 from search_space.config import Config
 from search_space.describe import describe
+from search_space.errors import BadConfig
 
 
 def step_cost(config: Config) -> float:
-    """What a training step of a config costs: its multiply-adds per low-resolution pixel, but for a constant."""
-    return float(describe(config).macs_full_hd * config.scale**2)
+    """What a training step of a config costs: its multiply-adds per low-resolution pixel, but for a constant; nothing
+    where the config's own code cannot run."""
+    try:
+        return float(describe(config).macs_full_hd * config.scale**2)
+    except BadConfig:
+        return 0.0
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ class EventKind(StrEnum):
     LOST = "lost"
     WAITING = "waiting"
     PROGRESS = "progress"
+    NODE = "node"
+    """A node was given up."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from search_space.visible import visible
 from sweep.planning.in_words import in_words
 from sweep.planning.training_progress import Rate, TrainingProgress
 from sweep.running.events import DriverEvent, EventKind
@@ -54,9 +56,9 @@ class Display:
         self._counts[event.kind] += 1
         if self._quiet:
             return
-        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED):
-            self._console.print(f"[yellow]{event.kind}[/] {event.config}: ", end="")
-            self._console.print(event.text, markup=False, highlight=False)
+        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE):
+            self._console.print(f"[yellow]{event.kind}[/] {escape(visible(event.config))}: ", end="")
+            self._console.print(visible(event.text), markup=False, highlight=False)
         now = time.monotonic()
         if event.kind is EventKind.PROGRESS:
             self._progress = event.progress

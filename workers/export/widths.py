@@ -18,7 +18,7 @@ IMAGES, SIDE = 6, 96
 def noise_limit(psnr: float, loss: float = LOSS) -> float:
     """Mean square that independent noise may have so that an image of ``psnr`` dB loses ``loss`` dB.
 
-    >>> round(-10 * np.log10(noise_limit(36.0)), 1)
+    >>> round(float(-10 * np.log10(noise_limit(36.0))), 1)
     47.5
     """
     return float(10 ** (-psnr / 10) * (10 ** (loss / 10) - 1))
