@@ -182,7 +182,7 @@ def main() -> None:
             steps = min(asked.steps, 3000) if asked.quick else asked.steps
             figures = measure_stops(QUICK if asked.quick else SCRIPT, steps, asked.seed, asked.keep)
         elif part == "cost":
-            figures = _checkpoint_load.cost(1 if asked.quick else asked.pairs, 300 if asked.quick else 3000)
+            figures = _checkpoint_load.cost(1 if asked.quick else asked.pairs, 300 if asked.quick else 800)
         else:
             figures = {"growth": _checkpoint_load.growth((1, 3) if asked.quick else (1, 10, 100))}
         print(json.dumps({name: value for name, value in figures.items() if name != "each"}, indent=1), flush=True)
