@@ -125,7 +125,7 @@ def growth(rounds: Sequence[int]) -> list[dict[str, Any]]:
         server = pgserver.get_server(Path(name) / "pg")
         try:
             server.psql("CREATE DATABASE growth")
-            # A server looks for dead rows once a minute, which is once per round of a real sweep; rounds come faster here.
+            # A server looks for dead rows once a minute, as often as a real sweep has a round; rounds are faster here.
             server.psql(f"ALTER SYSTEM SET autovacuum_naptime = {VACUUM_EVERY_S}")
             server.psql("SELECT pg_reload_conf()")
             url = server.get_uri("growth").replace("postgresql://", "postgresql+psycopg://")
