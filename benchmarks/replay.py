@@ -23,7 +23,7 @@ import _record
 from search_space.spaces import load_space
 from sweep.search.comparison import compare
 from sweep.search.samplers import SamplerName
-from sweep.search.tables import of_facts, published_file
+from sweep.search.tables import published_file, published_table
 
 ALL = ("frontier", "frontier-blind", "random", "tpe", "tpe-multivariate", "nsga2", "nsga3")
 DATASET = "BSDS100"
@@ -36,7 +36,7 @@ def one(job: tuple[str, str, str, int, str, int, int]) -> list[dict[str, Any]]:
     from results_db.foreign import published
 
     path, dataset, device, scale, sampler, budget, seeds = job
-    table = of_facts(published.read(Path(path)), device, dataset, scale)
+    table = published_table(published.read(Path(path)), device, dataset, scale)
     rows = compare([table], [SamplerName(sampler)], budget, seeds, range(5, budget + 1, 5), load_space("paper"))
     last = rows[-1]
     print(

@@ -104,7 +104,7 @@ def greedy_bounds(chosen: list[Case]) -> list[dict[str, Any]]:
             for _ in range(case.budget):
                 gains = [hypervolume(axes[[*taken, i]], table.reference) for i in range(len(axes))]
                 taken.append(int(np.argmax(gains)))
-            ratio = hypervolume(axes[taken], table.reference) / table.whole
+            ratio = hypervolume(axes[taken], table.reference) / table.exhaustive
             out.append({"table": table.name, "scale": table.scale, "split": case.split, "ratio": round(ratio, 5)})
     return out
 

@@ -24,7 +24,7 @@ import _record
 from results_db.store import Store
 from search_space import parse_id
 from sweep.search.replay_table import ReplayTable
-from sweep.search.tables import of_sweep
+from sweep.search.tables import sweep_table
 from sweep.speed.measure_missing import device_name
 
 TEST = "embedded-test"
@@ -94,7 +94,7 @@ def main() -> None:
         )
         found = json.loads(output)
         with Store.open(whole, readonly=True) as store:
-            tables = {scale: of_sweep(store, "all", device_name(), TEST, scale) for scale in scales}
+            tables = {scale: sweep_table(store, "all", device_name(), TEST, scale) for scale in scales}
         tried: dict[int, list[str]] = {one["scale"]: one["tried"] for one in found["scales"]}
     draw(tables, tried, chart)
     rows: list[dict[str, Any]] = [
