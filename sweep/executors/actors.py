@@ -2,7 +2,7 @@
 
 A Ray task whose node lost its network can stay unresolved for minutes. Here the node of every actor is known and
 every actor reports progress: a pack whose node died, that makes no progress, or whose deadline passed is given up at
-once. What a lost worker still sends is not read, and the store fences it should it arrive by another way.
+once. A lost worker's later results are not read, and the store rejects them should they arrive another way.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from workers.checkpointing import Checkpointing
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
-"""A pack is given up when its worker took no training step and measured nothing for so long. Compiling for a GPU and
-measuring one model on the largest test set take minutes."""
+"""A pack is given up after this time without a training step or a measurement. Compiling for a GPU and measuring one
+model on the largest test set take minutes."""
 POLL_GAP_S = 30.0
 """A longer time between two polls (the driver was waiting for its store) does not count as silence of the workers."""
 START_TIMEOUT_S = 120.0
-"""A worker that is not ready by then is given up: its node is gone or cannot import edge-sweep."""
+"""A worker that is not ready after this time is given up: its node is gone or cannot import edge-sweep."""
 NODES_EVERY_S = 0.5
-"""Between two looks at the nodes of the cluster."""
+"""Between two queries for the nodes of the cluster."""
 RESTART_PAUSE_S = 3.0
-"""Between a worker that could not start and the next new one."""
+"""After a worker that could not start, before a new one is started."""
 MAX_START_FAILURES = 6
-"""Workers in a row that could not start before the sweep ends with their error."""
+"""Consecutive workers that could not start, after which the sweep ends with their error."""
 
 
 class PackWorker:
-    """The actor: holds the images; one thread trains packs while another one answers for the progress."""
+    """The actor: holds the images; one thread trains packs while another answers calls of ``progress``."""
 
     def __init__(self, data: WorkerData) -> None:
-        # Here rather than in the first pack, which has a deadline that imports and the compiler would use up.
+        # Not in the first pack: imports and the compiler would use up its deadline.
         import workers.task  # noqa: F401
         from workers.packs import compiled
 
@@ -57,7 +57,7 @@ class PackWorker:
         return ray.get_runtime_context().get_node_id(), Versions.here()
 
     def run(self, task: PackTask) -> tuple[list[Outcome], list[Checkpoint]]:
-        """Train and measure a pack: its outcomes, and the states of members without one that was stopped."""
+        """Train and measure a pack: its outcomes, and, where it was stopped, the states of members without one."""
         from workers.task import run_pack
 
         self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
@@ -68,12 +68,12 @@ class PackWorker:
         self._progress += 1
 
     def progress(self) -> tuple[int, list[Checkpoint]]:
-        """How many training steps it took and test sets it measured since it started (only a change says something),
-        and the states that were handed out since the last call."""
+        """Training steps taken and test sets measured so far (only changes matter), and the states handed out since the
+        last call."""
         return self._progress, self._checkpointing.take()
 
     def stop(self) -> None:
-        """Have the pack that runs stop after its present step."""
+        """Make the running pack stop after its present step."""
         self._checkpointing.stop()
 
 
@@ -259,7 +259,7 @@ class ActorExecutor:
         self._save = save
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
-        """Stop all packs; those that do not answer in time have the state they handed out last."""
+        """Stop all packs; for those that do not answer in time the last state that they handed out remains."""
         deadline = time.monotonic() + timeout_s
         busy = [worker for worker in self._workers if worker.ticket]
         for worker in busy:
