@@ -2,7 +2,7 @@
 
     python benchmarks/replay.py [--quick] [--out FOLDER] [--file tests.pkl] [--seeds 30] [--jobs 2]
 
-Draws docs/images/replay.png. ``--draw`` draws it from the figures that are there.
+Draws docs/images/replay.png. ``--draw`` draws it from the measurements that are there.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def main() -> None:
         sampler: sorted(row["hypervolume_ratio_median"] for row in last if row["sampler"] == sampler)
         for sampler in samplers
     }
-    figures = {
+    measurements = {
         "dataset": DATASET,
         "plane": "log(frames/s) x PSNR (dB), both larger is better",
         "reference_point": "the worst value of each axis over the whole table of a scale",
@@ -135,7 +135,7 @@ def main() -> None:
         "rows": rows,
         "held_out_at_budget": elsewhere,
     }
-    print(_record.record("replay", figures, ("optuna", "numpy", "scipy")))
+    print(_record.record("replay", measurements, ("optuna", "numpy", "scipy")))
     if not options.quick and not options.out:
         draw(rows, chart)
 
