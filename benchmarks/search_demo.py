@@ -39,7 +39,7 @@ def run(*arguments: str) -> tuple[str, float]:
 
 
 def draw(tables: dict[int, ReplayTable], tried: dict[int, list[str]], path: Path) -> None:
-    """One panel per scale: light points are configs, dark ones the searched configs, the line the exhaustive frontier."""
+    """One panel per scale: light points are configs, dark ones were searched, the line is the exhaustive frontier."""
     import matplotlib
 
     matplotlib.use("Agg")
