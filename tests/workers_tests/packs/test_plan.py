@@ -1,4 +1,4 @@
-"""Planning packs: every config once, one scale a pack, within the budget, the costliest first."""
+"""Planning packs: every config once, one scale per pack, within the budget, the costliest first."""
 
 from __future__ import annotations
 
