@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, selection: Selection) -> Figure:
+def figure(store: Store | None, selection: Selection) -> Figure:
     """The templates of the one config asked for, or of the first there is. Raises SweepError without weights."""
     models = Models(store, selection.weights, selection.sweep)
     config = one_of(models, selection)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.charts.growth import History, draw
+from analysis.reading import measured_how
 from analysis.reading.results import Results, gather_means
 from analysis.reading.selection import Selection
 from search_space.errors import SweepError
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, selection: Selection) -> Figure:
+def figure(store: Store, selection: Selection, tell: Callable[[str], None] | None = None) -> Figure:
     """The chart for one device (the first one when none is asked for), or against MACs where nothing was timed."""
     results = gather_means(store, selection)
+    if tell is not None:
+        measured_how.tell_notices(results, store.url, tell)
     y = results.metric(selection.metric)
     name = selection.x if selection.x != "fps" or results.devices else "macs"
     x = results.cost(name)
@@ -39,7 +43,7 @@ def figure(store: Store, selection: Selection) -> Figure:
             histories.append(History(scale, when, mine[x.column].to_numpy(float), mine[y.column].to_numpy(float)))
     unit, factor = _unit(max(float(h.when.max()) for h in histories)) if timed else ("results, in stored order", 1.0)
     histories = [History(h.scale, h.when * factor, h.x, h.y) for h in histories]
-    note = f"figures: {results.source}" + (f" · {device}" if device else "")
+    note = (f"{device} · " if device else "") + measured_how.line(results, table, device is not None)
     note += "" if timed else " · imported in one go: there is no time to show"
     return draw(histories, x, y, unit, "How the frontier grew", note)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,23 @@ KINDS = {
 }
 
 
-def figure(kind: str, store: Store, selection: Selection) -> Figure:
-    """Draw a kind of chart from a store. Raises SweepError for an unknown kind or nothing to draw."""
+TELLING = ("pareto", "devices", "growth")
+"""Kinds that show measured speeds, and say what is to be known of them."""
+
+
+FROM_WEIGHTS = ("filters", "templates")
+"""Kinds that need no database where weights files are given."""
+
+
+def figure(kind: str, store: Store | None, selection: Selection, tell: Callable[[str], None] | None = None) -> Figure:
+    """Draw a kind of chart from a store. Raises SweepError for an unknown kind or nothing to draw.
+
+    ``tell`` gets lines for a person: another source that is not shown, speeds that are disturbed.
+    """
     if kind not in KINDS:
         raise SweepError(f"there is no chart {kind!r} (choose from {', '.join(KINDS)})")
-    chart: Figure = import_module(f"analysis.{kind}").figure(store, selection)
+    if store is None and kind not in FROM_WEIGHTS:
+        raise SweepError(f"{kind} is drawn from a database")
+    draw = import_module(f"analysis.{kind}").figure
+    chart: Figure = draw(store, selection, tell) if kind in TELLING else draw(store, selection)
     return chart

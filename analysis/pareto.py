@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.charts import pareto as chart
+from analysis.reading import disturbed, measured_how
 from analysis.reading.results import Results, gather_means
 from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from results_db.store import Store
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 MOST_DEVICES = 6
 
 
-def figure(store: Store, selection: Selection) -> Figure:
+def figure(store: Store, selection: Selection, tell: Callable[[str], None] | None = None) -> Figure:
     """The chart of a selection. Raises SweepError when the store holds nothing of the kind."""
-    return draw(gather_means(store, selection), selection)[0]
+    results = gather_means(store, selection)
+    if tell is not None:
+        measured_how.tell_notices(results, store.url, tell)
+    return draw(results, selection)[0]
 
 
 def draw(results: Results, selection: Selection) -> tuple[Figure, chart.Drawn]:
@@ -57,23 +61,15 @@ def _panel(results: Results, device: str | None, scale: int, x: str, y: str, nam
         x=table[x].to_numpy(dtype=np.float64),
         y=table[y].to_numpy(dtype=np.float64),
         planned=len(planned),
+        disturbed=disturbed.mask(table) if device is not None else None,
     )
 
 
 def _note(results: Results, devices: list[str | None], x: str) -> str:
-    parts = [f"figures: {results.source}"]
-    if devices != [None]:
-        parts.append(_timing(results.table[results.table["device"].isin(devices)]))
-    if x == "energy" and results.derived_energy:
-        parts.append("energy = power / speed, idle included")
-    if results.repeats > 1:
-        parts.append(f"mean of {results.repeats} seeds")
-    return " · ".join(part for part in parts if part)
-
-
-def _timing(table: pd.DataFrame) -> str:
-    kinds = table[["backend", "precision"]].dropna().drop_duplicates().itertuples(index=False)
-    return ", ".join(sorted({f"{backend} {precision}" for backend, precision in kinds}))
+    measured = devices != [None]
+    table = results.table[results.table["device"].isin(devices)] if measured else results.table
+    energy = ["energy = power / speed, idle included"] if x == "energy" and results.derived_energy else []
+    return " · ".join([measured_how.line(results, table, measured), *energy])
 
 
 if __name__ == "__main__":

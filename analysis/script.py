@@ -60,7 +60,7 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
             against=given.against,
         )  # fmt: skip
         with Store.open(given.db, readonly=True) as store:
-            save(figure(kind, store, selection), given.out)
+            save(figure(kind, store, selection, lambda text: print(text, file=sys.stderr)), given.out)
     except SweepError as error:
         print(f"analysis: {error}", file=sys.stderr)
         raise SystemExit(2) from None

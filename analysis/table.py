@@ -49,10 +49,11 @@ def best_models(results: Results, metric: Quantity, sets: Sequence[str] = ()) ->
             for family in style.in_order(at_scale["family"].unique()):
                 for role, row in _chosen(at_scale[at_scale["family"] == family], metric):
                     cells = [row[name] for name in ("parameters", "fps", "power_w", *qualities)]
-                    rows.append((device or "", scale, family, role, row["config"], *map(_finite, cells)))
+                    note = "disturbed" if row["disturbed"] is True else ""
+                    rows.append((device or "", scale, family, role, row["config"], *map(_finite, cells), note))
     names = [f"{METRICS[m.split(':')[0]].label} {m.split(':', 1)[1]}" for m in qualities]
-    columns = ("device", "scale", "family", "what", "config", "parameters", "frames/s", "W", *names)
-    digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(METRICS[m.split(":")[0]].decimals for m in qualities))
+    columns = ("device", "scale", "family", "what", "config", "parameters", "frames/s", "W", *names, "note")
+    digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(METRICS[m.split(":")[0]].decimals for m in qualities), None)
     return Table(columns, digits, tuple(rows))
 
 

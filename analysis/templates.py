@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from results_db.store import Store
 
 
-def figure(store: Store, selection: Selection) -> Figure:
+def figure(store: Store | None, selection: Selection) -> Figure:
     """The map of the config asked for on ``selection.image`` (default: the embedded sample)."""
     models = Models(store, selection.weights, selection.sweep)
     config = one_of(models, selection)

@@ -190,6 +190,13 @@ class Store:
         """Make failed trials pending again: these, those of a class, those of a sweep, or all. Returns their ids."""
         return self.database.write(lambda c: history.retry(c, trial_ids, failure, sweep_id))
 
+    def excuse(self, attempts: Sequence[tuple[int, int]], reason: str) -> list[int]:
+        """Have failed attempts (trial, number) not count: they were not the trial's fault, for example a broken node's.
+
+        Trials that are failed by one of them become pending. Returns their ids. What the attempts said is kept.
+        """
+        return self.database.write(lambda c: history.excuse(c, attempts, reason))
+
     # Results
 
     def record(self, results: Iterable[Outcome]) -> Recorded:

@@ -33,6 +33,10 @@ class StoreError(SweepError):
     """The results database cannot be opened, read or written."""
 
 
+class StoreLost(StoreError):
+    """The database in use is gone, replaced, cut short or damaged: nothing more can be stored in it."""
+
+
 def first_line(error: BaseException, most: int = 300) -> str:
     """What an error says, for a message of one line: its first line that is not empty, or else its type.
 

@@ -19,6 +19,8 @@ class Failure(StrEnum):
     WORKER_LOST = "worker-lost"
     TIMEOUT = "timeout"
     BAD_DATA = "bad-data"
+    DEVICE = "device"
+    """The device or its driver failed, not the trial."""
     BUG = "bug"
 
     @property
@@ -28,7 +30,16 @@ class Failure(StrEnum):
         >>> Failure.OOM.spares_checkpoint, Failure.DIVERGENCE.spares_checkpoint
         (True, False)
         """
-        return self in (Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT)
+        return self in (Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT, Failure.DEVICE)
+
+    @property
+    def charged(self) -> bool:
+        """Whether it counts against the attempts that a trial has.
+
+        >>> Failure.BUG.charged, Failure.DEVICE.charged
+        (True, False)
+        """
+        return self is not Failure.DEVICE
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ LARGEST_FILE = 4 * 2**20
 """Bytes of a space file."""
 LONGEST_LIST = 100_000
 _NUMBER = re.compile(r"[0-9]{1,7}", re.ASCII)
-_RANGE = re.compile(r"([0-9]{1,7}) ?\.\. ?([0-9]{1,7})(?: step ([0-9]{1,7}))?", re.ASCII)
+_RANGE = re.compile(r"([0-9]{1,18}) ?\.\. ?([0-9]{1,18})(?: step ([0-9]{1,18}))?", re.ASCII)
 
 
 def read_yaml(path: Path) -> tuple[str, tuple[Part, ...]]:

@@ -19,6 +19,10 @@ from search_space.errors import BadWeights, first_line
 
 MAX_BYTES = 64 * 2**20
 """Largest weights file read; a model of the paper's space is under 60 kB."""
+MAX_HEADER_BYTES = 2**20
+"""Largest table of contents of a safetensors file; one of 100 tensors has 10 kB."""
+MAX_ENTRIES = 10_000
+"""Most files in a torch archive; each tensor is one."""
 SUFFIXES = (".model", ".pt", ".pth", ".safetensors")
 
 
@@ -85,6 +89,9 @@ def _looks_like_safetensors(data: bytes) -> bool:
 
 
 def _read_safetensors(data: bytes, label: str) -> object:
+    header = struct.unpack("<Q", data[:8])[0]
+    if header > MAX_HEADER_BYTES:
+        raise BadWeights(f"{label} has a table of contents of {header} bytes (limit {MAX_HEADER_BYTES})")
     try:
         return load_safetensors(data)
     except (SafetensorError, KeyError, ValueError) as error:
@@ -97,6 +104,8 @@ def _read_torch(data: bytes, label: str) -> object:
         if zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 unpacked = sum(entry.file_size for entry in archive.infolist())
+                if len(archive.infolist()) > MAX_ENTRIES:
+                    raise BadWeights(f"{label} holds {len(archive.infolist())} files (limit {MAX_ENTRIES})")
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise BadWeights(f"{label} is a damaged torch file ({first_line(error, 120)})") from None
     if unpacked > MAX_BYTES:

@@ -17,6 +17,7 @@ from search_space.facts import Artifact, Checkpoint, Done, Failed, Failure, Outc
 from workers import packs
 from workers.checkpointing import CHECKPOINT_EVERY_S, Checkpointing, TrainingStopped
 from workers.data.image_set import ImageSet
+from workers.device_errors import is_device_error
 from workers.device_model import device_model
 from workers.quality import protocol
 from workers.training.checkpoint import to_checkpoint
@@ -242,6 +243,8 @@ def classify(error: BaseException) -> Failure:
     text = str(error).lower()
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "out of memory" in text or "can't allocate" in text:
         return Failure.OOM
+    if is_device_error(error):
+        return Failure.DEVICE
     if isinstance(error, Diverged):
         return Failure.DIVERGENCE
     if isinstance(error, BadData):

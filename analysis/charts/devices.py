@@ -31,12 +31,22 @@ def agreements(a: Array, b: Array, scales: Array) -> dict[int, tuple[float, int]
     return out
 
 
-def draw(speeds: Mapping[str, Array], families: Sequence[str], scales: Array, note: str) -> Figure:
-    """A panel per pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured."""
+def draw(
+    speeds: Mapping[str, Array],
+    families: Sequence[str],
+    scales: Array,
+    note: str,
+    disturbed: NDArray[np.bool_] | None = None,
+) -> Figure:
+    """A panel per pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured.
+
+    Models in ``disturbed`` (N,) were measured while a machine was busy and are hollow.
+    """
     from matplotlib.figure import Figure
 
     names = list(speeds)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    noisy = np.zeros(len(families), dtype=bool) if disturbed is None else disturbed
     columns = min(3, len(pairs))
     rows = -(-len(pairs) // columns)
     with style.applied():
@@ -48,17 +58,18 @@ def draw(speeds: Mapping[str, Array], families: Sequence[str], scales: Array, no
                 axes.set_axis_off()
                 continue
             a, b = pairs[k]
-            _panel(axes, speeds[a], speeds[b], families, scales)
+            _panel(axes, speeds[a], speeds[b], families, scales, noisy)
             axes.set_xlabel(f"{a} (frames/s)")
             axes.set_ylabel(f"{b} (frames/s)")
-        family_legend(figure, families, lines=False)
+        family_legend(figure, families, lines=False, disturbed=bool(noisy.any()))
     return figure
 
 
-def _panel(axes: Axes, a: Array, b: Array, families: Sequence[str], scales: Array) -> None:
+def _panel(axes: Axes, a: Array, b: Array, families: Sequence[str], scales: Array, noisy: NDArray[np.bool_]) -> None:
     by_scale = agreements(a, b, scales)
     both = ~(np.isnan(a) | np.isnan(b))
-    cloud(axes, a[both], b[both], [f for f, ok in zip(families, both, strict=True) if ok], size=7, alpha=0.45)
+    names = [f for f, ok in zip(families, both, strict=True) if ok]
+    cloud(axes, a[both], b[both], names, size=7, alpha=0.45, hollow=noisy[both])
     log_scale(axes, "x", a)
     log_scale(axes, "y", b)
     axes.set_title("rank correlation", loc="left", fontsize=7.5)

@@ -14,6 +14,8 @@ CELL = 3
 STEP = (9.0, 5.0)
 """Places tried lie on a grid of this pitch in pixels."""
 ROUNDS = 3
+HIDING = 60
+"""Cost of a hidden marker, in pixels of distance: a label goes far before it hides one or is crossed by a line."""
 NEAR = 7.0
 """A label keeps this far from its point, in pixels."""
 
@@ -65,7 +67,7 @@ def place(
         boxes = _candidates(anchors[i], sizes[i], bounds)
         ends = np.clip(anchors[i], boxes[:, :2], boxes[:, 2:])
         away = np.hypot(*(ends - anchors[i]).T)
-        costs = away + away**2 / 50 + 12 * _covered(table, boxes, bounds)
+        costs = away + away**2 / 50 + HIDING * _covered(table, boxes, bounds)
         costs += 0.6 * _along(grid, anchors[i], ends, bounds)
         used = np.array([_edges(box) for box in [*taken, *(box for _, box in others)]]).reshape(-1, 4)
         clash = ((boxes[:, None, :2] < used[None, :, 2:] + 1) & (used[None, :, :2] < boxes[:, None, 2:] + 1)).all(2)

@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 from analysis.charts import style
 from search_space import atomic
 from search_space.errors import SweepError
+from search_space.visible import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +32,12 @@ def check(path: Path) -> str:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure; the same data gives the same bytes. Raises SweepError where nothing can be written."""
+    from matplotlib.text import Text
+
     kind = check(path)
+    for text in figure.findobj(Text):
+        if (clean := visible(text.get_text())) != text.get_text():
+            text.set_text(clean)
     with style.applied():
         write(path, lambda file: figure.savefig(file, format=kind, metadata=_METADATA[kind]))
 

@@ -32,6 +32,8 @@ class Panel:
     y: NDArray[np.float64]
     planned: int
     """How many configs there would be if everything were finished and measured."""
+    disturbed: NDArray[np.bool_] | None = None
+    """Which points (N,) were measured while the machine was busy; None: none."""
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -79,7 +81,9 @@ def draw(rows: Sequence[Sequence[Panel]], x: Quantity, y: Quantity, title: str, 
         panels = [panel for row in rows for panel in row]
         shown, planned = sum(p.shown for p in panels), sum(p.planned for p in panels)
         caption(figure, title, _missing(shown, planned, note))
-        family_legend(figure, {f for p in panels for f, ok in zip(p.families, p.complete, strict=True) if ok})
+        noisy = any(p.disturbed is not None and bool(p.disturbed[p.complete].any()) for p in panels)
+        families = {f for p in panels for f, ok in zip(p.families, p.complete, strict=True) if ok}
+        family_legend(figure, families, disturbed=noisy, rings=True)
         settle(figure)
         for tag in tags:
             annotate(figure, tag)
@@ -117,25 +121,8 @@ def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[st
     axes.plot(path[:, 0], path[:, 1], color=style.INK, linewidth=1.1, zorder=3, solid_joinstyle="miter")
     on = np.zeros(len(xs), dtype=bool)
     on[members] = True
-    size = 11 if len(xs) > 120 else 18
-    for family in style.in_order(families):
-        look = style.look(family)
-        of_family = families == family
-        kind: dict[str, Any] = {"marker": look.marker, "linewidths": 0.5}
-        rest = of_family & ~on
-        axes.scatter(
-            xs[rest],
-            ys[rest],
-            s=size * look.size**2,
-            color=look.colour,
-            alpha=0.35,
-            zorder=2,
-            **kind | {"linewidths": 0},
-        )
-        top = of_family & on
-        axes.scatter(
-            xs[top], ys[top], s=1.7 * size * look.size**2, color=look.colour, edgecolors="white", zorder=4, **kind
-        )
+    noisy = np.zeros(len(xs), dtype=bool) if panel.disturbed is None else panel.disturbed[drawn]
+    _points(axes, xs, ys, families, on, noisy)
     _margins(axes, xs, ys, x)
     best = [_best(families == family, ys, y) for family in style.in_order(families)]
     anchors = np.column_stack([xs[best], ys[best]])
@@ -145,6 +132,34 @@ def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[st
     return tuple(dict.fromkeys(str(configs[i]) for i in members)), Tag(
         axes, anchors, names, np.column_stack([xs, ys]), path
     )
+
+
+def _points(
+    axes: Axes,
+    xs: NDArray[np.float64],
+    ys: NDArray[np.float64],
+    families: NDArray[Any],
+    on: NDArray[np.bool_],
+    noisy: NDArray[np.bool_],
+) -> None:
+    """Markers: those on the frontier larger and full in colour, disturbed ones hollow."""
+    size = 11 if len(xs) > 120 else 18
+    for family in style.in_order(families):
+        look = style.look(family)
+        for top in (False, True):
+            shared: dict[str, Any] = {
+                "marker": look.marker, "s": (1.7 if top else 1) * size * look.size**2, "zorder": 4 if top else 2
+            }  # fmt: skip
+            here = (families == family) & (on == top)
+            quiet, hollow = here & ~noisy, here & noisy
+            axes.scatter(
+                xs[quiet], ys[quiet], color=look.colour, edgecolors="white" if top else "none",
+                linewidths=0.5 if top else 0, alpha=None if top else 0.35, **shared,
+            )  # fmt: skip
+            axes.scatter(
+                xs[hollow], ys[hollow], facecolors="white", edgecolors=look.colour, linewidths=0.9 if top else 0.6,
+                alpha=None if top else 0.5, **shared,
+            )  # fmt: skip
 
 
 def _best(of_family: NDArray[np.bool_], ys: NDArray[np.float64], y: Quantity) -> int:

@@ -68,6 +68,8 @@ RC: Any = {
     "ps.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "edge-sweep",
+    # A name with a dollar sign is a name, no formula.
+    "text.parse_math": False,
     "figure.dpi": 100,
     "savefig.dpi": 200,
     "figure.facecolor": "white",

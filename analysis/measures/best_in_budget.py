@@ -68,4 +68,5 @@ def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:
         "parameters": None if parameters is None else int(parameters),
         "backend": row.get("backend"),
         "precision": row.get("precision"),
+        "disturbed": row["disturbed"] if isinstance(row.get("disturbed"), bool) else None,
     }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from analysis.reading.disturbed import keep_speeds, mask
 from analysis.reading.selection import Selection
 from results_db.reading import frames, seed_means, speed_kinds
 from search_space import parse_id
@@ -37,6 +38,8 @@ class Results:
     repeats: int
     """Most results (seeds) averaged into one row."""
     derived_energy: bool
+    others: Mapping[str, int] = field(default_factory=dict)
+    """Models of each other source in the store."""
 
     @property
     def metrics(self) -> list[str]:
@@ -118,12 +121,15 @@ def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame
     if selection.device is not None:
         _refuse_unknown("device", selection.device, table["device"].dropna().unique())
         table = table[(table["device"] == selection.device) | table["device"].isna()]
+    if selection.undisturbed_only:
+        table = keep_speeds(table, ~mask(table))
     table, repeats = _average(_one_kind(table, selection.speed_protocol))
     table = _with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
         table["energy_j"] = table["power_w"] / table["fps"]
-    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived)
+    others = {s: n for s, n in _models(whole).items() if s != source}
+    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived, others)
 
 
 def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame, str, str]:
@@ -131,7 +137,7 @@ def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame
     sources = list(table["source"].dropna().unique())
     if selection.source is not None:
         _refuse_unknown("source", selection.source, sources)
-    chosen = selection.source or next((s for s in SOURCES if s in sources), sources[0] if sources else None)
+    chosen = selection.source or _usual_source(table, selection, sources)
     if chosen is None:
         raise SweepError("the store holds speeds but no finished model yet")
     table = table[table["source"] == chosen]
@@ -140,6 +146,25 @@ def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame
         _refuse_unknown("protocol", selection.protocol, protocols.unique())
     named = selection.protocol or (str(protocols.value_counts().index[0]) if len(protocols) else "")
     return table[(table["protocol"] == named) | table["protocol"].isna()], str(chosen), named
+
+
+def _usual_source(table: pd.DataFrame, selection: Selection, sources: Sequence[str]) -> str | None:
+    """The first source that has what is asked for (metric, device); the first of all where none has."""
+    ordered = [*(s for s in SOURCES if s in sources), *(s for s in sources if s not in SOURCES)]
+
+    def has(source: str) -> bool:
+        mine = table[table["source"] == source]
+        columns = [c for c in mine.columns if selection.metric in (c, c.split(":")[0]) and ":" in c]
+        measured = selection.metric is None or any(mine[c].notna().any() for c in columns)
+        return measured and (selection.device is None or bool((mine["device"] == selection.device).any()))
+
+    return next((s for s in ordered if has(s)), ordered[0] if ordered else None)
+
+
+def _models(table: pd.DataFrame) -> dict[str, int]:
+    """Number of models of each source, in the order of ``SOURCES``."""
+    counts = table[table["source"].notna()].groupby("source")["config"].nunique().to_dict()
+    return {str(s): int(counts[s]) for s in sorted(counts, key=lambda s: (*SOURCES, s).index(s))}
 
 
 def _only(table: pd.DataFrame, column: str, wanted: Iterable[object]) -> pd.DataFrame:
@@ -169,14 +194,7 @@ def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
         if not kinds.duplicated(list(SPEED)).any():
             return table
         chosen = speed_kinds.of_most_configs(table, within=SPEED, kind=("speed_protocol",))
-    kept = table[chosen | table["device"].isna()]
-    others = table[~table["config"].isin(kept["config"]) & table["trial"].notna()].drop_duplicates("trial")
-    if others.empty:
-        return kept
-    import pandas as pd
-
-    untimed = others.drop(columns=list(frames.OF_SPEEDS)).reindex(columns=table.columns)
-    return pd.concat([kept, untimed], ignore_index=True)
+    return keep_speeds(table, chosen.to_numpy())
 
 
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:

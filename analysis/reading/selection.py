@@ -19,6 +19,8 @@ class Selection:
     protocol: str | None = None
     """Of the quality."""
     speed_protocol: str | None = None
+    undisturbed_only: bool = False
+    """Leave out speeds that were measured while the machine was busy."""
     scales: tuple[int, ...] = ()
     families: tuple[str, ...] = ()
     x: str = "fps"

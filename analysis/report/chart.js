@@ -39,6 +39,9 @@ function thinned(rows) {
   return rows.filter((row, i) => row.member || Math.floor(i / step) !== Math.floor((i - 1) / step));
 }
 
+// Whether an axis shows what was timed; only there a disturbed measurement matters.
+function measured() { return [state.x, state.y].some((name) => name !== QUALITY && DATA.axes.find((a) => a.name === name).measured); }
+
 function stairs(members) {
   const x = [], y = [];
   members.forEach((row, i) => {
@@ -63,7 +66,7 @@ function familyTrace(family, panel, index) {
     x: rows.map((r) => r.x), y: rows.map((r) => r.y), text: rows.map(hoverText), hovertemplate: "%{text}<extra></extra>",
     customdata: rows, xaxis: `x${index || ""}`, yaxis: `y${index || ""}`,
     marker: {
-      color: ink(look.colour), symbol: look.symbol,
+      color: ink(look.colour), symbol: rows.map((r) => (r.point?.disturbed === true && measured() ? `${look.symbol}-open` : look.symbol)),
       size: rows.map((r) => (r.member ? 10 : 7) * Math.min(look.size, 1.35)),
       opacity: rows.map((r) => (limited && !fits(r) ? 0.1 : r.member ? 1 : 0.42)),
       line: { color: css("--paper"), width: rows.map((r) => (r.member ? 1 : 0)) },
@@ -124,6 +127,16 @@ function figure() {
   return { traces, layout, shown };
 }
 
+// Output size, protocol, backend, precision, threads and seeds of what is shown.
+function setup() {
+  const ways = distinct(candidates().filter((row) => row.point).map(({ point }) =>
+    [known(point.output) ? `${point.output} (${point.speed_protocol})` : point.speed_protocol, timing(point), known(point.threads) ? `${point.threads} thread${point.threads === 1 ? "" : "s"}` : null].filter(known).join(", ")));
+  const source = DATA.sources[state.source];
+  if (!source) return "";
+  const shown = ways.length > 3 ? [...ways.slice(0, 3), `${ways.length - 3} more ways of measuring`] : ways;
+  return `Measurements: ${[source.name, ...(measured() ? shown : []), source.repeats > 1 ? `mean of ${source.repeats} seeds` : "1 seed"].join("; ")}. `;
+}
+
 function describeChart(shown) {
   const told = shown.map((panel) => {
     const ends = panel.members.length ? `, from ${panel.members[0].model.config} to ${panel.members.at(-1).model.config}` : "";
@@ -134,7 +147,9 @@ function describeChart(shown) {
     return `x${panel.scale}: ${points} models, ${panel.members.length} on the frontier${ends}${all && missing > 0 ? `; ${missing} without a result or a measurement` : ""}`;
   });
   const thin = shown.some((panel) => panel.rows.length > MOST_POINTS) ? ` Of more than ${MOST_POINTS} points a panel, a part is drawn (the whole frontier is).` : "";
-  return `${told.join(" · ") || "Nothing to show."}.${thin} The dashed line is bicubic.`;
+  const rows = candidates().filter((row) => row.point), noisy = rows.filter((row) => row.point.disturbed === true).length;
+  const busy = noisy && measured() ? ` ${noisy} of ${rows.length} speeds are disturbed (the machine was busy) and drawn hollow.` : "";
+  return `${setup()}${told.join(" · ") || "Nothing to show."}.${thin}${busy} The dashed line is bicubic.`;
 }
 
 function drawChart() {

@@ -10,10 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts import style
+from analysis.reading import disturbed
 from analysis.reading.results import SOURCES, Results, gather, load
 from analysis.reading.selection import Selection
 from analysis.report.health import health
 from analysis.report.samples import Samples
+from results_db.reading import exportable
 from search_space.errors import SweepError
 from search_space.metrics import COSTS, METRICS
 
@@ -36,7 +38,7 @@ MODEL = (
     "flags",
 )
 POINT = ("device", "backend", "precision", "speed_protocol", "fps", "seconds_median", "seconds_iqr", "runs", "power_w",
-         "energy_j", "memory_mib", "temperature_c", "cpu_percent")  # fmt: skip
+         "energy_j", "memory_mib", "temperature_c", "cpu_percent", "disturbed", "threads", "output")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class Content:
     sweeps: list[dict[str, Any]]
     versions: dict[str, str]
     samples: dict[str, Any]
+    notes: list[str]
+    """What is to be known of the speeds: how many are disturbed, and the commands that measure them again."""
+    exports: dict[str, str]
+    """The command that exports each model."""
 
     def to_json(self) -> str:
         """Compact JSON that may stand inside a ``<script>`` element whatever the names in it are."""
@@ -101,7 +107,14 @@ def content(
         ],
         versions=_versions(),
         samples=(samples or Samples()).made(store, found, selection, metrics),
+        notes=[note for results in found for note in disturbed.notes(results.table, store.url)],
+        exports=_exports(store, models["config"], selection.sweep),
     )  # fmt: skip
+
+
+def _exports(store: Store, configs: Sequence[str], sweep: str | None) -> dict[str, str]:
+    trained = exportable.with_weights(store, sweep)
+    return {config: exportable.command(config, trained, store.url, sweep) for config in dict.fromkeys(configs)}
 
 
 def _gathered(store: Store, selection: Selection) -> list[Results]:
@@ -144,7 +157,7 @@ def _values(column: pd.Series[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+    if value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and not math.isfinite(value)):
         return None
     if isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < 1e15 else float(f"{value:.6g}")

@@ -4,7 +4,7 @@ let DATA = null, MODELS = [], POINTS = [], METRICS_OF = [], METRIC = {};
 const QUALITY = "quality";
 const state = {
   source: 0, device: null, backend: "", metric: null, dataset: null, x: "fps", y: QUALITY,
-  scales: new Set(), families: new Set(), only: false, fps: null, watts: null, selected: null,
+  scales: new Set(), families: new Set(), only: false, quiet: false, fps: null, watts: null, selected: null,
 };
 
 function rowsOf(columns) {
@@ -61,6 +61,7 @@ function candidates() {
     const model = point.of;
     if (model.source !== state.source || point.device !== state.device) continue;
     if (state.backend && timing(point) !== state.backend) continue;
+    if (state.quiet && point.disturbed === true) continue;
     timed.add(model.at);
     rows.push({ model, point });
   }
@@ -129,9 +130,11 @@ function figures(row) {
   const m = row.model, p = row.point, out = [];
   const add = (label, value, unit, digits) => { if (known(value)) out.push([label, number(value, digits) + (unit ? ` ${unit}` : "")]); };
   add("Speed", p?.fps, "frames/s");
+  if (p?.disturbed === true) out.push(["Disturbed", "yes: the machine was busy, so speed and power say little"]);
   add("Power", p?.power_w, "W"); add("Energy per frame", p?.energy_j, "J"); add("Memory", p?.memory_mib, "MiB");
   add("Temperature", p?.temperature_c, "°C"); add("CPU use", p?.cpu_percent, "%");
   add("Median time", known(p?.seconds_median) ? p.seconds_median * 1000 : null, "ms");
+  if (p && (known(p.output) || known(p.threads))) out.push(["Measured with", [p.output, p.speed_protocol, known(p.threads) ? `${p.threads} threads` : null].filter(known).join(", ")]);
   add("Time IQR", known(p?.seconds_iqr) ? p.seconds_iqr * 1000 : null, "ms"); add("Runs", p?.runs);
   add("Parameters", m.parameters); add("MACs per Full-HD frame", m.macs_full_hd);
   for (const name of metricsOf(m.source)) {

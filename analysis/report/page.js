@@ -32,8 +32,11 @@ function settle(fresh) {
   if (!sets.includes(state.dataset)) state.dataset = sets[0] ?? "";
   options($("metric"), kindsOf.map((k) => [k, (METRIC[k] || [k])[0]]), state.metric);
   options($("dataset"), sets.map((s) => [s, s]), state.dataset);
-  const costs = DATA.axes.map((a) => [a.name, a.title]), choices = [[QUALITY, "Quality (metric and test set)"], ...costs];
-  if (fresh && !there.length) state.x = "parameters";
+  // An axis that no model of this source has a value of would give an empty chart.
+  const costs = DATA.axes.filter((a) => MODELS.some((m) => m.source === state.source && known(m[a.column])) || POINTS.some((p) => p.of.source === state.source && known(p[a.column])));
+  const choices = [[QUALITY, "Quality (metric and test set)"], ...costs.map((a) => [a.name, a.title])];
+  for (const name of ["x", "y"]) if (!choices.some(([value]) => value === state[name])) state[name] = name === "y" ? QUALITY : costs[0]?.name ?? QUALITY;
+  if (fresh && !there.length && costs.some((a) => a.name === "parameters")) state.x = "parameters";
   options($("x"), choices, state.x);
   options($("y"), choices, state.y);
   const scales = distinct(MODELS.map((m) => m.scale)).sort(), families = Object.keys(DATA.families);
@@ -74,8 +77,8 @@ function drawPick() {
     const best = pick(mine), title = element("h3", { text: `x${scale}` });
     if (!best) return element("div", { class: "pick" }, title, element("p", { class: "sub", text: mine.length ? "No model fits: ask for less speed or allow more power." : "No model is measured here yet." }));
     const [, unit, , digits] = METRIC[state.metric] || ["", "", true, 4], p = best.point;
-    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null].filter(Boolean).join(" · ");
-    const command = `sweep export ${best.model.config} --format onnx --out ${best.model.config}.onnx`;
+    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null, p?.disturbed === true ? "speed disturbed: measure it again" : null].filter(Boolean).join(" · ");
+    const command = DATA.exports[best.model.config];
     const copy = element("button", { type: "button", text: "Copy", "aria-label": `Copy the export command of ${best.model.config}`, onclick: (event) => copyText(command, event.target) });
     return element("div", { class: "pick", "data-config": best.model.config }, title, element("b", { text: best.model.config }), element("div", { text: facts }),
       element("div", { class: "command" }, element("code", { text: command }), copy,
@@ -110,13 +113,15 @@ function crops(model) {
   return element("div", { class: "crops" }, picture(reference.hr, "Original"), picture(reference.png, "Bicubic", reference.psnr), picture(mine.png, model.family, mine.psnr));
 }
 
+let picked = false;
 function select(at) {
-  state.selected = at;
+  state.selected = at; picked = true;
+  remember();
   drawDetail(); drawModels(); drawChart();
 }
 
 function simpleTable(titles, rows, wrap = -1) {
-  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...titles.map((t) => element("th", { scope: "col", text: t })))),
+  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...titles.map((t, i) => element("th", { scope: "col", class: rows.length && rows.every((row) => typeof row[i] === "number") ? "n" : "", text: t })))),
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map((cell, i) => element("td", { class: i === wrap ? "wrap" : typeof cell === "number" ? "n" : "", text: typeof cell === "number" ? number(cell) : cell ?? "" })))))));
 }
 
@@ -138,6 +143,8 @@ function drawHealth() {
     if (h.failures_left_out) parts.push(element("p", { class: "sub", text: `${h.failures_left_out} more are in the store (sweep logs).` }));
   }
   $("health-body").replaceChildren(...parts);
+  $("notes").replaceChildren(...DATA.notes.map((text) => element("p", { class: "note", text })));
+  $("quiet-label").hidden = !POINTS.some((p) => p.disturbed === true);
   $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}.`;
 }
 
@@ -158,20 +165,76 @@ function drawAbout() {
   $("about-body").replaceChildren(...parts);
 }
 
+function firstPick() {
+  const rows = candidates();
+  for (const scale of [...state.scales].sort()) {
+    const best = pick(rows.filter((row) => row.model.scale === scale));
+    if (best) return best.model.at;
+  }
+  return null;
+}
+
 let waiting = null;
 function refresh() {
-  budget(); drawPick(); drawModels(); drawBest(); drawDetail();
+  budget();
+  // Nothing was chosen yet: the pick of the first scale is what a person came for.
+  if (!picked || state.selected === null) state.selected = firstPick();
+  remember(); drawPick(); drawModels(); drawBest(); drawDetail();
   if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); });
 }
 
 function changed() { settle(false); refresh(); }
 
+// A name that is not here is answered; a model that is found is shown, whatever the filters hide.
+function findModel(name) {
+  $("find-answer").textContent = "";
+  if (!name) return;
+  const found = MODELS.find((m) => m.config === name && m.source === state.source);
+  if (!found) {
+    const near = MODELS.filter((m) => m.source === state.source && m.config.toLowerCase().includes(name.toLowerCase())).slice(0, 3).map((m) => m.config);
+    const elsewhere = MODELS.find((m) => m.config === name);
+    $("find-answer").textContent = elsewhere ? `${name} is only among the ${DATA.sources[elsewhere.source].name} results.` : `There is no model ${name} here${near.length ? `; there is ${near.join(", ")}` : ""}.`;
+    return;
+  }
+  state.scales.add(found.scale); state.families.add(found.family);
+  settle(false); select(found.at); reveal("detail");
+}
+
+// What is shown is in the address, so that a link shows it to somebody else.
+const VIEW = ["device", "backend", "metric", "dataset", "x", "y"];
+function remember() {
+  const view = new URLSearchParams();
+  if (state.source) view.set("source", DATA.sources[state.source]?.name ?? "");
+  for (const name of VIEW) if (state[name]) view.set(name, state[name]);
+  for (const name of ["scales", "families"]) if (state[name].size < (name === "scales" ? distinct(MODELS.map((m) => m.scale)).length : Object.keys(DATA.families).length)) view.set(name, [...state[name]].join(","));
+  for (const name of ["only", "quiet"]) if (state[name]) view.set(name, "1");
+  for (const name of ["fps", "watts"]) if ($(name).value !== $(name).defaultValue) view.set(name, $(name).value);
+  if (picked) view.set("model", MODELS[state.selected]?.config ?? "");
+  const text = view.toString();
+  if (location.hash.slice(1) !== text) history.replaceState(null, "", `#${text}`);
+}
+function recall() {
+  const view = new URLSearchParams(location.hash.slice(1));
+  if (![...VIEW, "source", "scales", "families", "only", "quiet", "fps", "watts", "model"].some((name) => view.has(name))) return;
+  const source = DATA.sources.findIndex((s) => s.name === view.get("source"));
+  if (source >= 0) state.source = source;
+  for (const name of VIEW) if (view.has(name)) state[name] = view.get(name);
+  if (view.has("scales")) state.scales = new Set(view.get("scales").split(",").filter(Boolean).map(Number).filter((s) => MODELS.some((m) => m.scale === s)));
+  if (view.has("families")) state.families = new Set(view.get("families").split(",").filter((f) => f in DATA.families));
+  for (const name of ["only", "quiet"]) { state[name] = view.get(name) === "1"; $(name).checked = state[name]; }
+  for (const name of ["fps", "watts"]) if (view.has(name)) $(name).value = view.get(name);
+  const model = MODELS.find((m) => m.config === view.get("model") && m.source === state.source);
+  if (model) { state.selected = model.at; picked = true; }
+  settle(false);
+}
+
 function wire() {
   for (const id of ["device", "backend", "metric", "dataset", "x", "y"]) $(id).addEventListener("change", (e) => { state[id] = e.target.value; changed(); });
-  $("source").addEventListener("change", (e) => { state.source = Number(e.target.value); state.selected = null; changed(); });
+  $("source").addEventListener("change", (e) => { state.source = Number(e.target.value); state.selected = null; picked = false; changed(); });
+  $("quiet").addEventListener("change", (e) => { state.quiet = e.target.checked; refresh(); });
   $("only").addEventListener("change", (e) => { state.only = e.target.checked; refresh(); });
-  for (const id of ["fps", "watts"]) $(id).addEventListener("input", () => { budget(); drawPick(); if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); }); });
-  $("find").addEventListener("change", (e) => { const found = MODELS.find((m) => m.config === e.target.value.trim() && m.source === state.source); if (found) select(found.at); });
+  for (const id of ["fps", "watts"]) $(id).addEventListener("input", () => { budget(); remember(); drawPick(); if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); }); });
+  $("find").addEventListener("change", (e) => findModel(e.target.value.trim()));
   $("filter").addEventListener("input", (e) => { table.filter = e.target.value; table.page = 0; drawModels(); });
   $("prev").addEventListener("click", () => { table.page -= 1; drawModels(); });
   $("next").addEventListener("click", () => { table.page += 1; drawModels(); });
@@ -198,7 +261,7 @@ function show(data, fresh) {
   const chosen = fresh || state.selected === null ? null : MODELS[state.selected];
   load(data);
   if (chosen) { const again = MODELS.find((m) => m.config === chosen.config && DATA.sources[m.source].name === DATA.sources[chosen.source]?.name); state.selected = again ? again.at : null; }
-  settle(fresh); drawHealth(); drawAbout(); refresh();
+  settle(fresh); if (fresh) recall(); drawHealth(); drawAbout(); refresh();
   $("made").textContent = data.made;
 }
 

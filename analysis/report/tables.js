@@ -27,6 +27,7 @@ function columns() {
     { name: "energy_j", title: "J per frame", get: (r) => r.point?.energy_j },
     { name: "memory_mib", title: "MiB", get: (r) => r.point?.memory_mib },
     { name: "timing", title: "Timing", text: true, get: (r) => (r.point ? timing(r.point) : "") },
+    { name: "note", title: "Note", text: true, get: (r) => (r.point?.disturbed === true ? "disturbed" : "") },
   ];
   for (const name of metricsOf(state.source)) {
     const cut = name.indexOf(":"), [label, , , digits] = METRIC[name.slice(0, cut)] || [name.slice(0, cut), "", true, 4];

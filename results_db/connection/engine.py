@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from results_db.connection.file_watch import FileWatch
 from results_db.connection.urls import Address, redact
-from search_space.errors import MissingExtra, StoreError
+from search_space.errors import MissingExtra, StoreError, StoreLost
 
 T = TypeVar("T")
 
@@ -22,6 +24,8 @@ BINARY = "edge_binary"
 """Execution option: PostgreSQL sends numbers as they are, not as text."""
 SLICE_S = 0.5
 """The part of a wait for SQLite's lock that cannot be interrupted."""
+FIRST_CONTACT_S = 5.0
+"""How long a server that never answered is tried: its address may be wrong."""
 RECONNECT_S = 60.0
 """How long a lost PostgreSQL server is waited for; every write may be repeated without harm."""
 
@@ -45,9 +49,13 @@ class Database:
         # SQLite waits for a lock inside its own code, where neither a signal nor ``limit_waits`` ends the wait: so the
         # wait is cut into slices.
         self._max_wait_s = busy_timeout_s if address.path else reconnect_s
+        self._answered = address.path is not None
         self.busy_timeout_s = busy_timeout_s
+        self._watch = FileWatch(address.path) if address.path else None
         self.engine = (
-            _sqlite(address, readonly, min(busy_timeout_s, SLICE_S)) if address.path else _postgresql(address, readonly)
+            _sqlite(address, readonly, min(busy_timeout_s, SLICE_S), self._watch)
+            if self._watch
+            else _postgresql(address, readonly)
         )
         # Rows read from the driver's own cursor, and COPY, bring the driver's own errors.
         self._errors: tuple[type[Exception], ...] = (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error)
@@ -71,6 +79,11 @@ class Database:
         """Limit how long any call, also one that is waiting now, waits."""
         self._max_wait_s = min(self._max_wait_s, seconds)
 
+    def check_present(self) -> None:
+        """Raise StoreLost when a SQLite file is not the one that was opened; other engines answer for themselves."""
+        if self._watch is not None:
+            self._run(lambda connection: connection.exec_driver_sql("PRAGMA user_version").scalar(), write=False)
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -80,13 +93,30 @@ class Database:
         pause = 0.01 if self.is_sqlite else 0.05
         while True:
             try:
-                with self.engine.connect().execution_options(edge_write=write) as connection, connection.begin():
+                opened = self.engine.connect().execution_options(edge_write=write)
+                with opened as connection, self._watched(connection), connection.begin():
+                    self._answered = True
                     return work(connection)
             except self._errors as error:
-                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + self._max_wait_s:
+                if self._watch is not None and self._watch.opened:
+                    self._watch.check_file()
+                patience = self._max_wait_s if self._answered else min(FIRST_CONTACT_S, self._max_wait_s)
+                if not transient(error, self.is_sqlite) or time.monotonic() + pause > began + patience:
                     raise explain(error, self.address) from None
             time.sleep(pause)
             pause = pause if self.is_sqlite else min(2.0, pause * 2)
+
+    @contextmanager
+    def _watched(self, connection: Connection) -> Iterator[None]:
+        """Raises StoreLost before a transaction and, for what it wrote, after its COMMIT."""
+        if self._watch is None or self.readonly:
+            # A reader may have the file open without its log.
+            yield
+            return
+        raw: Any = connection.connection.driver_connection
+        self._watch.check(raw, connection.info, after=False)
+        yield
+        self._watch.check(raw, connection.info, after=True)
 
 
 def transient(error: Exception, is_sqlite: bool) -> bool:
@@ -115,7 +145,7 @@ def explain(error: Exception, address: Address | str) -> StoreError:
     if "locked" in low or "busy" in low:
         return StoreError(f"{address} is locked by another program; close it, or try again when it has finished")
     if "malformed" in low or "not a database" in low:
-        return StoreError(f"{address} is damaged or not a SQLite database; restore a backup or name another file")
+        return StoreLost(f"{address} is damaged or not a SQLite database; restore a backup or name another file")
     if "readonly" in low or "read-only" in low:
         return StoreError(f"{address} cannot be written: the file or its folder is read-only")
     if "disk is full" in low or "disk full" in low or "no space left" in low:
@@ -125,9 +155,8 @@ def explain(error: Exception, address: Address | str) -> StoreError:
     return StoreError(f"{address}: {words[:300]}")
 
 
-def _sqlite(address: Address, readonly: bool, busy_timeout_s: float) -> Engine:
-    path = address.path
-    assert path is not None
+def _sqlite(address: Address, readonly: bool, busy_timeout_s: float, watch: FileWatch) -> Engine:
+    path = watch.path
 
     def connect() -> sqlite3.Connection:
         if readonly:
@@ -136,8 +165,10 @@ def _sqlite(address: Address, readonly: bool, busy_timeout_s: float) -> Engine:
             frozen = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
             target = f"{path.as_uri()}?mode=ro" + ("&immutable=1" if frozen else "")
         else:
-            target = f"{path.as_uri()}?mode=rwc"
-        return sqlite3.connect(target, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+            target = f"{path.as_uri()}?mode={'rw' if watch.opened else 'rwc'}"
+        made = sqlite3.connect(target, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
+        watch.on_connect()
+        return made
 
     engine = create_engine(address.url, creator=connect)
 
@@ -168,7 +199,12 @@ def _postgresql(address: Address, readonly: bool) -> Engine:
     engine = create_engine(
         address.url,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "edge-sweep", "keepalives_idle": 30},
+        connect_args={
+            "connect_timeout": 5,
+            "client_encoding": "utf8",
+            "application_name": "edge-sweep",
+            "keepalives_idle": 30,
+        },
     )
 
     @event.listens_for(engine, "before_cursor_execute")

@@ -64,12 +64,13 @@ def copy_file(source: Path, target: Path) -> None:
         raise StoreError(f"{target} exists already: name another file for the backup")
     try:
         with replaced(target) as partial:
-            _copy_pages(source, partial)
+            copy_pages(source, partial)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"no backup could be made at {target}: {error}") from None
 
 
-def _copy_pages(source: Path, target: Path) -> None:
+def copy_pages(source: Path, target: Path) -> None:
+    """Copy a SQLite file and what is in its log into a new one. Raises sqlite3.Error, also for damage."""
     reader = sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True)
     writer = sqlite3.connect(target)
     try:

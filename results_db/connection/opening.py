@@ -51,6 +51,16 @@ def prepare(db: Database) -> None:
         migrate(db, version, HEAD)
 
 
+def check_ours(db: Database) -> str:
+    """The schema version of a database of ours that holds something. Raises StoreError for any other."""
+    if db.address.path is not None:
+        _check_file(db.address.path, db.readonly)
+    version = db.read(lambda c: _version(c, db))
+    if version is None:
+        raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
+    return version
+
+
 def _check_file(path: Path, readonly: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a database file")

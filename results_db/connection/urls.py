@@ -14,12 +14,19 @@ from sqlalchemy.exc import ArgumentError
 from search_space.errors import StoreError
 
 _SECRET = re.compile(
-    r"((?:password|passwd|passfile|pgpassword|sslpassword|token)[\"']?\s*[=:]\s*)"
+    r"((?:password|passwd|passfile|pgpassword|sslpassword|token|secret|(?:api|access|account|private|secret)[_-]?key"
+    r"|access[_-]?key[_-]?id|credentials?|signature|x-amz-\w+|x-goog-\w+|sig)[\"']?\s*[=:]\s*)"
     # A value without quotes may hold blanks: it ends at a separator or before the next key.
     r"(\"[^\"]*\"|'[^']*'|[^\s&;,]+(?:[ \t]+(?!\w+[\"']?\s*[=:])[^\s&;,]+)*)",
     re.IGNORECASE,
 )
-_SECRET_NAME = re.compile(r"password|passwd|token|secret", re.IGNORECASE)
+_BEARER = re.compile(
+    r"\b((?:proxy-)?authorization[\"']?\s*[=:]\s*[\"']?(?:\w+\s+)?|bearer\s+)[^\s\"',;]+", re.IGNORECASE
+)
+"""What a request proves its sender with."""
+_SECRET_NAME = re.compile(
+    r"password|passwd|token|secret|(api|access|account|private)[_-]?key|credential|authorization", re.IGNORECASE
+)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+._-]*://")
 _MEANT = re.compile(r"(sqlite|postgres\w*)(\+\w+)?:|[A-Za-z][A-Za-z0-9+._-]+:/[^/].*@", re.DOTALL)
 """An address that lacks a slash or two, not a file name."""
@@ -106,7 +113,7 @@ def redact(text: str) -> str:
     text = re.sub(r"(:/+[^\s:/@]*):[^\s]*@", r"\1:***@", text)
     # Or blanks; better too much is hidden than half of it shown.
     text = re.sub(r"(:/+[^\s:/@]*):[^\n/]*@", r"\1:***@", text)
-    return _SECRET.sub(r"\1***", text)
+    return _SECRET.sub(r"\1***", _BEARER.sub(r"\1***", text))
 
 
 def scrub(value: Any, name: str = "") -> Any:

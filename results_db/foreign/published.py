@@ -42,6 +42,8 @@ class Imported:
 
 def read(path: Path) -> ForeignResults:
     """The authors' ``tests.pkl``, read without unpickling it; raises BadData when it is anything else."""
+    if not path.exists():
+        raise BadData(f"there is no file {path}")
     if path.suffix != ".pkl":
         raise BadData(
             f"{path}: the published results are a .pkl file (a table of your own: sweep published import-table)"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 
 from results_db.connection.engine import BINARY
+from results_db.reading import speed_details
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
 from results_db.tables.speeds import SPEED_KEY, SPEED_VALUES
@@ -25,7 +26,10 @@ MOST_JOINS = 40
 SPEED_COLUMNS = (*SPEED_KEY, *SPEED_VALUES, "measured_at")
 RENAMED = {"protocol": "speed_protocol", "source": "speed_source"}
 """Columns of speeds whose names a trial's columns have too."""
-OF_SPEEDS = tuple(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config")
+OF_SPEEDS = (
+    *(RENAMED.get(column, column) for column in SPEED_COLUMNS if column != "config"),
+    *speed_details.COLUMNS,
+)
 """Columns of ``results`` that are empty for a model without a speed."""
 PROVENANCE = ("engines", "trained_on", "training_precision", "torch")
 DETAILS = ("recipe", "node", "flags", *PROVENANCE)
@@ -63,7 +67,8 @@ def results(
     1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
     quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
     seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,
-    cpu_percent, measured_at``.
+    cpu_percent, measured_at, disturbed`` (True, False; missing where not known), ``threads, output`` (``1920x1080``),
+    ``kit`` (hash of the kit that measured it).
 
     Speed belongs to an architecture: each speed of a config stands beside each of its trials. Without
     ``sweep``, configs that have a speed but no finished trial are there too, with ``trial`` NaN.
@@ -226,12 +231,12 @@ def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
 
 
 def _speeds(connection: Connection, chosen: dict[str, str | None]) -> pd.DataFrame:
-    query = select(*[speed.c[name] for name in SPEED_COLUMNS]).order_by(speed.c.id)
+    details = speed_details.columns(connection)
+    query = select(*[speed.c[name] for name in SPEED_COLUMNS], *details).order_by(speed.c.id)
     for name, value in chosen.items():
         if value is not None:
             query = query.where(speed.c[name] == value)
-    table = fetch(connection, query)
-    return table.rename(columns=RENAMED)
+    return speed_details.in_words(fetch(connection, query).rename(columns=RENAMED))
 
 
 def measures(store: Store, protocol: str | None = None) -> dict[str, list[str]]:

@@ -130,3 +130,30 @@ def retry(
         ]
         connection.execute(event.insert(), rows)
     return ids
+
+
+def excuse(connection: Connection, attempts: Sequence[tuple[int, int]], reason: str) -> list[int]:
+    """Have failed attempts (trial, number) not count; returns the trials that are pending again."""
+    numbers: dict[int, set[int]] = {}
+    for number, count in attempts:
+        numbers.setdefault(number, set()).add(count)
+    at = clock.now(connection)
+    state = str(next_state(State.FAILED, TrialEvent.RETRY))
+    again: list[int] = []
+    for some in chunks(sorted(numbers)):
+        locked = select(trial.c.id, trial.c.state, trial.c.attempt).where(trial.c.id.in_(some)).order_by(trial.c.id)
+        rows = connection.execute(locked.with_for_update()).all()
+        pending = [n for n, now, newest in rows if now == str(State.FAILED) and newest in numbers[n]]
+        failed = select(attempt.c.trial_id, attempt.c.number).where(
+            attempt.c.trial_id.in_(some), attempt.c.outcome == "failed"
+        )
+        for number, count in connection.execute(failed).all():
+            if count in numbers[number]:
+                one = and_(attempt.c.trial_id == number, attempt.c.number == count)
+                connection.execute(update(attempt).where(one).values(outcome="excused"))
+                row = {"at": at, "trial_id": number, "kind": "excused", "detail": f"attempt {count}: {reason}"}
+                connection.execute(event.insert(), [row])
+        if pending:
+            connection.execute(update(trial).where(trial.c.id.in_(pending)).values(state=state, finished_at=None))
+        again += pending
+    return again

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.measures.best_in_budget import BudgetChoice, choose, fact
+from analysis.reading.measured_how import notices
 from analysis.reading.results import gather
 from analysis.reading.selection import Selection
+from results_db.reading import exportable
 from results_db.store import opened
 from sweep.api.arguments import DEFAULT_DB, many
 from sweep.api.reading import only_device, sweep_name
@@ -29,6 +31,12 @@ class Best:
     source: str
     tied_with: list[str] | None
     """Models whose speed cannot be told from the pick's; None where that is not known."""
+    export: str | None
+    """The command that exports the pick."""
+    other_sources: Mapping[str, int]
+    """How many models of each other source the database holds."""
+    notes: tuple[str, ...]
+    """What to know before trusting it: sources that are not shown, speeds that are disturbed."""
 
     @property
     def pick(self) -> str | None:
@@ -58,6 +66,7 @@ def best(
     speed_protocol: str | None = None,
     source: str | None = None,
     sweep: int | str | None = None,
+    undisturbed_only: bool = False,
 ) -> Best:
     """The model to ship: of all that fit the budget, the one with the best quality.
 
@@ -74,6 +83,7 @@ def best(
         speed_protocol: Such as ``fullhd14``; default that of most models.
         source: ``ours``, ``re-evaluated`` or ``published``; default the first of these that has results.
         sweep: One sweep, by name or number; default all of the source.
+        undisturbed_only: Leave out speeds that were measured while the machine was busy.
 
     Returns:
         A ``Best``: ``pick`` (an id, or None when nothing fits), ``frontier``, ``tied_with``, ``choice``.
@@ -99,6 +109,8 @@ def best(
         scales=(scale,),
         families=many(family),
         speed_protocol=speed_protocol,
+        metric=metric,
+        undisturbed_only=undisturbed_only,
     )
     with opened(db, readonly=True) as store:
         gathered = gather(store, selection)
@@ -107,7 +119,13 @@ def best(
         table = gathered.table[gathered.table["device"] == chosen]
         choice = choose(table, quality, min_fps, max_watts)
         tied = _tied(store, choice.pick, set(table["config"]))
-    return Best(choice, quality, chosen, gathered.source, tied)
+        notes = tuple(notices(replace(gathered, table=table), store.url))
+        export = None if choice.pick is None else _export(store, str(choice.pick["config"]), sweep_name(sweep))
+    return Best(choice, quality, chosen, gathered.source, tied, export, gathered.others, notes)
+
+
+def _export(store: Store, pick: str, sweep: str | None) -> str:
+    return exportable.command(pick, exportable.with_weights(store, sweep), store.url, sweep)
 
 
 def _tied(store: Store, pick: Mapping[str, Any] | None, others: set[str]) -> list[str] | None:

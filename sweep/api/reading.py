@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from analysis.charts import output as files
 from analysis.measures.frontier import frontier as non_dominated
 from analysis.reading.results import Results, gather_means
 from analysis.reading.selection import Selection
+from results_db.connection.urls import parse
 from results_db.store import opened
 from search_space.errors import SweepError
 from sweep.api.arguments import DEFAULT_DB, many
@@ -170,6 +172,8 @@ def plot(
     weights: str | Path | Sequence[str | Path] = (),
     image: str | Path | None = None,
     crop: tuple[int, int, int, int] | None = None,
+    undisturbed_only: bool = False,
+    notice: Callable[[str], None] | None = None,
 ) -> Figure:
     """Draw a chart. A sweep that is not finished is drawn too, and the chart says how much of it is there.
 
@@ -193,6 +197,8 @@ def plot(
         weights: Weights files that are named after an id, for models whose weights are not in the database.
         image: For ``templates`` and ``crops``: the image to use.
         crop: For ``crops``: left, top, width, height in pixels of the full-size image.
+        undisturbed_only: Leave out speeds that were measured while the machine was busy.
+        notice: Called with what a person should know: sources that are not shown, speeds that are disturbed.
 
     Returns:
         A matplotlib ``Figure``, which a notebook shows (after ``%matplotlib inline``).
@@ -229,12 +235,20 @@ def plot(
         image=None if image is None else Path(image),
         crop=crop,
         against=against,
+        undisturbed_only=undisturbed_only,
     )
-    with opened(db, readonly=True) as store:
-        figure = kinds.figure(kind, store, selection)
+    alone = kind in kinds.FROM_WEIGHTS and bool(selection.weights) and not _exists(db)
+    with nullcontext() if alone else opened(db, readonly=True) as store:
+        figure = kinds.figure(kind, store, selection, notice)
     if path is not None:
         files.save(figure, path)
     return figure
+
+
+def _exists(db: str | Path | Store) -> bool:
+    """Whether there may be a database; one on a server is looked for when it is opened."""
+    path = parse(str(db)).path if isinstance(db, (str, Path)) else None
+    return not isinstance(db, (str, Path)) or path is None or path.exists()
 
 
 def sweep_name(sweep: int | str | None) -> str | None:

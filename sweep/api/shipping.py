@@ -14,6 +14,7 @@ from sweep.planning.user_families import stored_config
 from workers.data.datasets import resolve
 from workers.export import FORMATS, Exported, write
 from workers.export import export as make
+from workers.export.ncnn_files import WEIGHTS_ENDING
 from workers.training.weights import load
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def export(
     Args:
         config: An id or a config.
         out: The file; default the id with the format's ending, in the current folder.
-        format: ``onnx``, ``torchscript``, ``pt2`` or ``safetensors`` (the weights as trained).
+        format: ``onnx``, ``torchscript``, ``pt2``, ``safetensors`` (the weights as trained), ``glsl`` or
+            ``glsl-fragment`` (a user shader for mpv and libplacebo), or ``ncnn`` (two files, .param and .bin).
         precision: ``fp32``, ``fp16``, or ``int8`` (ONNX only).
         weights: A weights file; default those of the newest finished trial in ``db``.
         data: Images for the check: a folder, or ``embedded-test``.
-        force: Write a file that loses more than 3 dB all the same.
+        force: Write a file that loses more than 0.5 dB all the same.
         sweep: Take the weights of this sweep (name or number).
         db: Address or path of the results database, or an open ``Store``.
 
@@ -93,6 +95,8 @@ def export(
     )
     path = Path(out) if out is not None else Path(chosen.id + FORMATS[format])
     write(made.data, path)
+    if made.weights:
+        write(made.weights, path.with_suffix(WEIGHTS_ENDING))
     return ExportedFile(path, chosen.id, made, images.name)
 
 

@@ -11,6 +11,7 @@ from results_db.store import opened
 from search_space.errors import SweepError
 from search_space.spaces import select
 from sweep.api.arguments import DEFAULT_DB, as_text, many, recipe_of, space_of
+from sweep.planning.asked import seeds_of
 from sweep.planning.data import Data, load_data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -246,7 +247,7 @@ def plan_run(
     if seeds is not None and seeds < 1:
         raise SweepError(f"each config must be trained at least once, not {seeds} times")
     chosen, asked = space_of(space)
-    listed = tuple(dict.fromkeys(seed or range(seeds or 1)))
+    listed = seeds_of(tuple(seed), seeds)
     configs = select(chosen.configs, family, scale, where, limit, sample, listed[0])
     data = load_data(how.data_root, train, test, strict)
     plan = make_plan(

@@ -17,10 +17,10 @@ from sweep.cli.options import (
     Ids,
     Json,
     Limit,
+    OptionalSpace,
     Sample,
     SampleSeed,
     Scale,
-    Space,
     Where,
 )
 
@@ -42,7 +42,7 @@ def benchmark(
         str, typer.Option("--backend", "-b", help="eager, compile, cudagraph, onnxruntime, tensorrt, openvino, ncnn.")
     ] = "eager",
     precision: Annotated[str, typer.Option("--precision", "-p", help="fp32, fp16, bf16, int8.")] = "fp32",
-    space: Space = "paper",
+    space: OptionalSpace = None,
     family: Family = None,
     scale: Scale = None,
     where: Where = None,
@@ -50,7 +50,12 @@ def benchmark(
     sample: Sample = None,
     seed: SampleSeed = 0,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="fullhd14 (the paper's), uhd14 (4K), qhd5 (quick).")
+        str,
+        typer.Option(
+            "--speed-protocol",
+            "--protocol",
+            help="fullhd14 (the paper's), uhd14 (4K), qhd5 (quick), or a stored variant's name such as fullhd14-t1.",
+        ),
     ] = "fullhd14",
     size: Annotated[str | None, typer.Option("--size", help="Other output size.", metavar="WIDTHxHEIGHT")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Images per frame; default 1.")] = None,
@@ -62,7 +67,12 @@ def benchmark(
     compute: Annotated[str, typer.Option("--compute", help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     again: Annotated[bool, typer.Option("--again", help="Measure what is stored already, and replace it.")] = False,
     disturbed: Annotated[
-        bool, typer.Option("--disturbed", help="Measure again what is stored as disturbed (the machine was not quiet).")
+        bool,
+        typer.Option(
+            "--disturbed",
+            help="Measure again what is stored as disturbed (the machine was not quiet); nothing else unless configs "
+            "or a space are named.",
+        ),
     ] = False,
     address: Annotated[
         str | None, typer.Option("--address", help="Ray cluster whose node is measured.", metavar="A")
@@ -87,18 +97,24 @@ def benchmark(
     from sweep.api.measuring import configs_to_measure, measured_by
     from sweep.running.signals import EXIT_INTERRUPTED
     from sweep.speed.job import BenchmarkJob
-    from sweep.speed.measure_missing import device_name, missing_job, run_job
+    from sweep.speed.measure_missing import device_name, disturbed_configs, missing_job, run_job
     from workers.benchmark import protocol as named
     from workers.benchmark import varied
 
     measure = measured_by(address, node)
-    configs = configs_to_measure(
-        db, ids, space, family or (), scale or (), where=where, limit=limit, sample=sample, seed=seed
-    )
     chosen = varied(
         named(protocol), size=_size(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
     )
     way = BenchmarkJob((), device or node or device_name(), backend, precision, chosen, compute, not no_wait)
+    if disturbed and not ids and space is None:
+        with Store.open(db, readonly=True) as store:
+            ids = list(disturbed_configs(store, way))
+        if not ids:
+            output.note(f"no speed of {way.device} with {backend}, {precision}, {chosen.name} is disturbed")
+            return
+    configs = configs_to_measure(
+        db, ids, space or "paper", family or (), scale or (), where=where, limit=limit, sample=sample, seed=seed
+    )
     with Store.open(db) as store:
         job = missing_job(store, configs, way, again=again, disturbed=disturbed)
         output.note(

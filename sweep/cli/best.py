@@ -19,6 +19,8 @@ from sweep.cli.options import (
     OneSweep,
     SourceName,
     SpeedProtocolName,
+    UndisturbedOnly,
+    finite,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +39,12 @@ def best(
     scale: Annotated[int, typer.Option("--scale", help="2, 3 or 4.")],
     device: OfDevice = None,
     metric: Metric = None,
-    min_fps: Annotated[float | None, typer.Option("--min-fps", help="At least this many frames/s.")] = None,
-    max_watts: Annotated[float | None, typer.Option("--max-watts", help="At most this many W.")] = None,
+    min_fps: Annotated[
+        float | None, typer.Option("--min-fps", callback=finite, help="At least this many frames/s.")
+    ] = None,
+    max_watts: Annotated[
+        float | None, typer.Option("--max-watts", callback=finite, help="At most this many W.")
+    ] = None,
     db: Db = DEFAULT_DB,
     family: Family = None,
     backend: OfBackend = None,
@@ -46,6 +52,7 @@ def best(
     speed_protocol: SpeedProtocolName = None,
     source: SourceName = None,
     sweep: OneSweep = None,
+    undisturbed_only: UndisturbedOnly = False,
     as_json: Json = False,
 ) -> None:
     """Name the model to ship: of all that fit the budget, the one with the best quality.
@@ -59,19 +66,24 @@ def best(
     found = choose(
         db, scale=scale, device=device, metric=metric, min_fps=min_fps, max_watts=max_watts, family=family or (),
         backend=backend, precision=precision, speed_protocol=speed_protocol, source=source, sweep=sweep,
+        undisturbed_only=undisturbed_only,
     )  # fmt: skip
     if as_json:
-        document = {"frontier": found.frontier, "pick": found.pick, "tied_with": found.tied_with, "scale": scale,
-                    "device": found.device, "metric": found.metric.column, "source": found.source,
+        document = {"frontier": found.frontier, "pick": found.pick, "tied_with": found.tied_with,
+                    "export": found.export, "scale": scale, "device": found.device, "metric": found.metric.column,
+                    "source": found.source, "other_sources": dict(found.other_sources),
                     "considered": found.choice.considered, "unknown_power": found.choice.unknown_power}  # fmt: skip
         output.print_json(document)
     else:
-        _show(found.choice, found.metric, f"x{scale} on {found.device}", found.source, found.tied_with)
+        where = f"x{scale} on {found.device}"
+        _show(found.choice, found.metric, where, found.source, found.tied_with, found.export or "")
+    for note in found.notes:
+        output.warn(note)
     if found.pick is None:
         raise typer.Exit(1)
 
 
-def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None) -> None:
+def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None, export: str) -> None:
     from analysis.measures.best_in_budget import fact
 
     if choice.unknown_power:
@@ -92,16 +104,17 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
         power, energy = ("" if facts[name] is None else f"{facts[name]:.3g}" for name in ("power_w", "energy_j"))
         parameters = "" if facts["parameters"] is None else f"{facts['parameters']:,}"
         fps, quality = f"{facts['fps']:.4g}", f"{facts[metric.name]:.{digits}f}"
-        rows.append([">" if facts["config"] == pick else "", facts["config"], fps, quality, power, energy, parameters])
-    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params"]
-    output.print_table(
-        headings, rows, title=f"Frontier of what fits, {where} ({source} measurements)", left=2, bold=place
-    )
+        note = "disturbed" if facts["disturbed"] else ""
+        mark = ">" if facts["config"] == pick else ""
+        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, note])
+    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "note"]
+    title = f"Frontier of what fits, {where} ({source} measurements)"
+    output.print_table(headings, rows, title=title, left=2, bold=place, hide_empty=True)
     _terminal_chart(choice, metric, output.stdout().width)
     if tied:
         some = ", ".join(tied[:TIES_SHOWN]) + (f" and {len(tied) - TIES_SHOWN} more" if len(tied) > TIES_SHOWN else "")
         output.print_text(f"no faster and no slower than the pick, as far as measuring can tell: {some}")
-    output.print_text(f"pick: {pick}   sweep export {pick} --format onnx --out {pick}.onnx")
+    output.print_text(f"pick: {pick}   {export}")
 
 
 def _terminal_chart(choice: BudgetChoice, metric: Quantity, width: int) -> None:

@@ -1,4 +1,4 @@
-"""``sweep db``: look at, back up and copy the results database."""
+"""``sweep db``: look at, check, back up, restore and copy the results database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
-group = typer.Typer(help="Look at, back up and copy the results database.", no_args_is_help=True)
+group = typer.Typer(help="Look at, check, back up, restore and copy the results database.", no_args_is_help=True)
 
 
 def add(app: typer.Typer) -> None:
@@ -94,6 +94,41 @@ def backup(
     if path is None:
         _copy(db, str(out), new=out)
     output.print_text(f"{out}: {out.stat().st_size / 2**20:.1f} MiB")
+
+
+@group.command()
+def restore(
+    backup: Annotated[Path, typer.Argument(metavar="BACKUP", help="A backup or a rescue file.")],
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Put a backup in the place of a SQLite database. What was there is moved aside, with its write-ahead log.
+
+    Example: sweep db restore monday.db --db sweep.db
+    """
+    from results_db.restore import restore as put_in_place
+
+    for moved in put_in_place(backup, db):
+        output.note(f"moved aside: {moved}")
+    output.print_text(f"{db} is now {backup}")
+
+
+@group.command()
+def check(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
+    """Check pages, references and the SHA-256 of every stored file; the exit status is 1 when something is wrong.
+
+    Example: sweep db check --db sweep.db
+    """
+    from results_db.reading.check import faults
+    from results_db.store import Store
+
+    with Store.open(db, readonly=True) as store:
+        found = faults(store)
+    if as_json:
+        output.print_json({"sound": not found, "faults": found}, one_line=True)
+    else:
+        output.print_lines(found or ["sound"])
+    if found:
+        raise typer.Exit(1)
 
 
 @group.command()

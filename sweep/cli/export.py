@@ -12,8 +12,8 @@ from search_space.errors import BadData
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
-WARN_LOSS = 1.0
-"""dB on the images of the check: more than choosing the next smaller network costs."""
+WARN_LOSS = 0.3
+"""dB on the images of the check: worth knowing before choosing the file."""
 
 
 class Format(StrEnum):
@@ -23,6 +23,10 @@ class Format(StrEnum):
     TORCHSCRIPT = "torchscript"
     PT2 = "pt2"
     SAFETENSORS = "safetensors"
+    GLSL = "glsl"
+    GLSL_FRAGMENT = "glsl-fragment"
+    NCNN = "ncnn"
+    TFLITE = "tflite"
 
 
 def add(app: typer.Typer) -> None:
@@ -43,7 +47,7 @@ def export(
         str, typer.Option("--data", help="Images for the check: a folder, or embedded-test.")
     ] = "embedded-test",
     force: Annotated[
-        bool, typer.Option("--force", help="Write a file that loses more than 3 dB all the same.")
+        bool, typer.Option("--force", help="Write a file that loses more than 0.5 dB all the same.")
     ] = False,
     sweep: Annotated[str | None, typer.Option("--sweep", help="Take the weights of this sweep.")] = None,
     db: Db = DEFAULT_DB,
@@ -54,7 +58,7 @@ def export(
     Example: sweep export eSR-TM_s2_K5_C4 --format onnx --out model.onnx
 
     Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
-    file's own, measured on the images of the check; a file that loses more than 3 dB is not written.
+    file's own, measured on the images of the check; a file that loses more than 0.5 dB is not written.
     """
     from sweep.api.shipping import export as write_file
 
@@ -77,13 +81,14 @@ def export(
         "config": file.config,
         "format": str(form),
         "precision": made.precision,
-        "bytes": len(made.data),
+        "bytes": len(made.data) + len(made.weights),
         "sha256": made.sha256,
         "images": made.check.images,
         "max_difference": made.check.max_difference,
         "psnr_torch": made.check.psnr_torch,
         "psnr_file": made.check.psnr_file,
         "psnr_change": made.check.psnr_change,
+        "ran_by": made.check.ran_by,
     }
     if made.check.psnr_change < -WARN_LOSS:
         output.warn(f"warning: {made.precision} loses {-made.check.psnr_change:.2f} dB on {file.images}")
@@ -94,4 +99,5 @@ def export(
         f"{path}: {len(made.data):,} bytes, {made.precision}; against torch on {made.check.images} images of "
         f"{file.images}: largest difference {made.check.max_difference:.2g} of 1, "
         f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
+        + (f"; run by {made.check.ran_by}" if made.check.ran_by else "")
     )

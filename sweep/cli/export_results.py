@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli import output
-from sweep.cli.options import DEFAULT_DB, Db, OfDevice, OneSweep, SourceName
+from sweep.cli.options import DEFAULT_DB, Db, OfDevice, OneSweep, SourceName, UndisturbedOnly
 
 
 def add(app: typer.Typer) -> None:
@@ -23,11 +23,13 @@ def export_results(
     sweep: OneSweep = None,
     source: SourceName = None,
     device: OfDevice = None,
+    undisturbed_only: UndisturbedOnly = False,
 ) -> None:
     """Write every result as one flat table: a row per (config, device), a column per measurement.
 
     Example: sweep export-results --format csv --out results.csv --db sweep.db
     """
+    from analysis.reading import disturbed
     from results_db.reading import export, frames
     from results_db.records import Source
     from results_db.store import Store
@@ -40,5 +42,10 @@ def export_results(
         raise StoreError(f"{source!r} is not a source (choose from {', '.join(Source)})")
     with Store.open(db, readonly=True) as store:
         table = frames.results(store, sweep=sweep, source=source, device=device)
+        if undisturbed_only:
+            table = disturbed.keep_speeds(table, ~disturbed.mask(table))
+        notes = disturbed.notes(table, store.url)
     export.write(table, out, chosen)
     output.print_text(f"{out}: {len(table)} rows, {len(table.columns)} columns")
+    for note in notes:
+        output.warn(note)

@@ -27,6 +27,7 @@ def import_measurements(
 
     Example: sweep import-measurements results.json --kit kit.zip --db sweep.db
     """
+    from results_db.reading.disturbed import notes, timings
     from results_db.store import Store
     from sweep.speed.ties import mark_ties
     from workers.kit.receive import read_results
@@ -45,11 +46,14 @@ def import_measurements(
                 "new": added.new,
                 "same": added.same,
                 "replaced": added.different,
+                "disturbed": [speed.config for speed in speeds if speed.detail.get("disturbed")],
                 "failed": [vars(failure) for failure in received.failed],
             },
             one_line=True,
         )
         return
+    for note in notes(timings(speeds), db):
+        output.warn(note)
     output.print_text(
         f"{len(speeds)} speeds of {speeds[0].device}: {added.new} new, {added.same} known, {added.different} replaced"
     )

@@ -16,10 +16,14 @@ from sweep.cli import output
 
 COMMANDS = (
     "space",
+    "recipe",
+    "config",
     "data",
     "run",
     "resume",
     "retry",
+    "list",
+    "tag",
     "status",
     "logs",
     "evaluate",
@@ -70,6 +74,7 @@ class Outline(typer.Typer):
 
 
 def about(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and stop.")
     ] = False,
@@ -78,15 +83,24 @@ def about(
 
     Begin with `sweep run --space demo`, then `sweep plot pareto`, `sweep report`, `sweep best`.
     """
+    from pathlib import Path
+
+    from sweep.settings_file import defaults_for, settings
+
+    context.default_map = defaults_for(context.command, settings(os.environ, Path.cwd()))
 
 
 def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     """The application, with no more of it loaded than these arguments need."""
     # A shell passes the line to complete in the environment, and needs the options too.
-    outline = list(arguments) in (["--help"], []) and "_SWEEP_COMPLETE" not in os.environ
+    outline = list(arguments) in (["--help"], ["-h"], []) and "_SWEEP_COMPLETE" not in os.environ
     asked = arguments[0].replace("-", "_") if arguments else ""
     application = (Outline if outline else typer.Typer)(
-        name="sweep", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich"
+        name="sweep",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.callback()(about)
     for name in [asked] if asked in COMMANDS else COMMANDS:

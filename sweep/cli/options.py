@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from search_space.errors import SweepError
 from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse NaN and infinities, which pass every comparison or none."""
+    if value is not None and not math.isfinite(value):
+        raise SweepError(f"{value} is not a number to work with")
+    return value
+
 
 # The database and the form of the output
 
@@ -25,6 +35,12 @@ Space = Annotated[
     str,
     typer.Option("--space", "-s", help="demo, paper, extended, a family's name, or a YAML or Python file."),
 ]
+OptionalSpace = Annotated[
+    str | None,
+    typer.Option(
+        "--space", "-s", help="demo, paper (the default), extended, a family's name, or a YAML or Python file."
+    ),
+]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")]
 Family = Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")]
 Scale = Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")]
@@ -36,7 +52,7 @@ Limit = Annotated[int | None, typer.Option("--limit", min=0, help="The first N c
 Sample = Annotated[
     int | None, typer.Option("--sample", min=0, help="N configs at random, fairly over families and scales.")
 ]
-SampleSeed = Annotated[int, typer.Option("--seed", help="Of the sample.")]
+SampleSeed = Annotated[int, typer.Option("--seed", min=-(2**63), max=2**63 - 1, help="Of the sample.")]
 
 # What they are trained and measured with
 
@@ -44,7 +60,14 @@ DataRoot = Annotated[
     Path | None,
     typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
 ]
-RecipeName = Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="NAME|FILE",
+        help="One of `sweep recipe list`, or a .yaml or .json file; default demo for --space demo, else paper.",
+    ),
+]
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
 TrainSets = Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")]
 TestSets = Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")]
@@ -72,7 +95,7 @@ CheckpointEvery = Annotated[
         help="Seconds between two stored states of a trial in training; 0 stores one only when stopped.",
     ),
 ]
-Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, help="CPUs of one worker.")]
+Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, callback=finite, help="CPUs of one worker.")]
 Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]
 DataVia = Annotated[
     str,
@@ -104,6 +127,9 @@ SourceName = Annotated[str | None, typer.Option("--source", help="ours, re-evalu
 OfDevice = Annotated[str | None, typer.Option("--device", help="One device; default all.")]
 OfBackend = Annotated[str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.")]
 OfPrecision = Annotated[str | None, typer.Option("--precision", "-p", help="Only speeds of this precision.")]
+UndisturbedOnly = Annotated[
+    bool, typer.Option("--undisturbed-only", help="Leave out speeds that were measured while the machine was busy.")
+]
 SpeedProtocolName = Annotated[
     str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
 ]

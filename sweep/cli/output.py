@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import typer
 
+from search_space.visible import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+MOST_WIDTH = 10_000
+"""Characters of a line of a table."""
 
 
 class Advance(Protocol):
@@ -36,12 +42,12 @@ def _finite(value: Any) -> Any:
 
 def print_text(text: str) -> None:
     """A line of plain text on stdout, without markup or line breaks of its own."""
-    typer.echo(text)
+    typer.echo(visible(text))
 
 
 def print_lines(lines: Iterable[str]) -> None:
     """Lines on stdout and nothing after the last."""
-    typer.echo("".join(f"{line}\n" for line in lines), nl=False)
+    typer.echo("".join(f"{visible(line)}\n" for line in lines), nl=False)
 
 
 def print_table(
@@ -58,22 +64,26 @@ def print_table(
 
     ``hide_empty`` leaves out columns in which no row has a value; ``bold`` is the place of a row to highlight.
     """
-    listed = [list(row) for row in rows]
+    listed = [[visible(cell) for cell in row] for row in rows]
     shown = [i for i in range(len(headings)) if not hide_empty or i < left or any(row[i] for row in listed)]
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=escape(title) if title else None, title_justify="left", show_edge=False)
+    table = Table(title=escape(visible(title)) if title else None, title_justify="left", show_edge=False)
     for i in shown:
         table.add_column(escape(headings[i]), justify="left" if i < left else "right", no_wrap=i < left)
     for place, row in enumerate(listed):
         table.add_row(*(escape(row[i]) for i in shown), style="bold" if place == bold else None)
-    (stderr() if to_stderr else stdout()).print(table)
+    console = stderr() if to_stderr else stdout()
+    # A cell is never broken inside a name or a number: where the terminal is too narrow, its lines run on.
+    natural = console.measure(table, options=console.options.update(max_width=MOST_WIDTH)).maximum
+    console.width = max(console.width, natural)
+    console.print(table)
 
 
 def note(text: str, style: str | None = None) -> None:
     """A line for a person, on stderr; long lines are not broken, so that commands can be copied."""
-    stderr().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    stderr().print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
@@ -88,7 +98,7 @@ def error(text: str) -> None:
 
 def refuse(reason: BaseException) -> None:
     """Our error as the last line of a command, on stderr."""
-    typer.echo(f"sweep: {reason}", err=True)
+    typer.echo(f"sweep: {visible(str(reason))}", err=True)
 
 
 def stdout() -> Console:

@@ -20,6 +20,7 @@ from sweep.cli.options import (
     Scale,
     SourceName,
     SpeedProtocolName,
+    UndisturbedOnly,
 )
 
 KINDS = "pareto, filters, templates, crops, compare, devices, growth"
@@ -46,6 +47,7 @@ def plot(
     precision: OfPrecision = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
     speed_protocol: SpeedProtocolName = None,
+    undisturbed_only: UndisturbedOnly = False,
     config: Annotated[
         list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
     ] = None,
@@ -70,6 +72,6 @@ def plot(
         kind, db, out=out, device=device, metric=metric, scale=scale or (), family=family or (), x=x, source=source,
         against=against, sweep=sweep, backend=backend, precision=precision, protocol=protocol,
         speed_protocol=speed_protocol, config=config or (), weights=weights or (), image=image,
-        crop=parse_crop(crop) if crop else None,
+        crop=parse_crop(crop) if crop else None, undisturbed_only=undisturbed_only, notice=output.warn,
     )  # fmt: skip
     output.note(str(out))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 from sweep.search import DEFAULT_BATCH
 
@@ -77,7 +78,7 @@ def replay(
     if as_json:
         typer.echo(json.dumps({"table": table, "rows": [asdict(row) for row in rows]}, indent=2))
     else:
-        _show(rows, console)
+        _show(rows)
 
 
 def _covers(configs: object, tables: list[ReplayTable]) -> bool:
@@ -128,16 +129,12 @@ def _tables(
         return tables
 
 
-def _show(rows: list[ComparisonRow], console: object) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+def _show(rows: list[ComparisonRow]) -> None:
     counts = sorted({row.trials for row in rows})
-    shown = Table("table", "scale", "sampler", *(f"{n} trials" for n in counts), show_edge=False)
-    keys = list(dict.fromkeys((row.table, row.scale, row.sampler) for row in rows))
     by = {(row.table, row.scale, row.sampler, row.trials): row for row in rows}
-    for table, scale, sampler in keys:
+    lines = []
+    for table, scale, sampler in dict.fromkeys((row.table, row.scale, row.sampler) for row in rows):
         cells = [by[table, scale, sampler, n] for n in counts]
-        medians = (f"{c.hypervolume_ratio_median:.4f} ({c.q25:.3f}-{c.q75:.3f})" for c in cells)
-        shown.add_row(table, f"x{scale}", sampler, *medians)
-    Console().print(shown)
+        medians = [f"{c.hypervolume_ratio_median:.4f} ({c.q25:.3f}-{c.q75:.3f})" for c in cells]
+        lines.append([table, f"x{scale}", sampler, *medians])
+    output.print_table(["table", "scale", "sampler", *(f"{n} trials" for n in counts)], lines, left=3)

@@ -9,7 +9,7 @@ import typer
 
 from search_space.errors import SweepError
 from sweep.cli import output
-from sweep.cli.options import DEFAULT_DB, Db, OneSweep, SourceName
+from sweep.cli.options import DEFAULT_DB, Db, OneSweep, SourceName, UndisturbedOnly
 
 
 def add(app: typer.Typer) -> None:
@@ -21,6 +21,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
     db: Db = DEFAULT_DB,
     sweep: OneSweep = None,
+    undisturbed_only: UndisturbedOnly = False,
     source: SourceName = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
     image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
@@ -46,8 +47,11 @@ def report(
     if out.suffix.lower() not in (".html", ".htm"):
         raise SweepError(f"{out}: a report is one .html file")
     ask = Selection(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
-              weights=tuple(weights or ()))  # fmt: skip
+              weights=tuple(weights or ()), undisturbed_only=undisturbed_only)  # fmt: skip
     with Store.open(db, readonly=True) as store:
-        page = render(content(store, ask, title, Samples(crops)))
+        shown = content(store, ask, title, Samples(crops))
+    page = render(shown)
     files.write(out, lambda file: file.write(page.encode()))
     output.note(str(out))
+    for note in shown.notes:
+        output.warn(note)

@@ -60,12 +60,18 @@ def run(
     limit: Limit = None,
     sample: Sample = None,
     seed: Annotated[
-        list[int] | None, typer.Option("--seed", help="Seed of the trials (repeatable) and of --sample; default 0.")
+        list[int] | None,
+        typer.Option(
+            "--seed",
+            min=-(2**63),
+            max=2**63 - 1,
+            help="Seed of the trials (repeatable) and of --sample; default 0.",
+        ),
     ] = None,
     seeds: Annotated[
-        int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds 0 to N-1.")
+        int | None, typer.Option("--seeds", min=1, help="Train each config N times: seeds from --seed (or 0) on.")
     ] = None,
-    recipe: RecipeName = "paper",
+    recipe: RecipeName = None,
     steps: Steps = None,
     train: TrainSets = None,
     test: TestSets = None,
@@ -96,6 +102,7 @@ def run(
     """
     from sweep.api.arguments import as_text, recipe_of
     from sweep.api.training import plan_run
+    from sweep.planning.asked import usual_recipe
     from sweep.running.launch import Launch
 
     how = Launch(
@@ -123,7 +130,7 @@ def run(
         sample=sample,
         seed=seed or (),
         seeds=seeds,
-        recipe=recipe_of(recipe, steps),
+        recipe=recipe_of(recipe or usual_recipe(space), steps),
         train=tuple(train or ()),
         test=tuple(test or ()),
         strict=strict,

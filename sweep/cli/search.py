@@ -18,6 +18,7 @@ from sweep.cli.options import (
     Gpus,
     Json,
     MaxAttempts,
+    RecipeName,
     Timeout,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
@@ -67,7 +68,7 @@ def search(
     data_root: Annotated[
         Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
     ] = None,
-    recipe: Annotated[str, typer.Option("--recipe", help="smoke, demo, evening, paper, or a .json file.")] = "paper",
+    recipe: RecipeName = None,
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
@@ -109,6 +110,7 @@ def search(
         return
     from results_db.store import Store
     from sweep.api.searching import plan_search
+    from sweep.planning.asked import usual_recipe
     from sweep.running.launch import Launch
     from sweep.running.signals import EXIT_INTERRUPTED
     from sweep.search.loop import Interrupted, SearchEvent
@@ -129,7 +131,7 @@ def search(
     plan = plan_search(
         space,
         launch,
-        recipe=recipe,
+        recipe=recipe or usual_recipe(space),
         steps=steps,
         train=tuple(train or ()),
         test=tuple(test or ()),

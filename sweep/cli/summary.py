@@ -99,11 +99,22 @@ def end_with_summary(sweep: OpenSweep, report: Report, resume: ResumeCommand, as
         if report.interrupted:
             resume.show()
         else:
+            _warn_of_disturbed(sweep)
             _hint(sweep.store.url, counts)
     if report.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if counts is not None and counts.failed:
         raise typer.Exit(1)
+
+
+def _warn_of_disturbed(sweep: OpenSweep) -> None:
+    """Say how many speeds of the sweep's models are disturbed, and how to measure them again."""
+    from results_db.reading.disturbed import notes, timings
+
+    configs = {row.key.config for row in sweep.store.trials(sweep.id)}
+    here = [speed for speed in sweep.store.speeds() if speed.config in configs]
+    for note in notes(timings(here), sweep.store.url):
+        output.warn(note)
 
 
 def _hint(url: str, counts: Counts | None) -> None:

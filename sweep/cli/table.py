@@ -20,6 +20,7 @@ from sweep.cli.options import (
     Scale,
     SourceName,
     SpeedProtocolName,
+    UndisturbedOnly,
 )
 
 
@@ -42,6 +43,7 @@ def table(
     backend: OfBackend = None,
     precision: OfPrecision = None,
     speed_protocol: SpeedProtocolName = None,
+    undisturbed_only: UndisturbedOnly = False,
 ) -> None:
     """Per family and scale the fastest, the best and the knee, with parameters, frames/s, W, PSNR and SSIM.
 
@@ -50,6 +52,7 @@ def table(
     Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
     """
     from analysis.charts import output as files
+    from analysis.reading.measured_how import notices
     from analysis.reading.results import gather
     from analysis.reading.selection import Selection
     from analysis.table import best_models, render
@@ -57,13 +60,16 @@ def table(
 
     ask = Selection(
         sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=tuple(scale or ()),
-        families=tuple(family or ()), speed_protocol=speed_protocol,
+        families=tuple(family or ()), speed_protocol=speed_protocol, metric=metric, undisturbed_only=undisturbed_only,
     )  # fmt: skip
     with Store.open(db, readonly=True) as store:
         results = gather(store, ask)
+        notes = notices(results, store.url)
     text = render(best_models(results, results.metric(metric), tuple(dataset or ())), form)
     if out is None:
         typer.echo(text, nl=False)
     else:
         files.write(out, lambda file: file.write(text.encode()))
         output.note(str(out))
+    for note in notes:
+        output.warn(note)

@@ -1,122 +1,111 @@
 """Packs on a Ray cluster through a pool of our own actors, with our own time-outs.
 
-A Ray task whose node lost its network can stay unresolved for minutes. Here the node of every actor is known and
-every actor reports progress: a pack whose node died, that makes no progress, or whose deadline passed is given up at
-once. A lost worker's later results are not read, and the store rejects them should they arrive another way.
+A Ray task whose node lost its network can stay unresolved for minutes. Here the node of every actor is chosen and
+every actor answers while it trains: a pack whose node left, whose worker does not answer or makes no progress, or
+whose deadline passed is given up at once. What a lost worker still sends is not read, and the store fences it should
+it arrive by another way.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ray
-from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_space.errors import SweepError
-from search_space.facts import Checkpoint, Failure, Outcome
-from sweep.executors.cluster import size
+from search_space.facts import Checkpoint, Failed, Failure
+from sweep.executors.cluster import Cluster, Places, size
 from sweep.executors.core import Finished, Versions, WorkerData
-from workers.checkpointing import Checkpointing
+from sweep.executors.lost_worker import Inquest
+from sweep.executors.node_health import STARTS_IN_A_ROW, STARTS_OF_THE_LAST, NodeHealth
+from sweep.executors.pack_worker import PackWorker, Ready
+from workers.device_errors import DeviceFailure
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
-"""A pack is given up after this time without a training step or a measurement. Compiling for a GPU and measuring one
-model on the largest test set take minutes."""
+"""A pack is given up when its worker took no training step and measured nothing for so long. Compiling for a GPU and
+measuring one model on the largest test set take minutes."""
+NO_ANSWER_S = 30.0
+"""A worker that does not even answer for so long is given up: stopped, or cut off."""
+FIRST_ANSWER_S = 60.0
+"""A new worker answers by then: its process has to start, on a machine that may be busy."""
 POLL_GAP_S = 30.0
 """A longer time between two polls (the driver was waiting for its store) does not count as silence of the workers."""
-START_TIMEOUT_S = 120.0
-"""A worker that is not ready after this time is given up: its node is gone or cannot import edge-sweep."""
+START_SILENCE_S = 60.0
+"""The same while it starts: importing PyTorch lets nobody else speak (25 s on a machine with ten times its load)."""
+START_TIMEOUT_S = 300.0
+"""A worker that answers but is not ready by then is given up: it cannot get its images."""
 NODES_EVERY_S = 0.5
-"""Between two queries for the nodes of the cluster."""
+"""Between two looks at the nodes of the cluster."""
 RESTART_PAUSE_S = 3.0
-"""After a worker that could not start, before a new one is started."""
-MAX_START_FAILURES = 6
-"""Consecutive workers that could not start, after which the sweep ends with their error."""
-
-
-class PackWorker:
-    """The actor: holds the images; one thread trains packs while another answers calls of ``progress``."""
-
-    def __init__(self, data: WorkerData) -> None:
-        # Not in the first pack: imports and the compiler would use up its deadline.
-        import workers.task  # noqa: F401
-        from workers.packs import compiled
-
-        compiled.library()
-
-        self._images = data.prepare()
-        self._progress = 0
-        self._checkpointing = Checkpointing()
-
-    def ready(self) -> tuple[str, Versions]:
-        """The node it runs on, and the versions it would train with."""
-        return ray.get_runtime_context().get_node_id(), Versions.here()
-
-    def run(self, task: PackTask) -> tuple[list[Outcome], list[Checkpoint]]:
-        """Train and measure a pack: its outcomes, and, where it was stopped, the states of members without one."""
-        from workers.task import run_pack
-
-        self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
-        outcomes = run_pack(task, self._images.train, self._images.tests, self._count, checkpointing)
-        return outcomes, checkpointing.take() if checkpointing.stopping else []
-
-    def _count(self, steps: int) -> None:
-        self._progress += 1
-
-    def progress(self) -> tuple[int, list[Checkpoint]]:
-        """Training steps taken and test sets measured so far (only changes matter), and the states handed out since the
-        last call."""
-        return self._progress, self._checkpointing.take()
-
-    def stop(self) -> None:
-        """Make the running pack stop after its present step."""
-        self._checkpointing.stop()
+"""Between a worker that could not start and the next new one on its node."""
 
 
 @dataclass
 class _Worker:
     actor: Any
+    place: str
+    """Ray's id of the node it was started on."""
+    device: str
     started: float
-    ready: Any
-    """Reference to the answer of ``ready``."""
-    node: str = ""
+    preparing: Any
+    """Reference to the answer of ``prepare``."""
+    ready: Ready | None = None
     ticket: int = 0
+    task: PackTask | None = None
     result: Any = None
-    deadline: float = 0.0
+    deadline: float = math.inf
     answer: Any = None
     """Reference to the answer of ``progress``, while one is asked for."""
+    answered: float = 0.0
+    """When it last answered; 0 before the first time."""
     progress: int = -1
     last_progress: float = 0.0
     """When it last reported progress, or got its pack."""
+    inquest: Inquest | None = None
+    """After its process ended."""
+
+    @property
+    def idle(self) -> bool:
+        return self.ready is not None and not self.ticket
 
 
 @dataclass
 class ActorExecutor:
-    """One actor per slot; a slot is ``cpus`` CPUs, or a GPU with as many. Needs ``ray.init`` first."""
+    """Actors on every node that has room for them. Needs ``ray.init`` first."""
 
     data: WorkerData
     cpus: float = 1.0
-    gpus: float = 0.0
+    gpus: float | None = 0.0
+    """Of one worker; None takes a GPU each on nodes that have some, and CPUs elsewhere."""
     most: int = 0
     """Workers at most; 0 takes all the cluster has."""
     silence_s: float = SILENCE_S
+    no_answer_s: float = NO_ANSWER_S
     reports_progress: bool = True
+    health: NodeHealth = field(default_factory=NodeHealth)
     _workers: list[_Worker] = field(default_factory=list)
     _tickets: int = 0
     _nodes_seen: float = 0.0
     _polled: float = 0.0
-    _alive: frozenset[str] = frozenset()
-    _max_workers: int = 0
-    _start_failures: int = 0
-    _no_start_before: float = 0.0
-    """No new worker is started before this time."""
+    _cluster: Cluster = field(default_factory=lambda: Cluster(()))
+    _not_before: dict[str, float] = field(default_factory=dict)
+    """No new worker is started on a node before its time."""
+    _oom_kills: dict[str, int | None] = field(default_factory=dict)
+    """Counter of the kernel by node."""
+    _notices: list[Finished] = field(default_factory=list)
     _save: Callable[[Sequence[Checkpoint]], None] = lambda states: None
 
     def __post_init__(self) -> None:
+        self._places = Places(self.cpus, self.gpus)
         self._versions = Versions.here()
         self._reference = ray.put(self.data)
         self._update_workers()
@@ -128,21 +117,22 @@ class ActorExecutor:
     def free(self) -> int:
         """Ready workers without a pack."""
         self._update_workers()
-        return sum(1 for worker in self._workers if worker.node and not worker.ticket)
+        return sum(1 for worker in self._workers if worker.idle and self._may_work(worker.place))
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
-        """Start a pack on a ready worker."""
-        worker = next(worker for worker in self._workers if worker.node and not worker.ticket)
+        """Start a pack on a ready worker, on its device."""
+        worker = next(worker for worker in self._workers if worker.idle and self._may_work(worker.place))
         self._tickets += 1
         now = time.monotonic()
         worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
-        worker.result = worker.actor.run.remote(task)
+        worker.task = replace(task, device=worker.device)
+        worker.result = worker.actor.run.remote(worker.task)
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Ended, lost and overdue packs; a lost worker is replaced."""
-        references = [worker.result for worker in self._workers if worker.ticket]
-        references += [worker.ready for worker in self._workers if not worker.node]
+        references = [worker.result for worker in self._workers if worker.ticket and worker.inquest is None]
+        references += [worker.preparing for worker in self._workers if worker.ready is None]
         if references:
             ray.wait(references, num_returns=1, timeout=timeout_s)
         else:
@@ -150,104 +140,192 @@ class ActorExecutor:
         self._update_workers()
         self._ask_progress()
         busy = [worker for worker in self._workers if worker.ticket]
-        return [end for worker in busy if (end := self._ended(worker)) is not None]
+        ended = [end for worker in busy if (end := self._ended(worker)) is not None]
+        notices, self._notices = self._notices, []
+        return [*notices, *ended]
+
+    # The end of a pack
 
     def _ended(self, worker: _Worker) -> Finished | None:
-        ticket = worker.ticket
-        ready, _ = ray.wait([worker.result], timeout=0)
-        if ready:
-            try:
-                outcomes, states = ray.get(worker.result, timeout=10)
-            except RayTaskError as error:
-                worker.ticket, worker.result = 0, None
-                return Finished(ticket, lost=Failure.BUG, reason=_last_line(error), node=worker.node)
-            except RayError as error:
-                # When the kernel or Ray killed the process for its memory, Ray says so only in the message.
-                oom = isinstance(error, OutOfMemoryError) or "out of memory" in str(error).lower()
-                return self._lost(worker, Failure.OOM if oom else Failure.WORKER_LOST, _last_line(error))
-            worker.ticket, worker.result = 0, None
-            if states:
-                self._save(states)
-            return Finished(ticket, tuple(outcomes))
-        if worker.node not in self._alive:
-            return self._lost(worker, Failure.WORKER_LOST, f"node {worker.node[:8]} is gone")
-        if time.monotonic() > worker.deadline:
+        now = time.monotonic()
+        if worker.inquest is not None:
+            verdict = worker.inquest.verdict(self._oom_kills)
+            if verdict is None:
+                return None
+            failure, reason = verdict
+            return self._lost(worker, failure, reason)
+        if ray.wait([worker.result], timeout=0)[0]:
+            return self._result(worker)
+        if not self._cluster.has(worker.place):
+            return self._lost(worker, None, f"node {self._name(worker.place)} is gone")
+        if now > worker.deadline:
             return self._lost(worker, Failure.TIMEOUT, "no answer before the time-out")
-        if time.monotonic() > worker.last_progress + self.silence_s:
+        if now > worker.last_progress + self.silence_s:
             return self._lost(worker, Failure.TIMEOUT, f"no progress for {self.silence_s:.0f} s")
+        if now > worker.answered + self.no_answer_s:
+            return self._lost(worker, Failure.WORKER_LOST, f"its worker did not answer for {self.no_answer_s:.0f} s")
         return None
 
-    def _lost(self, worker: _Worker, failure: Failure, reason: str) -> Finished:
+    def _result(self, worker: _Worker) -> Finished | None:
+        ticket = worker.ticket
+        try:
+            outcomes, states = ray.get(worker.result, timeout=10)
+        except RayTaskError as error:
+            worker.ticket, worker.result = 0, None
+            return self._judged(worker, Finished(ticket, lost=Failure.BUG, reason=_last_line(error), node=worker.place))
+        except OutOfMemoryError as error:
+            return self._lost(worker, Failure.OOM, _last_line(error))
+        except RayError as error:
+            # Ray says of a process that was killed only that it is gone: its node knows more.
+            worker.inquest = Inquest.open(worker.place, _last_line(error), str(error))
+            return None
+        worker.ticket, worker.result = 0, None
+        if states:
+            self._save(states)
+        if any(isinstance(outcome, Failed) and outcome.failure is Failure.DEVICE for outcome in outcomes):
+            # After such an error a process cannot use its device again. The next worker proves it first.
+            self._drop(worker)
+        return self._judged(worker, Finished(ticket, tuple(outcomes), node=worker.place))
+
+    def _lost(self, worker: _Worker, failure: Failure | None, reason: str) -> Finished:
+        """The worker is given up; without a ``failure`` nobody is to blame."""
         self._drop(worker)
-        return Finished(worker.ticket, lost=failure, reason=reason, node=worker.node)
+        return self._judged(worker, Finished(worker.ticket, lost=failure, reason=reason, node=worker.place))
+
+    def _judged(self, worker: _Worker, end: Finished) -> Finished:
+        """The end of a pack, with what it says about its node."""
+        outcomes = list(end.outcomes)
+        if end.lost is not None and worker.task is not None:
+            why = (end.lost, end.reason, "", end.node)
+            outcomes = [Failed(member.trial, member.attempt, *why) for member in worker.task.members]
+        excused = self.health.ended(worker.place, outcomes)
+        if not excused:
+            return end
+        return replace(end, excused=excused, given_up=self._given_up(worker.place))
+
+    # Workers and nodes
+
+    def _may_work(self, place: str) -> bool:
+        """Whether a node may be given packs."""
+        return place not in self.health.quarantined and self._cluster.has(place, staying=True)
+
+    def _name(self, place: str) -> str:
+        host = self._cluster.host(place)
+        return f"{host} ({place[:8]})" if host else place[:8]
+
+    def _given_up(self, place: str) -> str:
+        return f"node {self._name(place)}: {self.health.quarantined[place]}"
 
     def _drop(self, worker: _Worker) -> None:
-        self._workers.remove(worker)
+        if worker in self._workers:
+            self._workers.remove(worker)
         with contextlib.suppress(RayError, ValueError):
             ray.kill(worker.actor)
 
     def _update_workers(self) -> None:
-        """See which workers became ready and which nodes are alive; start workers where there is room."""
+        """See which workers became ready and which nodes are there; start workers where there is room."""
         now = time.monotonic()
-        for worker in [worker for worker in self._workers if not worker.node]:
-            if ray.wait([worker.ready], timeout=0)[0]:
-                self._on_ready(worker)
-            elif now - worker.started > START_TIMEOUT_S:
-                self._drop(worker)
+        for worker in [worker for worker in self._workers if worker.ready is None]:
+            if ray.wait([worker.preparing], timeout=0)[0]:
+                self._on_prepared(worker)
+            elif reason := self._late(worker, now):
+                self._not_started(worker, reason)
         if self._nodes_seen and now - self._nodes_seen < NODES_EVERY_S:
             return
         self._nodes_seen = now
-        cluster = size()
-        self._alive = frozenset(node.name for node in cluster.nodes)
-        slots = cluster.slots(self.cpus, self.gpus)
-        self._max_workers = min(slots, self.most) if self.most else slots
+        known = size()
+        # A node that is gone keeps its name for messages.
+        self._cluster = known.remembering(self._cluster)
         for worker in list(self._workers):
-            if worker.node and not worker.ticket and worker.node not in self._alive:
+            if worker.ticket and known.is_leaving(worker.place):
+                # Its pack stops with its state, and goes on elsewhere.
+                worker.actor.stop.remote()
+            elif not worker.ticket and not self._may_work(worker.place):
                 self._drop(worker)
-        while len(self._workers) < self._max_workers and now >= self._no_start_before:
-            self._start()
+        self._fill(now)
 
-    def _on_ready(self, worker: _Worker) -> None:
+    def _fill(self, now: float) -> None:
+        places = self._places.on(self._cluster)
+        if places and not any(self._may_work(place) for place in places) and self.health.quarantined:
+            reasons = "; ".join(self._given_up(place) for place in places if place in self.health.quarantined)
+            if reasons and not any(worker.ticket for worker in self._workers):
+                raise SweepError(f"workers cannot start or work on any node: {reasons}")
+        there = Counter(worker.place for worker in self._workers)
+        for place, room in places.items():
+            while there[place] < room and self._may_work(place) and now >= self._not_before.get(place, 0.0):
+                if self.most and len(self._workers) >= self.most:
+                    return
+                self._start(place)
+                there[place] += 1
+
+    def _start(self, place: str) -> None:
+        kind: Any = ray.remote(PackWorker)
+        gpus = self._places.gpus_on(self._cluster, place)
+        actor = kind.options(
+            num_cpus=self.cpus,
+            num_gpus=gpus,
+            max_restarts=0,
+            max_concurrency=2,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(place, soft=False),
+        ).remote()
+        device = "cuda" if gpus else "cpu"
+        prepared = actor.prepare.remote(self._reference, device)
+        self._workers.append(_Worker(actor, place, device, time.monotonic(), prepared))
+
+    def _late(self, worker: _Worker, now: float) -> str:
+        """Why a worker that is starting is given up, in words; empty while it is in time."""
+        if not worker.answered and now > worker.started + FIRST_ANSWER_S:
+            return f"a new worker did not answer within {FIRST_ANSWER_S:.0f} s"
+        if worker.answered and now > worker.answered + START_SILENCE_S:
+            return f"a starting worker did not answer for {START_SILENCE_S:.0f} s"
+        if now > worker.started + START_TIMEOUT_S:
+            return f"a worker was not ready within {START_TIMEOUT_S:.0f} s"
+        return ""
+
+    def _not_started(self, worker: _Worker, reason: str, proven: bool = False) -> None:
+        self._drop(worker)
+        self._not_before[worker.place] = time.monotonic() + RESTART_PAUSE_S
+        others = any(self._may_work(place) for place in self._places.on(self._cluster) if place != worker.place)
+        most = 1 if proven else STARTS_IN_A_ROW if others else STARTS_OF_THE_LAST
+        if self.health.not_started(worker.place, reason, most):
+            self._notices.append(Finished(0, node=worker.place, given_up=self._given_up(worker.place)))
+
+    def _on_prepared(self, worker: _Worker) -> None:
         """A worker is ready, or could not start. Raises SweepError when its versions are not the driver's."""
         try:
-            node, versions = ray.get(worker.ready, timeout=5)
-        except (RayTaskError, ActorDiedError) as error:
-            self._drop(worker)
-            if "creation task" in str(error) or isinstance(error, RayTaskError):
-                self._start_failures += 1
-                self._no_start_before = time.monotonic() + RESTART_PAUSE_S
-            if self._start_failures >= MAX_START_FAILURES:
-                raise SweepError(f"workers cannot start: {_last_line(error)}") from None
+            ready = ray.get(worker.preparing, timeout=5)
+        except RayTaskError as error:
+            # A device that cannot compute will not do so the next time.
+            self._not_started(worker, _last_line(error), proven=DeviceFailure.__name__ in str(error))
             return
-        except RayError:
-            self._drop(worker)
+        except RayError as error:
+            if self._cluster.has(worker.place):
+                self._not_started(worker, _last_line(error))
+            else:
+                self._drop(worker)
             return
-        if versions != self._versions:
-            differences = versions.differences(self._versions)
-            raise SweepError(f"a worker on node {node[:8]} differs from the driver: {differences}")
-        self._start_failures = 0
-        worker.node = node
-        self._alive |= {node}
-
-    def _start(self) -> None:
-        kind: Any = ray.remote(PackWorker)
-        options = {"num_cpus": self.cpus, "num_gpus": self.gpus, "max_restarts": 0, "max_concurrency": 2}
-        actor = kind.options(**options).remote(self._reference)
-        self._workers.append(_Worker(actor, time.monotonic(), actor.ready.remote()))
+        if ready.versions != self._versions:
+            differences = ready.versions.differences(self._versions)
+            raise SweepError(f"a worker on node {self._name(worker.place)} differs from the driver: {differences}")
+        worker.ready = ready
+        self.health.started(worker.place)
+        self._oom_kills.setdefault(worker.place, ready.oom_kills)
 
     def _ask_progress(self) -> None:
         now = time.monotonic()
         gap = now - self._polled if self._polled and now - self._polled > POLL_GAP_S else 0.0
         self._polled = now
         for worker in self._workers:
-            if not worker.ticket:
+            if worker.inquest is not None:
                 continue
             worker.last_progress = min(now, worker.last_progress + gap)
+            worker.answered = min(now, worker.answered + gap) if worker.answered else 0.0
             if worker.answer is None:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
                     progress, states = ray.get(worker.answer, timeout=1)
+                    worker.answered = now
                     if states:
                         self._save(states)
                     if progress != worker.progress:
@@ -259,17 +337,16 @@ class ActorExecutor:
         self._save = save
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
-        """Stop all packs; for those that do not answer in time the last state that they handed out remains."""
+        """Stop all packs; those that do not answer in time have the state they handed out last."""
         deadline = time.monotonic() + timeout_s
-        busy = [worker for worker in self._workers if worker.ticket]
+        busy = [worker for worker in self._workers if worker.ticket and worker.inquest is None]
         for worker in busy:
             worker.actor.stop.remote()
         ends: list[Finished] = []
         while busy and (left := deadline - time.monotonic()) > 0:
             ray.wait([worker.result for worker in busy], num_returns=1, timeout=left)
-            ended = [(worker, end) for worker in busy if (end := self._ended(worker)) is not None]
-            ends += [end for _, end in ended]
-            busy = [worker for worker in busy if worker.ticket and worker in self._workers]
+            ends += [end for worker in busy if (end := self._ended(worker)) is not None]
+            busy = [worker for worker in busy if worker.ticket and worker in self._workers and worker.inquest is None]
         return ends
 
     def close(self, now: bool = False) -> None:

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from sweep.planning.data import Data
 
 
+EXECUTORS = ("actors", "tune", "inline")
+
+
+def check_name(name: str) -> None:
+    """Raises SweepError for an executor that there is not."""
+    if name not in EXECUTORS:
+        raise SweepError(f"unknown executor {name!r} (choose from {', '.join(EXECUTORS)})")
+
+
 def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
     """What travels to every worker; ``via`` says how images travel (see ``image_transport``)."""
     return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads, str(Path.cwd()))
@@ -25,8 +34,7 @@ def make_executor(name: str, data: WorkerData, address: str, cpus: float, gpus: 
         from sweep.executors.inline import InlineExecutor
 
         return InlineExecutor(data)
-    if name not in ("actors", "tune"):
-        raise SweepError(f"unknown executor {name!r} (choose from actors, tune, inline)")
+    check_name(name)
     from sweep.executors import cluster
 
     cluster.check(cluster.connect(address), cpus, gpus)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class Node:
     name: str
     cpus: float
     gpus: float
+    host: str = ""
+    """Its name for people."""
+    draining: bool = False
+    """It is about to leave."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,8 @@ class Cluster:
     """The nodes that are alive."""
 
     nodes: tuple[Node, ...]
+    hosts: tuple[tuple[str, str], ...] = ()
+    """Names for people of nodes that are gone, by Ray's id."""
 
     @property
     def cpus(self) -> float:
@@ -59,6 +66,50 @@ class Cluster:
     def slots(self, cpus: float, gpus: float) -> int:
         """Workers of ``cpus`` CPUs and ``gpus`` GPUs that fit, each on one node."""
         return sum(_fits(node, cpus, gpus) for node in self.nodes)
+
+    def has(self, name: str, staying: bool = False) -> bool:
+        """Whether a node is alive, and with ``staying`` not about to leave."""
+        return any(node.name == name and not (staying and node.draining) for node in self.nodes)
+
+    def is_leaving(self, name: str) -> bool:
+        """Whether a node was told to leave."""
+        return any(node.name == name and node.draining for node in self.nodes)
+
+    def host(self, name: str) -> str:
+        """The name for people of a node that is or was there; empty when that is not known."""
+        return dict(self.hosts).get(name) or next((node.host for node in self.nodes if node.name == name), "")
+
+    def remembering(self, before: Cluster) -> Cluster:
+        """The same nodes, with the names of those that were there ``before``."""
+        known = dict(before.hosts) | {node.name: node.host for node in (*before.nodes, *self.nodes)}
+        return replace(self, hosts=tuple(known.items()))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where workers go: ``cpus`` CPUs each, and ``gpus`` GPUs.
+
+    Without ``gpus`` (None) a node that has GPUs gets a worker for each, and every other node trains on its CPUs.
+    """
+
+    cpus: float
+    gpus: float | None
+
+    def on(self, cluster: Cluster) -> dict[str, int]:
+        """How many workers fit on each node that has room for one.
+
+        >>> Places(1, None).on(Cluster((Node("a", 12, 2), Node("b", 12, 0))))
+        {'a': 2, 'b': 12}
+        """
+        room = {node.name: _fits(node, self.cpus, self._gpus(node)) for node in cluster.nodes}
+        return {name: count for name, count in room.items() if count}
+
+    def gpus_on(self, cluster: Cluster, name: str) -> float:
+        """GPUs of one worker on a node."""
+        return next(self._gpus(node) for node in cluster.nodes if node.name == name)
+
+    def _gpus(self, node: Node) -> float:
+        return self.gpus if self.gpus is not None else float(node.gpus >= 1)
 
 
 def _fits(node: Node, cpus: float, gpus: float) -> int:
@@ -77,6 +128,7 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
     if address == "local":
         for name, value in QUICK_HEALTH.items():
             os.environ.setdefault(name, value)
+        _make_token()
     else:
         _check_reachable(address)
     import ray
@@ -97,8 +149,33 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
             if tries_left and any(words in str(error) for words in PASSING_ERRORS):
                 ray.shutdown()
                 continue
-            raise SweepError(f"the Ray cluster at {address} cannot be used: {first_line(error)}") from None
+            raise SweepError(
+                f"the Ray cluster at {address} cannot be used: {first_line(error)}{_hint(error)}"
+            ) from None
     return size()
+
+
+_made_token = False
+
+
+def _make_token() -> None:
+    """A token for a cluster of our own. Ray would keep one in HOME, which may not be writable."""
+    global _made_token
+    if not any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        _made_token = True
+
+
+def _hint(error: Exception) -> str:
+    """What to do about an error of Ray that does not say it."""
+    words = str(error).lower()
+    if "af_unix" in words or "path length" in words:
+        return "; the path of temporary files is too long for a socket: set TMPDIR=/tmp or RAY_TMPDIR=/tmp"
+    if any(said in words for said in ("failed to connect", "unauthenticated", "token", "could not connect")):
+        return (
+            "; it does accept connections, so does this machine have its token (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH)?"
+        )
+    return ""
 
 
 def our_code() -> list[Path]:
@@ -136,13 +213,33 @@ def size() -> Cluster:
         nodes = ray.nodes()  # type: ignore[no-untyped-call]
     except Exception as error:
         raise SweepError(f"the Ray cluster does not answer: {type(error).__name__}") from None
+    leaving = _draining()
     return Cluster(
         tuple(
-            Node(node["NodeID"], float(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0)))
+            Node(
+                node["NodeID"],
+                float(node["Resources"].get("CPU", 0)),
+                float(node["Resources"].get("GPU", 0)),
+                str(node.get("NodeManagerHostname", "")),
+                node["NodeID"] in leaving,
+            )
             for node in nodes
             if node["Alive"]
         )
     )
+
+
+def _draining() -> frozenset[str]:
+    """Ids of the nodes that were told to leave (a spot notice, an autoscaler); empty where Ray does not tell.
+
+    Ray tells it to no public function, and to no driver that is connected by ``ray://``.
+    """
+    try:
+        from ray._private.state import state
+
+        return frozenset(state.get_draining_nodes())
+    except Exception:
+        return frozenset()
 
 
 def check(cluster: Cluster, cpus: float, gpus: float) -> None:
@@ -165,8 +262,13 @@ def disconnect() -> None:
     """Leave the cluster (and stop it, if it was started here)."""
     import ray
 
+    global _made_token
     if ray.is_initialized():
         ray.shutdown()
+    if _made_token:
+        # Another cluster has a token of its own.
+        os.environ.pop("RAY_AUTH_TOKEN", None)
+        _made_token = False
     if _start_folders:
         _start_folders.pop().cleanup()
 

@@ -78,10 +78,14 @@ class Finished:
 
     ticket: int
     outcomes: tuple[Outcome, ...] = ()
-    """Of all its members, or of some where it was stopped."""
+    """Of all its members, or of some where it was stopped or its node left: the others are given back."""
     lost: Failure | None = None
     reason: str = ""
     node: str = "unknown"
+    given_up: str = ""
+    """The node that is given no more packs from now on, and why; ``ticket`` is 0 where that belongs to no pack."""
+    excused: tuple[tuple[int, int], ...] = ()
+    """Attempts (trial, number) that failed for the fault of a node that was given up: they do not count."""
 
 
 class Executor(Protocol):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from search_space import parse_id
 from search_space.config import Config
 from search_space.describe import describe
+from search_space.errors import BadConfig
 from search_space.facts import TrialKey
 from workers.training.recipe import Recipe
 from workers.training.train import initial_module, inner, loss_of
@@ -35,6 +36,7 @@ def from_history(keys: Sequence[TrialKey], seconds: Mapping[str, float]) -> Esti
 
     A config without a time of its own is given the median seconds per multiply-add of the others.
     """
+    keys = [key for key in keys if _runs(key.config)]
     rates = [value / describe(parse_id(config)).macs_full_hd for config, value in seconds.items() if value > 0]
     if len(rates) < 3:
         return None
@@ -49,7 +51,11 @@ def probe(keys: Sequence[TrialKey], recipe: Recipe) -> Estimate:
     Seconds per step are fitted as a + b * multiply-adds. The estimate is for one CPU worker that trains each config
     by itself.
     """
-    trained = [key for key in keys if describe(parse_id(key.config)).parameters and "Bicubic" not in key.config]
+    trained = [
+        key
+        for key in keys
+        if _runs(key.config) and describe(parse_id(key.config)).parameters and "Bicubic" not in key.config
+    ]
     if not trained or not recipe.steps:
         return Estimate(0.0, "there is nothing to train")
     by_cost = sorted({key.config for key in trained}, key=lambda config: _macs(parse_id(config)))
@@ -61,6 +67,15 @@ def probe(keys: Sequence[TrialKey], recipe: Recipe) -> Estimate:
     return Estimate(
         total, f"judged by a few steps each of {', '.join(dict.fromkeys(probed))} here, each alone on one CPU"
     )
+
+
+def _runs(config: str) -> bool:
+    """Whether the costs of a config are known; of a user's family whose code raises, hangs or crashes they are not."""
+    try:
+        describe(parse_id(config))
+    except BadConfig:
+        return False
+    return True
 
 
 def _macs(config: Config) -> int:

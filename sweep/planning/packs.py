@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from search_space import Config, parse_id
 from search_space.describe import describe
+from search_space.errors import BadConfig
 from search_space.facts import TrialKey
 
 DEFAULT_PACK_SIZE = 48
@@ -61,7 +62,12 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
     ready: list[Pack] = []
     for item in items:
         config = parse_id(item.key.config)
-        cost = float(describe(config).macs_full_hd) * item.left
+        try:
+            cost = float(describe(config).macs_full_hd) * item.left
+        except BadConfig:
+            # Its own code cannot run. A worker finds that out, and nobody else is to suffer from it.
+            ready.append(Pack((replace(item, own_pack=True),), 0.0))
+            continue
         if item.own_pack or item.exclusive:
             ready.append(Pack((item,), cost))
         else:

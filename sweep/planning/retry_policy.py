@@ -55,7 +55,7 @@ def adjustment_after(failed: Sequence[FailedAttempt]) -> Adjustment:
         scale = round(scale * 0.3, 6)
     failures = [attempt.failure for attempt in failed]
     # One member of a pack may be what kills or stops its worker: the other members must not fail with it.
-    own_pack = failures.count(Failure.WORKER_LOST) > 1 or any(
+    own_pack = any(failures.count(lost) > 1 for lost in (Failure.WORKER_LOST, Failure.DEVICE)) or any(
         failure in (Failure.DIVERGENCE, Failure.OOM, Failure.TIMEOUT, Failure.BUG) for failure in failures
     )
     exclusive = any(attempt.failure is Failure.OOM and attempt.pack == 1 for attempt in failed)
@@ -87,8 +87,13 @@ def decide(failed: Sequence[FailedAttempt], max_attempts: int) -> Decision:
     """
     last = failed[-1].failure
     adjustment = adjustment_after(failed)
-    if len(failed) >= max_attempts:
-        return Decision(False, adjustment, f"{len(failed)} failed attempts of at most {max_attempts}")
+    charged = sum(attempt.failure.charged for attempt in failed)
+    if charged >= max_attempts:
+        return Decision(False, adjustment, f"{charged} failed attempts of at most {max_attempts}")
+    # What fails one device after another, alone on them from the third on, is the trial.
+    devices = len(failed) - charged
+    if devices >= max_attempts + 2:
+        return Decision(False, adjustment, f"{devices} devices failed with this trial on them")
     if last is Failure.BAD_DATA:
         return Decision(False, adjustment, "the data has to be mended first")
     if last is Failure.BUG and sum(attempt.failure is Failure.BUG for attempt in failed) > 1:

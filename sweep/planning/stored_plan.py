@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from results_db.connection.opening import EmptyDatabase, OlderSchema
 from results_db.connection.urls import parse
+from results_db.records import SweepRow
 from results_db.states import State
 from results_db.store import Store
 from search_space import Config, parse_id
@@ -80,6 +81,7 @@ def store_plan(store: Store, plan: Plan, data: Data) -> int:
     stored = next((row for row in store.sweeps() if row.name == plan.name), None)
     if stored is not None:
         user_families.check_unchanged(stored, (parse_id(key.config) for key in plan.keys))
+        _check_same_images(store, stored, plan)
     test_set_names.check_names(store, data.tests)
     sweep_id = store.create_sweep(
         plan.name, plan.space, plan.recipe.to_json(), git_revision(), settings=plan.settings.to_dict()
@@ -87,6 +89,16 @@ def store_plan(store: Store, plan: Plan, data: Data) -> int:
     store.plan(sweep_id, plan.keys)
     test_set_names.remember_tests(store, sweep_id, data)
     return sweep_id
+
+
+def _check_same_images(store: Store, stored: SweepRow, plan: Plan) -> None:
+    """Refuse to put trials of other training images into a sweep that has some already. Raises SweepError."""
+    ours = {key.data for key in plan.keys}
+    if any(row.key.data not in ours for row in store.trials(stored.id)):
+        raise SweepError(
+            f"the training images are not those that sweep {stored.name!r} was made with: give these images a sweep of "
+            "their own with --name, or bring back the others"
+        )
 
 
 def open_plan(store: Store, plan: Plan, data: Data) -> OpenSweep:

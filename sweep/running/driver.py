@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from results_db.records import Claim, TrialRow
+from results_db.rescue import rescue
 from results_db.states import State
 from results_db.store import Store
 from search_space import parse_id
-from search_space.errors import StoreError, SweepError
+from search_space.errors import StoreError, StoreLost, SweepError
 from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, order, packs
 from sweep.planning.retry_policy import FailedAttempt, adjustment_after, decide, failed_attempts
 from sweep.running.events import DriverEvent, EventKind, Report
+from sweep.running.first_failures import FirstFailures
 from sweep.running.lease_keeper import LeaseKeeper
 from sweep.running.lease_owner import is_dead, this_owner
 from sweep.running.store_retry import StoreRetry
@@ -83,6 +85,9 @@ class Driver:
         self._running: dict[int, _Running] = {}
         self._seconds_per_cost: list[float] = []
         self._configs: dict[int, str] = {}
+        self._first_failures = FirstFailures()
+        self._unsaved: list[Outcome] = []
+        self._unsaved_states: dict[int, Checkpoint] = {}
         self._with_retry = StoreRetry(self.settings.store_retry_s, lambda: self.stopping, self._report_waiting)
         self._leases = LeaseKeeper(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
@@ -114,10 +119,11 @@ class Driver:
                     finished = self.executor.poll(0.5)
                     if finished:
                         self._store_outcomes(finished)
-        except StoreError:
+                    self._leases.check()
+        except StoreError as error:
             # A stopping driver does not wait for the store; its leases end by themselves.
-            if not self.stopping:
-                raise
+            if not self.stopping or isinstance(error, StoreLost):
+                raise self._keep_results(error) from None
         finally:
             self._close()
             self.report.seconds = time.monotonic() - started
@@ -132,7 +138,7 @@ class Driver:
                     f"no worker was ready within {self.settings.start_timeout_s:.0f} s; "
                     "look at the cluster with `ray status`, or try --address local"
                 )
-            self.executor.poll(0.5)
+            self._store_outcomes(self.executor.poll(0.5))
 
     def _fill_queue(self) -> None:
         """Queue every trial that is free: pending, failed but allowed again, or claimed by a driver that died."""
@@ -243,8 +249,20 @@ class Driver:
 
     def _save_checkpoints(self, states: Sequence[Checkpoint]) -> None:
         """A state that cannot be stored is replaced by the next one; the results have their own patience."""
+        self._unsaved_states |= {state.trial: state for state in states}
         with suppress(StoreError):
             self.store.save_checkpoints(states)
+            for state in states:
+                self._unsaved_states.pop(state.trial, None)
+
+    def _keep_results(self, error: StoreError) -> StoreError:
+        """Have the workers hand out what they have, keep all that is not stored, and say where."""
+        with suppress(SweepError):
+            for end in self.executor.stop(STOPPING_WORKERS_S):
+                self._unsaved += end.outcomes
+        claims = [claim for running in self._running.values() for claim in running.claims]
+        kept = rescue(self.store, self.sweep.row, claims, self._unsaved, list(self._unsaved_states.values()), error)
+        return StoreError(f"{error}; {kept}")
 
     def _timeout(self, pack: Pack) -> float:
         if self.settings.timeout_s:
@@ -259,15 +277,24 @@ class Driver:
         """Store the outcomes of packs that ended, in one transaction, and decide what follows failures."""
         outcomes: list[Outcome] = []
         claims: list[Claim] = []
+        for notice in [end for end in finished if not end.ticket]:
+            self._report_node(notice.given_up)
+        finished = [end for end in finished if end.ticket]
+        if not finished:
+            return
         for end in finished:
             running = self._running[end.ticket]
             claims += running.claims
             outcomes += self._outcomes(end, running)
+        self._unsaved = outcomes
         recorded = self._with_retry(partial(self.store.record, outcomes))
+        self._unsaved = []
+        for outcome in outcomes:
+            self._unsaved_states.pop(outcome.trial, None)
         for end in finished:
             del self._running[end.ticket]
         self._leases.remove(claims)
-        self._release_stopped(claims, outcomes)
+        self._release_stopped(claims, outcomes, next((end.reason for end in finished if not end.lost), "") or "stopped")
         # ``repeated`` were stored just before the connection dropped: the repeated write met our own results.
         accepted = {*recorded.accepted, *recorded.repeated}
         self.report.fenced += len(set(recorded.fenced) - accepted)
@@ -281,20 +308,29 @@ class Driver:
             else:
                 failed.add(outcome.trial)
                 self._report(EventKind.FAILED, outcome.trial, outcome.error)
+        self._excuse(finished, failed)
         if failed:
+            self._shared_fault(finished)
             self._after_failures(failed)
 
-    def _release_stopped(self, claims: Sequence[Claim], outcomes: Sequence[Outcome]) -> None:
-        """Give back the members of a stopped pack that have no outcome: they go on from their checkpoints."""
+    def _release_stopped(self, claims: Sequence[Claim], outcomes: Sequence[Outcome], reason: str) -> None:
+        """Give back the members without an outcome of packs that were stopped or whose node left.
+
+        They go on from their checkpoints.
+        """
         with_outcome = {outcome.trial for outcome in outcomes}
         stopped = [claim for claim in claims if claim.trial not in with_outcome]
         if stopped:
-            self._with_retry(partial(self.store.release, stopped, self.owner, "stopped"))
+            self._with_retry(partial(self.store.release, stopped, self.owner, reason))
             if not self.stopping:
                 trials = {claim.trial for claim in stopped}
                 self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING])
 
     def _outcomes(self, end: Finished, running: _Running) -> list[Outcome]:
+        if end.lost is None and end.reason:
+            self.report.lost_packs += 1
+            self._report(EventKind.LOST, running.claims[0].trial, f"{len(running.claims)} trials: {end.reason}")
+            return list(end.outcomes)
         if end.lost is None:
             if running.pack.cost:
                 self._seconds_per_cost.append((time.monotonic() - running.started) / running.pack.cost)
@@ -304,6 +340,30 @@ class Driver:
         return [
             Failed(claim.trial, claim.attempt, end.lost, end.reason, end.reason, end.node) for claim in running.claims
         ]
+
+    def _excuse(self, finished: Sequence[Finished], failed: set[int]) -> None:
+        """Have the attempts that a broken node failed not count, and try their trials again elsewhere."""
+        pairs = [pair for end in finished for pair in end.excused]
+        if pairs:
+            reason = next(end.given_up for end in finished if end.excused)
+            again = set(self._with_retry(partial(self.store.excuse, pairs, reason)))
+            self.report.again += len(again)
+            self.report.failed -= len(again - failed)
+            self._enqueue([r for r in self._missing() if r.id in again and r.state is State.PENDING])
+        for end in finished:
+            if end.given_up:
+                self._report_node(end.given_up)
+
+    def _report_node(self, text: str) -> None:
+        self.listener(DriverEvent(EventKind.NODE, "given up", text))
+
+    def _shared_fault(self, finished: Sequence[Finished]) -> None:
+        """Raise SweepError, and give all back, when the first trials of this run all failed with one error."""
+        self._first_failures.add(finished)
+        fault = self._first_failures.verdict()
+        if fault:
+            self._with_retry(partial(self.store.excuse, list(self._first_failures.attempts), fault))
+            raise SweepError(f"{fault}; all trials are given back: mend it and run the same command again")
 
     def _after_failures(self, failed: set[int]) -> None:
         rows = [row for row in self._missing() if row.id in failed and row.state is State.FAILED]
@@ -326,12 +386,16 @@ class Driver:
         return False
 
     def _close(self) -> None:
-        if self.stopping and self._running:
+        try:
             # States and results that come within the time are stored; without a store the last states are there.
-            with suppress(StoreError, SweepError):
-                if finished := self.executor.stop(STOPPING_WORKERS_S):
-                    self._store_outcomes(finished)
-        self.executor.close(now=self.stopping)
+            if self.stopping and self._running and (finished := self.executor.stop(STOPPING_WORKERS_S)):
+                self._store_outcomes(finished)
+        except StoreLost as lost:
+            raise self._keep_results(lost) from None
+        except SweepError:
+            pass
+        finally:
+            self.executor.close(now=self.stopping)
         claims = [claim for running in self._running.values() for claim in running.claims]
         if claims:
             self._leases.remove(claims)

@@ -16,6 +16,8 @@ class EventKind(StrEnum):
     FENCED = "fenced"
     LOST = "lost"
     WAITING = "waiting"
+    NODE = "node"
+    """A node was given up."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, redirect_stdout
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from search_space.errors import SweepError
+from results_db.rescue import rescue
+from search_space.errors import StoreError, StoreLost, SweepError
 from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -43,13 +45,14 @@ class Launch:
     """Seconds between two stored states of a pack in training."""
 
     def __post_init__(self) -> None:
-        """Raises SweepError for a value that is too small; the other choices are refused where they are looked up."""
+        """Raises SweepError for a value that is too small or not a number, and for an executor that there is not."""
+        by_name.check_name(self.executor)
         for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
-            if getattr(self, name) < least:
+            if not (least <= getattr(self, name) < math.inf):
                 raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
         for name in ("gpus", "timeout", "checkpoint_every"):
-            if getattr(self, name) < 0:
-                raise SweepError(f"{name} must not be negative ({getattr(self, name)})")
+            if not (0 <= getattr(self, name) < math.inf):
+                raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")
 
     @property
     def driver_settings(self) -> DriverSettings:
@@ -83,6 +86,9 @@ def launch(
             from sweep.running.speed_phase import measure_speed
 
             measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet)
+        sweep.store.database.check_present()
+    except StoreLost as lost:
+        raise StoreError(f"{lost}; {rescue(sweep.store, sweep.row, error=lost)}") from None
     except KeyboardInterrupt:
         sweep.store.limit_waits(STOPPING_STORE_S)
         report.interrupted = True

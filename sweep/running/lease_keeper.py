@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable
 from types import TracebackType
 
 from results_db.records import Claim
 from results_db.store import Store
-from search_space.errors import StoreError
+from search_space.errors import StoreError, StoreLost
 
 RENEWALS_PER_LEASE = 4
 
@@ -22,6 +21,7 @@ class LeaseKeeper:
         self._claims: dict[int, Claim] = {}
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._lost: StoreLost | None = None
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
 
     def add(self, claims: Iterable[Claim]) -> None:
@@ -34,6 +34,11 @@ class LeaseKeeper:
         with self._lock:
             for claim in claims:
                 self._claims.pop(claim.trial, None)
+
+    def check(self) -> None:
+        """Raise StoreLost when the last renewal found that the store is lost."""
+        if self._lost is not None:
+            raise self._lost
 
     def __enter__(self) -> LeaseKeeper:
         self._thread.start()
@@ -51,5 +56,9 @@ class LeaseKeeper:
                 claims = list(self._claims.values())
             if claims:
                 # A store that does not answer now is tried again next time: a lease lasts for three failed renewals.
-                with contextlib.suppress(StoreError):
+                try:
                     self._store.extend_lease(claims, self._owner, self._lease_s)
+                except StoreLost as lost:
+                    self._lost = lost
+                except StoreError:
+                    pass

@@ -6,8 +6,10 @@ import time
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from search_space.visible import visible
 from sweep.running.events import DriverEvent, EventKind
 
 
@@ -49,9 +51,9 @@ class Display:
         self._counts[event.kind] += 1
         if self._quiet:
             return
-        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED):
-            self._console.print(f"[yellow]{event.kind}[/] {event.config}: ", end="")
-            self._console.print(event.text, markup=False, highlight=False)
+        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE):
+            self._console.print(f"[yellow]{event.kind}[/] {escape(visible(event.config))}: ", end="")
+            self._console.print(visible(event.text), markup=False, highlight=False)
         done = self._counts[EventKind.DONE]
         now = time.monotonic()
         rate = f"{60 * done / max(1e-9, now - self._started):.1f}/min"

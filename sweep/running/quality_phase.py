@@ -9,8 +9,9 @@ from rich.progress import Progress
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.errors import SweepError
+from search_space.errors import StoreLost, SweepError
 from search_space.facts import Quality
+from search_space.visible import visible
 from sweep.planning.open_sweep import OpenSweep
 from workers.data.image_set import ImageSet
 from workers.quality.protocol import evaluate
@@ -40,8 +41,12 @@ def measure_quality(sweep: OpenSweep, *, quiet: bool = False) -> int:
             config = configs[trial]
             try:
                 qualities = _measure(sweep, trial, config, missing[trial])
+            except StoreLost:
+                raise
             except SweepError as error:
-                console.print(f"{config.id} is not measured: {error}", style="yellow", markup=False, highlight=False)
+                console.print(
+                    visible(f"{config.id} is not measured: {error}"), style="yellow", markup=False, highlight=False
+                )
             else:
                 sweep.store.add_trial_qualities(trial, qualities)
                 measured += 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from search_space.errors import StoreError
+from search_space.errors import StoreError, StoreLost
 
 T = TypeVar("T")
 
@@ -27,14 +27,14 @@ class StoreRetry:
     """Gets the reason each time the work has to be repeated."""
 
     def __call__(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns. Raises its StoreError after ``seconds``, for a damaged store, or when stopping."""
+        """What ``work`` returns. Raises its StoreError after ``seconds``, for a lost store, or when stopping."""
         deadline = time.monotonic() + self.seconds
         pause = 0.5
         while True:
             try:
                 return work()
             except StoreError as error:
-                if self.stopping() or "damaged" in str(error) or time.monotonic() + pause > deadline:
+                if self.stopping() or isinstance(error, StoreLost) or time.monotonic() + pause > deadline:
                     raise
                 self.report(str(error))
             self._wait(pause)

@@ -41,6 +41,12 @@ def missing_job(
     return replace(job.of(left), reference_seconds=usual_reference_seconds(stored))
 
 
+def disturbed_configs(store: Store, job: BenchmarkJob) -> tuple[str, ...]:
+    """Ids whose stored speed of the job's kind is marked as disturbed."""
+    stored = store.speeds(device=job.device, backend=job.backend, precision=job.precision, protocol=job.protocol.name)
+    return tuple(speed.config for speed in stored if speed.detail.get("disturbed"))
+
+
 def run_job(
     store: Store,
     job: BenchmarkJob,

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import tempfile
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +11,7 @@ import numpy as np
 
 from search_space.errors import BadData, MissingExtra
 from workers.backends.core import Frame, Job, backend
+from workers.export.ncnn_files import silent
 
 
 @backend("ncnn", ("fp32",), needs="ncnn", extra="ncnn")
@@ -30,7 +27,7 @@ def ncnn_cpu(job: Job) -> Frame:
     net = ncnn.Net()
     net.opt.num_threads = job.threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
-    with tempfile.TemporaryDirectory() as folder, _silent():
+    with tempfile.TemporaryDirectory() as folder, silent():
         pnnx.export(job.module, str(Path(folder) / "net.pt"), job.input, fp16=False)
         parameters, weights = Path(folder) / "net.ncnn.param", Path(folder) / "net.ncnn.bin"
         if not parameters.is_file() or net.load_param(str(parameters)) or net.load_model(str(weights)):
@@ -48,20 +45,3 @@ def ncnn_cpu(job: Job) -> Frame:
         return np.array(out)[None]
 
     return frame
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """pnnx and its child process write their progress straight to the terminal."""
-    saved = [os.dup(1), os.dup(2)]
-    null = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(null, 1)
-        os.dup2(null, 2)
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        for number, handle in enumerate(saved, 1):
-            os.dup2(handle, number)
-            os.close(handle)
-        os.close(null)

@@ -21,6 +21,22 @@ def lock_path() -> Path:
     return Path(os.environ.get("EDGE_SWEEP_LOCK") or Path(tempfile.gettempdir()) / "edge-sweep-benchmark.lock")
 
 
+def _open(path: Path) -> int:
+    """The lock file, made if it is not there: for reading, which is enough for a lock on another user's file.
+
+    Raises OSError. In a shared temporary folder nobody can point us at another file (O_NOFOLLOW).
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags)
+    except FileNotFoundError:
+        # Others may make it at the same moment. With O_CREAT, Linux refuses another user's file in /tmp.
+        try:
+            return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o644)
+        except FileExistsError:
+            return os.open(path, flags)
+
+
 @contextmanager
 def whole_machine(wait: bool = True, notice: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the machine's benchmark lock.
@@ -32,9 +48,8 @@ def whole_machine(wait: bool = True, notice: Callable[[str], None] | None = None
         yield
         return
     path = lock_path()
-    # O_NOFOLLOW: in a shared temporary folder nobody can point us at another file.
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        handle = _open(path)
     except OSError as error:
         raise BadData(f"cannot open the benchmark lock {path}: {error.strerror} (set EDGE_SWEEP_LOCK)") from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from search_space.errors import BadData
 
@@ -57,10 +58,36 @@ PROTOCOLS = {one.name: one for one in (FULLHD14, UHD14, QHD5)}
 
 
 def protocol(name: str) -> SpeedProtocol:
-    """The protocol of that name; raises BadData naming those there are."""
-    if name not in PROTOCOLS:
-        raise BadData(f"there is no speed protocol {name!r} (choose from {', '.join(PROTOCOLS)})")
-    return PROTOCOLS[name]
+    """The protocol of that name, or the variant that ``varied`` names so; raises BadData naming those there are.
+
+    >>> protocol("fullhd14-t1-cl").threads, protocol("96x64x5").width
+    (1, 96)
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    base, *changes = name.split("-")
+    found = [one for one in (_of_size(base), PROTOCOLS.get(base)) if one is not None]
+    known: dict[str, Any] = {}
+    for change in changes:
+        number = change[1:]
+        if change in ("cl", "plain"):
+            known["channels_last" if change == "cl" else "plain"] = True
+        elif change[:1] in ("b", "t") and number.isdecimal():
+            known["batch" if change[0] == "b" else "threads"] = int(number)
+    made = varied(found[0], **known) if found else None
+    if made is None or made.name != name:
+        raise BadData(f"there is no speed protocol {name!r} (choose from {', '.join(PROTOCOLS)}, or a variant of them)")
+    return made
+
+
+def _of_size(name: str) -> SpeedProtocol | None:
+    """The first protocol with as many timed frames as ``WIDTHxHEIGHTxFRAMES`` says, at that size."""
+    parts = name.split("x")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return None
+    width, height, frames = map(int, parts)
+    base = next((one for one in PROTOCOLS.values() if one.timed == frames), None)
+    return None if base is None else varied(base, size=(width, height))
 
 
 def varied(

@@ -90,7 +90,7 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
     if not folder.is_dir():
         raise BadData(f"{folder} is not a folder of images" if folder.exists() else f"there is no folder {folder}")
     try:
-        files = sorted(f for f in folder.iterdir() if f.is_file() and not f.name.startswith("."))
+        files = sorted(f for f in folder.iterdir() if not f.is_dir() and not f.name.startswith("."))
     except OSError as error:
         raise BadData(f"cannot read folder {folder}: {error.strerror}") from None
     with warnings.catch_warnings():
@@ -156,6 +156,9 @@ def _formats() -> tuple[str, ...]:
 
 
 def _try_read(path: Path) -> Pixels | str:
+    # Opening a pipe would wait for somebody to write to it.
+    if not path.is_file():
+        return "a link that leads nowhere" if path.is_symlink() and not path.exists() else "not a regular file"
     try:
         return read_image(path)
     except BadData as error:

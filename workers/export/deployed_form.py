@@ -78,21 +78,26 @@ class LowResolutionHead(nn.Module):
         out: Tensor = self.filter(x)
         if self.kind == "first":
             return F.pixel_shuffle(out, self.scale)
-        batch, _, height, width = out.shape
-        # (N, maps * C, s*s, H, W): five axes, as some runtimes know no more.
-        maps = out.reshape(batch, -1, self.scale**2, height, width)
-        return F.pixel_shuffle(self.combine(maps), self.scale)
+        return F.pixel_shuffle(self.combine(out), self.scale)
 
-    def combine(self, maps: Tensor) -> Tensor:
-        """(N, maps * C, s*s, H, W) to (N, s*s, H, W)."""
+    def combine(self, features: Tensor) -> Tensor:
+        """(N, maps * C * s*s, H, W) to (N, s*s, H, W)."""
+        batch, channels, height, width = features.shape
+        # Sub-pixels lie among the rows: with four axes throughout, and batch and width where they were, a runtime
+        # needs no sizes computed in the graph (``graphs.without_sizes``), which OpenCV 4 cannot read.
+        maps = features.reshape(batch, channels // self.scale**2, self.scale**2 * height, width)
+        return self._mixed(maps).reshape(batch, self.scale**2, height, width)
+
+    def _mixed(self, maps: Tensor) -> Tensor:
+        """(N, maps * C, rows, W) to (N, 1, rows, W)."""
         if self.kind == "max":
-            return maps.amax(dim=1)
+            return maps.amax(dim=1, keepdim=True)
         if self.kind == "sigmoid":
-            base, step, key = maps.unbind(dim=1)
+            base, step, key = torch.split(maps, 1, dim=1)
             return base + step * key.sigmoid()
         value, key, *query = torch.split(maps, self.templates, dim=1)
         logits = {"tm": lambda: key, "tr": lambda: key * query[0], "cnn": lambda: key * key}[self.kind]()
-        return (value * logits.softmax(dim=1)).sum(dim=1)
+        return (value * logits.softmax(dim=1)).sum(dim=1, keepdim=True)
 
 
 def _without_transposed(module: nn.Module) -> None:

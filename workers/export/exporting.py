@@ -14,14 +14,19 @@ from search_space import atomic
 from search_space.config import Config
 from search_space.errors import BadData, BadWeights
 from workers.data.image_set import ImageSet
-from workers.export.check import LIMITS, MAX_LOSS, Check, check
+from workers.export.check import MAX_LOSS, SHADERS, Check, check, limit
 from workers.export.deployed_form import deployed
 from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metadata
 from workers.export.metadata import Metadata
+from workers.export.ncnn_files import to_ncnn
 from workers.export.quantise import Luma, to_int8
-from workers.quality.protocol import PROTOCOL, prepare
+from workers.quality.protocol import PROTOCOL, evaluate, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
+NO_TFLITE = (
+    "there is no tflite export yet: litert-torch, the converter, wants torch below 2.13 on Python 3.11; "
+    "export onnx and convert it on another machine (onnx2tf), or run it with onnxruntime on the device"
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Exported:
     form: str
     precision: str
     check: Check
+    weights: bytes = b""
+    """The second file of a format that has two (ncnn: ``.bin``)."""
 
     @property
     def sha256(self) -> str:
@@ -65,22 +72,31 @@ def export(
     else:
         kept = deployed(trained)
         kept = Half(kept) if precision == "fp16" else kept
-    data = to_format(kept, form, metadata)
+    weights = b""
+    if form == "ncnn":
+        data, weights = to_ncnn(kept)
+    else:
+        data = to_format(kept, form, metadata)
     if precision == "int8":
-        data = to_int8(data, calibration_inputs(config, calibration or images))
-    result = check(data, form, config, trained, images)
-    limit = LIMITS.get(precision)
-    if limit is not None and not result.max_difference <= limit:
-        raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {limit:g})")
+        (as_it_is,) = evaluate(config, trained, images, ("psnr",))
+        data = to_int8(data, calibration_inputs(config, calibration or images), as_it_is.value)
+    result = check(data, form, config, trained, images, weights)
+    most = limit(form, precision)
+    if most is not None and not result.max_difference <= most:
+        raise BadWeights(f"the exported {form} differs from torch by {result.max_difference:.2g} (limit {most:g})")
     if not force and not result.psnr_change >= -MAX_LOSS:
         raise BadWeights(
             f"{precision} changes PSNR on {images.name} by {result.psnr_change:+.2f} dB, "
             f"from {result.psnr_torch:.2f} dB (limit -{MAX_LOSS:g}): use a wider precision, or force it"
         )
     described = replace(metadata, psnr=f"{images.name} {result.psnr_file:.2f} dB ({PROTOCOL})")
-    # The checked graph is kept; only its metadata is replaced.
-    data = with_metadata(data, described.items()) if form == "onnx" else to_format(kept, form, described)
-    return Exported(data, form, precision, result)
+    # What was checked is kept; only what it says about itself is written anew.
+    if form == "onnx":
+        data = with_metadata(data, described.items())
+    elif form != "ncnn":
+        # ncnn's files have no place for it.
+        data = to_format(kept, form, described)
+    return Exported(data, form, precision, result, weights)
 
 
 def onnx_for(config: Config, graph: nn.Module, precision: str, calibration: Sequence[Luma]) -> bytes:
@@ -108,7 +124,13 @@ def write(data: bytes, path: Path) -> None:
 def _require(form: str, precision: str) -> None:
     if form not in FORMATS:
         raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
+    if form == "tflite":
+        raise BadData(NO_TFLITE)
     if precision not in PRECISIONS:
         raise BadData(f"there is no precision {precision!r} (choose from {', '.join(PRECISIONS)})")
     if precision == "int8" and form != "onnx":
         raise BadData("int8 is exported as onnx only")
+    if precision != "fp32" and form == "ncnn":
+        raise BadData("ncnn files are exported as fp32 only: ncnn chooses half precision when it runs")
+    if precision != "fp32" and form in SHADERS:
+        raise BadData("a shader has no precision of its own: the player chooses that of its textures")

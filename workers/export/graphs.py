@@ -15,8 +15,18 @@ from torch import Tensor, nn
 
 from search_space.errors import BadData, MissingExtra
 from workers.export.metadata import Metadata
+from workers.export.onnx_graph import IR_VERSION, without_sizes
 
-FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "safetensors": ".safetensors"}
+FORMATS = {
+    "onnx": ".onnx",
+    "torchscript": ".pt",
+    "pt2": ".pt2",
+    "safetensors": ".safetensors",
+    "glsl": ".glsl",
+    "glsl-fragment": ".glsl",
+    "ncnn": ".param",
+    "tflite": ".tflite",
+}
 OPSET = 18
 
 
@@ -49,6 +59,10 @@ def to_format(module: nn.Module, form: str, metadata: Metadata) -> bytes:
 
         state = {name: value.detach().cpu().contiguous().clone() for name, value in module.state_dict().items()}
         return save(state, metadata.items())
+    if form in ("glsl", "glsl-fragment"):
+        from workers.export.glsl import shader
+
+        return shader(module, metadata, form).encode()
     raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
 
 
@@ -78,6 +92,8 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
     del model.graph.metadata_props[:]
     for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
+    model.ir_version = IR_VERSION
+    without_sizes(model)
     return _stamped(model, metadata or {})
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,36 +12,40 @@ from numpy.typing import NDArray
 
 from search_space.errors import BadWeights, MissingExtra
 from workers.export.rounding import Matrix, channel_steps, rounded
+from workers.export.widths import Run, noise_limit, wide_inputs
 
+Array = NDArray[np.float32]
 Luma = NDArray[np.float32]
 """(1, 1, H, W) in [0, 1]."""
 LEAST_SNR = 25.0
 """dB: a convolution whose output suffers more from 8 bits at its input keeps a floating-point input. Measured on
 released weights: one layer of FSRCNN_s4_D6_S1_M4 is at 16 (and cost 2.6 dB of PSNR), four others' at 30 to 45."""
 PATCHES = 1000
-"""Patches per image that errors are judged by; a calibration set of ten images then has more of them than any filter
-has weights."""
+"""Patches an image is judged by; a calibration set of ten has then more of them than any filter has weights."""
 
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """The inputs of one convolution on the calibration images."""
+    """What reaches one convolution on the calibration images."""
 
     low: float
     step: float
     """Of its input on 8 bits, from ``low`` upwards."""
-    second: Matrix
-    """Second moment of its input patches, (in*k*k, in*k*k)."""
+    whole: NDArray[np.int8]
+    """Its weights on 8 bits, (out, in, k, k)."""
+    steps: NDArray[np.float32]
+    """Of its weights, (out)."""
     wide: bool = False
     """Whether 8 bits are too few for its input."""
 
 
-def to_int8(onnx: bytes, calibration: Sequence[Luma]) -> bytes:
+def to_int8(onnx: bytes, calibration: Sequence[Luma], psnr: float | None = None) -> bytes:
     """The graph with quantise and dequantise nodes before every convolution; metadata is kept.
 
-    An input that 8 bits would damage (``LEAST_SNR``) stays in floating point. A convolution's output always does: one
-    8-bit range for values and keys together destroys a trained head. Raises BadWeights when the network gives no
-    finite values, MissingExtra without onnx.
+    With ``psnr`` (dB, of the network as it is) the inputs that cost most stay in floating point until the rest loses
+    little (``widths``); without, those do that 8 bits would spoil by themselves (``LEAST_SNR``). A convolution's output
+    always does: one 8-bit range for values and keys together destroys a trained head. Raises BadWeights when the
+    network gives no finite values, MissingExtra without onnx.
     """
     for name in ("onnx", "onnxruntime"):
         if find_spec(name) is None:
@@ -54,14 +58,34 @@ def to_int8(onnx: bytes, calibration: Sequence[Luma]) -> bytes:
     weights = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     convs = [node for node in graph.node if node.op_type == "Conv" and node.input[1] in weights]
     taps = _Taps(onnx, [node.input[0] for node in convs])
+    seen = _statistics(convs, weights, taps, calibration)
+    if psnr is None:
+        return _with(onnx, seen)
+    names = list(seen)
+
+    def run(wide: frozenset[int]) -> Run:
+        return _runner(_with(onnx, {n: replace(one, wide=names.index(n) in wide) for n, one in seen.items()}))
+
+    wide = wide_inputs(len(names), run, _runner(onnx), calibration, noise_limit(psnr))
+    return _with(onnx, {name: replace(one, wide=names.index(name) in wide) for name, one in seen.items()})
+
+
+def _runner(onnx: bytes) -> Run:
+    from workers.export.check import onnx_runner
+
+    return onnx_runner(onnx, threads=1)
+
+
+def _with(onnx: bytes, seen: Mapping[str, InputStatistics]) -> bytes:
+    """The graph with the convolutions, by the name of their output, as ``seen`` says."""
+    import onnx as onnx_package
+
+    model = onnx_package.load_from_string(onnx)
+    graph = model.graph
     nodes: list[Any] = []
     for node in graph.node:
-        if any(node is conv for conv in convs):
-            weight = weights[node.input[1]]
-            seen = _statistics(node, weight, taps.values(node.input[0], calibration))
-            nodes += _quantised(node, weight, seen, graph)
-        else:
-            nodes.append(node)
+        known = seen.get(node.output[0])
+        nodes += [node] if known is None else _quantised(node, known, graph)
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
@@ -88,34 +112,59 @@ class _Taps:
         data = model.SerializeToString()
         self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
-    def values(self, name: str, images: Sequence[Luma]) -> Iterator[NDArray[np.float32]]:
-        """One value (1, C, H, W) for each image."""
-        for image in images:
-            yield image if name == "x" else self.session.run([name], {"x": image})[0]
+    def values(self, names: Sequence[str], image: Luma) -> dict[str, NDArray[np.float32]]:
+        """The values (1, C, H, W) of an image by name."""
+        asked = [name for name in dict.fromkeys(names) if name != "x"]
+        found = self.session.run(asked, {"x": image}) if asked else []
+        return {"x": image, **dict(zip(asked, found, strict=True))}
 
 
-def _statistics(node: Any, weight: NDArray[np.float32], values: Iterator[NDArray[np.float32]]) -> InputStatistics:
-    settings = {one.name: list(one.ints) or one.i for one in node.attribute}
-    if not np.isfinite(weight).all():
-        raise BadWeights("the network has weights that are not finite: they have no 8-bit form")
-    plain = settings.get("group", 1) == 1 and all(
+def _statistics(
+    convs: Sequence[Any], weights: Mapping[str, Array], taps: _Taps, images: Sequence[Luma]
+) -> dict[str, InputStatistics]:
+    """What each convolution sees, by the name of its output; an image at a time, as inner values are large."""
+    ranges = [(0.0, 0.0)] * len(convs)
+    patches: list[list[Array]] = [[] for _ in convs]
+    for node in convs:
+        if not np.isfinite(weights[node.input[1]]).all():
+            raise BadWeights("the network has weights that are not finite: they have no 8-bit form")
+    for image in images:
+        values = taps.values([node.input[0] for node in convs], image)
+        for i, node in enumerate(convs):
+            value = values[node.input[0]]
+            if not np.isfinite(value).all():
+                raise BadWeights("the network gives values that are not finite: there is no range for int8")
+            low, high = ranges[i]
+            ranges[i] = min(low, float(value.min())), max(high, float(value.max()))
+            settings = _settings(node)
+            if _is_plain(settings):
+                pads = settings.get("pads") or [0, 0, 0, 0]
+                patches[i].append(_patches(value[0], weights[node.input[1]].shape[2:], pads))
+    return {
+        node.output[0]: _judged(node, weights[node.input[1]], ranges[i], patches[i]) for i, node in enumerate(convs)
+    }
+
+
+def _settings(node: Any) -> dict[str, Any]:
+    return {one.name: list(one.ints) or one.i for one in node.attribute}
+
+
+def _is_plain(settings: Mapping[str, Any]) -> bool:
+    """Whether its filters see square patches of neighbours."""
+    return settings.get("group", 1) == 1 and all(
         set(settings.get(name) or [1]) == {1} for name in ("strides", "dilations")
     )
-    low, high, patches = 0.0, 0.0, list[NDArray[np.float32]]()
-    for value in values:
-        if not np.isfinite(value).all():
-            raise BadWeights("the network gives values that are not finite: there is no range for int8")
-        low, high = min(low, float(value.min())), max(high, float(value.max()))
-        if plain:
-            patches.append(_patches(value[0], weight.shape[2:], settings.get("pads") or [0, 0, 0, 0]))
-    if node.input[0] == "x":
-        # Images come in steps of 1/255: on that grid, quantising the input loses nothing.
-        low, high = 0.0, 1.0
-    step = max(high - low, 1e-12) / 255
+
+
+def _judged(node: Any, weight: Array, span: tuple[float, float], patches: Sequence[Array]) -> InputStatistics:
+    # Images come in steps of 1/255: on that grid, quantising the input loses nothing.
+    low, high = (0.0, 1.0) if node.input[0] == "x" else span
+    step, steps = max(high - low, 1e-12) / 255, channel_steps(weight)
     if not patches:
-        return InputStatistics(low, step, np.eye(int(np.prod(weight.shape[1:]))))
+        return InputStatistics(low, step, rounded(weight, steps, np.eye(int(np.prod(weight.shape[1:])))), steps)
     every = np.concatenate(patches, axis=1).astype(np.float64)
-    return InputStatistics(low, step, every @ every.T, signal_to_noise(weight, every, step) < LEAST_SNR)
+    whole = rounded(weight, steps, every @ every.T)
+    return InputStatistics(low, step, whole, steps, signal_to_noise(weight, every, step) < LEAST_SNR)
 
 
 def signal_to_noise(weight: NDArray[np.float32], patches: Matrix, step: float) -> float:
@@ -138,7 +187,7 @@ def _patches(value: NDArray[np.float32], kernel: tuple[int, ...], pads: Sequence
     return out
 
 
-def _quantised(node: Any, weight: NDArray[np.float32], seen: InputStatistics, graph: Any) -> list[Any]:
+def _quantised(node: Any, seen: InputStatistics, graph: Any) -> list[Any]:
     """The convolution behind nodes that put its input and its weights on 8 bits."""
     from onnx import helper, numpy_helper
 
@@ -148,11 +197,10 @@ def _quantised(node: Any, weight: NDArray[np.float32], seen: InputStatistics, gr
         graph.initializer.append(numpy_helper.from_array(value, f"{prefix}_{name}"))
         return f"{prefix}_{name}"
 
-    steps = channel_steps(weight)
     of_weight = [
-        constant("weight", rounded(weight, steps, seen.second)),
-        constant("weight_steps", steps),
-        constant("weight_zeros", np.zeros(len(steps), dtype=np.int8)),
+        constant("weight", seen.whole),
+        constant("weight_steps", seen.steps),
+        constant("weight_zeros", np.zeros(len(seen.steps), dtype=np.int8)),
     ]
     before = [helper.make_node("DequantizeLinear", of_weight, [f"{prefix}_w"], axis=0)]
     if not seen.wide:

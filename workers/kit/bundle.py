@@ -21,6 +21,7 @@ CARRIED = (
     "search_space/atomic.py",
     "search_space/errors.py",
     "workers/__init__.py",
+    "workers/timing/__init__.py",
     "workers/timing/malloc.py",
     "workers/kit/__init__.py",
     "workers/kit/archive.py",

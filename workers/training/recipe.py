@@ -142,7 +142,7 @@ class Recipe:
         """Raises SweepError naming a field that is unknown, missing or of the wrong kind."""
         try:
             content = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise SweepError(f"the recipe is not JSON: {error}") from None
         if not isinstance(content, dict):
             raise SweepError("a recipe is a JSON object")
@@ -219,12 +219,16 @@ _RECIPES = {
 
 
 def recipe_for(name: str) -> Recipe:
-    """A shipped recipe by name, or one read from a ``.json`` file. Raises SweepError naming the choices."""
+    """A shipped recipe by name, or one read from a JSON or YAML file. Raises SweepError naming the choices."""
+    from workers.training import recipe_file
+
     if name in _RECIPES:
         return _RECIPES[name]
-    path = Path(name)
-    if path.suffix == ".json":
-        if not path.is_file():
-            raise SweepError(f"there is no recipe file {name}")
-        return Recipe.from_json(path.read_text())
-    raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .json file)")
+    if Path(name).suffix in recipe_file.SUFFIXES:
+        return recipe_file.read(Path(name), recipe_for)
+    raise SweepError(f"unknown recipe {name!r} (choose from {', '.join(_RECIPES)}, or give a .yaml or .json file)")
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the recipes there are, the shortest training first."""
+    return tuple(_RECIPES)

@@ -105,7 +105,7 @@ def test_a_fact_has_plain_names_and_whole_parameters() -> None:
     found = fact(row, PSNR)
     assert found == {
         "config": "a", "fps": 10.0, "psnr": 33.0, "power_w": None, "energy_j": None, "memory_mib": 4.0,
-        "parameters": 800, "backend": "eager", "precision": None,
+        "parameters": 800, "backend": "eager", "precision": None, "disturbed": None,
     }  # fmt: skip
     assert type(found["parameters"]) is int
     assert fact({"config": "a", "precision": "fp32"}, PSNR)["precision"] == "fp32"

@@ -164,7 +164,7 @@ def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
     assert whole.table["psnr:Set5"].item() == pytest.approx(means.table["psnr:Set5"].item())
 
 
-def test_a_metric_of_another_source_only_is_refused_with_what_there_is(tmp_path: Path) -> None:
+def test_a_metric_that_only_another_source_has_is_shown_from_there_unless_a_source_is_asked_for(tmp_path: Path) -> None:
     config = parse_id("eSR-TM_s2_K5_C4")
     psnr, _, ssim = kit.qualities(config)
     with Store.open(str(tmp_path / "two.db")) as store:
@@ -176,4 +176,7 @@ def test_a_metric_of_another_source_only_is_refused_with_what_there_is(tmp_path:
         store.add_qualities(other, (psnr,), Source.PUBLISHED)
         assert gather_means(store, Selection()).metric(None).column == "ssim:Set5"
         with pytest.raises(SweepError, match="choose from ssim:Set5"):
-            gather_means(store, Selection(metric="psnr:Set5")).metric("psnr:Set5")
+            gather_means(store, Selection(metric="psnr:Set5", source="ours")).metric("psnr:Set5")
+        for read in (gather, gather_means):
+            shown = read(store, Selection(metric="psnr:Set5"))
+            assert (shown.source, shown.others) == ("published", {"ours": 1})

@@ -1,4 +1,5 @@
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from results_db.reading.disturbed import notes, timings
 from results_db.reading.frames import results
 from results_db.store import Store
 from search_space.errors import BadData
@@ -61,6 +63,19 @@ def test_what_is_stored_as_disturbed_can_be_measured_again(db: str) -> None:
     asked = ("Bicubic_s2", "Bicubic_s3", "--db", db, *SMALL)
     assert run(*asked) == []
     assert [one["config"] for one in run(*asked, "--disturbed")] == ["Bicubic_s3"]
+
+
+def test_the_command_that_repeats_disturbed_speeds_works_as_printed_and_measures_nothing_else(db: str) -> None:
+    run("Bicubic_s2", "Bicubic_s3", "--db", db, *SMALL)
+    with Store.open(db) as store:
+        speeds = [
+            replace(one, detail={**one.detail, "disturbed": one.config == "Bicubic_s3"}) for one in store.speeds()
+        ]
+        store.add_speeds(speeds)
+        _, command = notes(timings(speeds), store.url)
+    words = shlex.split(command.removeprefix("repeat on here: "))
+    assert words[:2] == ["sweep", "benchmark"]
+    assert [one["config"] for one in run(*words[2:], "--json")] == ["Bicubic_s3"]
 
 
 def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatch: pytest.MonkeyPatch) -> None:

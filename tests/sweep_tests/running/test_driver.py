@@ -16,7 +16,7 @@ from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Failure
 from sweep.running.events import EventKind
-from sweep.running.lease_owner import this_owner
+from sweep.running.lease_owner import this_machine, this_owner
 from tests.sweep_tests.kit import Unlucky, driver, planned
 
 
@@ -85,10 +85,8 @@ def test_a_failure_that_may_not_be_retried_stays_failed_and_ends_the_sweep(store
 
 
 def test_a_dead_driver_of_this_host_is_taken_over_without_waiting_for_its_lease(store):
-    import socket
-
     sweep_id = planned(store)
-    store.claim([row.id for row in store.missing(sweep_id)], f"{socket.gethostname()}:4194999:1", 3600)
+    store.claim([row.id for row in store.missing(sweep_id)], f"{this_machine()}:4194999:1", 3600)
     began = time.monotonic()
     assert driver(store, sweep_id).run().done == 6
     assert time.monotonic() - began < 60

@@ -83,19 +83,19 @@ def test_half_precision_stays_close_and_says_so(network: torch.nn.Module, images
 
 def test_int8_is_made_from_real_images_and_its_loss_is_told(network: torch.nn.Module, images: ImageSet) -> None:
     made = export(TM, network, "onnx", images, precision="int8")
-    assert made.check.psnr_change > -3
+    assert made.check.psnr_change > -0.5
     assert Metadata.read(onnx_metadata(made.data), "file").config == TM.id
     with pytest.raises(BadData, match="onnx only"):
         export(TM, network, "pt2", images, precision="int8")
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_int8_loses_less_than_a_decibel_of_released_weights(name: str) -> None:
+def test_int8_loses_less_than_half_a_decibel_of_released_weights(name: str) -> None:
     images = read_folder(shared("datasets/Set5"))[0]
     config = parse_id(name)
     network = load(config, shared(f"published/model-files/{name}.model"))
     made = export(config, network, "onnx", images, precision="int8", calibration=embedded("embedded-train"))
-    assert made.check.psnr_change > -1
+    assert made.check.psnr_change > -0.5
     assert f"Set5 {made.check.psnr_file:.2f} dB" in Metadata.read(onnx_metadata(made.data), "file").psnr
 
 
@@ -115,13 +115,13 @@ def test_the_psnr_inside_a_file_is_the_files_own(form: str, network: torch.nn.Mo
 def test_a_file_that_lost_too_much_is_refused_unless_forced(
     tmp_path: Path, network: torch.nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.export.exporting.to_int8", lambda onnx, images: broken(onnx))
+    monkeypatch.setattr("workers.export.exporting.to_int8", lambda onnx, images, psnr: broken(onnx))
     weights, out = tmp_path / "w.safetensors", tmp_path / "m.onnx"
     weights.write_bytes(to_bytes(taught(TM)))
     args = ["export", TM.id, "-w", str(weights), "--int8", "-o", str(out)]
     result = CliRunner().invoke(app, args)
     assert isinstance(result.exception, BadWeights)
-    assert "limit -3" in str(result.exception)
+    assert "limit -0.5" in str(result.exception)
     assert not out.exists()
     forced = CliRunner().invoke(app, [*args, "--force", "--json"])
     assert forced.exit_code == 0

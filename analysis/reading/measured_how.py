@@ -1,0 +1,82 @@
+"""How what is shown was measured, in one line for a chart; and what else a person should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from analysis.reading import disturbed
+from analysis.reading.results import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PROTOCOL_SIZES = {"fullhd14": "1920x1080", "uhd14": "3840x2160", "qhd5": "960x540", "published-fullhd14": "1920x1080"}
+"""Output sizes of named protocols, for speeds stored without one (``workers.benchmark.protocols``; a test holds it)."""
+MOST_NAMED = 3
+
+
+def timing_line(table: pd.DataFrame) -> str:
+    """Output size, speed protocol, backend, precision, threads and number of speeds, as ``table`` has them.
+
+    Several kinds are listed one after the other, so that two charts of different ones cannot be taken for each other.
+    """
+    timed = table[table["fps"].notna()]
+    kinds: Any = timed.groupby(["speed_protocol", "backend", "precision"], sort=True)
+    lines = [_kind(str(protocol), f"{backend} {precision}", rows) for (protocol, backend, precision), rows in kinds]
+    more = [f"{len(lines) - MOST_NAMED} more ways of measuring"] if len(lines) > MOST_NAMED else []
+    return "; ".join([*lines[:MOST_NAMED], *more])
+
+
+def _kind(protocol: str, way: str, rows: pd.DataFrame) -> str:
+    sizes = sorted({*rows["output"].dropna()}) or [size_of(protocol)]
+    threads = sorted({int(n) for n in rows["threads"].dropna()})
+    parts = [f"{'/'.join(s for s in sizes if s)} ({protocol})" if any(sizes) else protocol, way]
+    if threads:
+        parts.append(f"{'/'.join(map(str, threads))} thread{'' if threads == [1] else 's'}")
+    return ", ".join(parts)
+
+
+def size_of(protocol: str) -> str:
+    """The output size a protocol's name tells, or nothing.
+
+    >>> size_of("fullhd14-t1"), size_of("640x360x5"), size_of("table-x")
+    ('1920x1080', '640x360', '')
+    """
+    base = protocol if protocol in PROTOCOL_SIZES else protocol.split("-")[0]
+    parts = base.split("x")
+    written = "x".join(parts[:2]) if len(parts) == 3 and all(part.isdecimal() for part in parts) else ""
+    return PROTOCOL_SIZES.get(base, written)
+
+
+def line(results: Results, table: pd.DataFrame, measured: bool = True) -> str:
+    """The one line of a chart: source, how speed was measured, seeds, and how many speeds are disturbed."""
+    parts = [f"measurements: {results.source}"]
+    if measured:
+        parts.append(timing_line(table))
+    parts.append(f"mean of {results.repeats} seeds" if results.repeats > 1 else "1 seed")
+    noisy, timed = int(disturbed.mask(table).sum()), int(table["fps"].notna().sum())
+    if measured and noisy:
+        parts.append(f"{noisy} of {timed} speeds disturbed (hollow)")
+    if results.others:
+        parts.append(f"not shown: {', '.join(results.others)}")
+    return " · ".join(part for part in parts if part)
+
+
+def notices(results: Results, url: str) -> list[str]:
+    """Lines for a person: which source is shown where there are several, and which speeds are disturbed."""
+    lines = []
+    if results.others:
+        there = ", ".join(f"{name} ({count} models)" for name, count in results.others.items())
+        models = results.table["config"].nunique()
+        lines.append(f"shown: {results.source} ({models} models); also here: {there}; --source chooses")
+    noisy = disturbed.notes(results.table, url)
+    if noisy:
+        lines += [*noisy, "or leave them out: --undisturbed-only"]
+    return lines
+
+
+def tell_notices(results: Results, url: str, tell: Callable[[str], None]) -> None:
+    """Call ``tell`` with each of the notices."""
+    for text in notices(results, url):
+        tell(text)

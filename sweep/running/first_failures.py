@@ -1,0 +1,63 @@
+"""A fault that all trials share: the first ones of a run fail with one error, and none succeeds. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from search_space.facts import Done, Failed, Failure, Outcome
+from sweep.executors.core import Finished
+
+TRIALS = 20
+"""So many trials have failed before the sweep ends."""
+PACKS = 3
+"""In so many packs: one member may take a whole pack with it."""
+_SHARED = frozenset((Failure.BUG, Failure.DEVICE, Failure.BAD_DATA))
+
+
+@dataclass
+class FirstFailures:
+    """Collects what became of the trials of a run until one succeeds."""
+
+    attempts: list[tuple[int, int]] = field(default_factory=list)
+    """(trial, number) of those that failed."""
+    _packs: int = 0
+    _errors: set[str] = field(default_factory=set)
+    _example: str = ""
+    _over: bool = False
+
+    def add(self, finished: Sequence[Finished]) -> None:
+        """Packs that ended."""
+        for end in finished:
+            if end.lost is not None or not end.outcomes or end.excused:
+                continue
+            self._packs += 1
+            for outcome in end.outcomes:
+                self._add(outcome)
+
+    def _add(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            self._over = True
+        elif isinstance(outcome, Failed) and outcome.failure in _SHARED:
+            self.attempts.append((outcome.trial, outcome.attempt))
+            self._errors.add(shape(outcome.error))
+            self._example = outcome.error
+        else:
+            self._errors.add(f"{outcome.failure} of one trial")
+
+    def verdict(self) -> str:
+        """The fault in words once there is one; else empty."""
+        trials = {trial for trial, _ in self.attempts}
+        if self._over or len(self._errors) != 1 or len(trials) < TRIALS or self._packs < PACKS:
+            return ""
+        return f"the first {len(trials)} trials all failed with one error: {self._example}"
+
+
+def shape(error: str) -> str:
+    """An error without what differs from one trial to the next: its numbers, names of configs and addresses.
+
+    >>> shape("ValueError: [3, 16] at 0x7f") == shape("ValueError: [5, 4] at 0x3a1")
+    True
+    """
+    return re.sub(r"0x[0-9a-f]+|\d+", "#", error.lower())

@@ -1,0 +1,79 @@
+"""Settings of a project: one precedence for options, variables, files and defaults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from results_db.store import Store
+from search_space.errors import SweepError
+from sweep.cli.main import app
+from sweep.settings_file import VARIABLES, settings
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def stored(path: Path, name: str) -> None:
+    with Store.open(str(path)) as store:
+        store.create_sweep(name, "demo", "{}")
+
+
+def test_an_option_comes_before_a_variable_before_the_file_before_the_default(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("sweep", "filed", "varied", "given"):
+        stored(project / f"{name}.db", name)
+
+    def shown(*options: str) -> str:
+        return str(json.loads(runner.invoke(app, ["status", "--json", *options]).stdout)["sweep"])
+
+    assert shown() == "sweep"
+    (project / "edge-sweep.toml").write_text('db = "filed.db"\n')
+    assert shown() == "filed"
+    monkeypatch.setenv("SWEEP_DB", "varied.db")
+    assert shown() == "varied"
+    assert shown("--db", "given.db") == "given"
+
+
+def test_a_path_in_the_file_is_beside_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "pyproject.toml").write_text('[tool.edge-sweep]\ndb = "s.db"\ndata-root = "sets"\n')
+    below = project / "a" / "b"
+    below.mkdir(parents=True)
+    known = settings({}, below)
+    assert known["db"].value == str(project / "s.db") and known["data-root"].value == str(project / "sets")
+    assert known["device"].value is None
+    stored(project / "s.db", "here")
+    monkeypatch.chdir(below)
+    assert runner.invoke(app, ["db", "info", "--json"]).exit_code == 0
+
+
+def test_config_show_names_each_value_and_its_origin(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "edge-sweep.toml").write_text('device = "bench"\n')
+    monkeypatch.setenv("SWEEP_DB", "postgresql+psycopg://me:secret@host/sweeps")
+    shown = runner.invoke(app, ["config", "show", "--json"])
+    facts = {row["name"]: (row["value"], row["origin"]) for row in json.loads(shown.stdout)}
+    assert facts["device"] == ("bench", str(project / "edge-sweep.toml"))
+    assert facts["db"][1] == "SWEEP_DB" and facts["address"] == ("local", "default")
+    assert "secret" not in shown.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [('colour = "red"', "no setting 'colour' (there are db"), ("db = 3", "db must be a text"), ("db =", "toml")],
+)
+def test_a_file_that_is_wrong_is_refused_by_name(project: Path, text: str, said: str) -> None:
+    (project / "edge-sweep.toml").write_text(text)
+    with pytest.raises(SweepError) as caught:
+        settings({}, project)
+    assert said in str(caught.value) and "edge-sweep.toml" in str(caught.value)
