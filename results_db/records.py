@@ -86,6 +86,23 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Position:
+    """How far a trial in training was when its state was stored last."""
+
+    trial: int
+    config: str
+    step: int
+    saved_at: float
+    """Seconds since 1970, as ``started_at``."""
+    running: bool
+    """Whether the attempt that stored it still runs."""
+    started_at: float
+    """When that attempt began."""
+    from_step: int
+    """Where it began."""
+
+
+@dataclass(frozen=True)
 class AttemptRow:
     """One attempt at a trial."""
 

@@ -21,6 +21,7 @@ from results_db.records import (
     Counts,
     EventRow,
     Planned,
+    Position,
     Recorded,
     Source,
     SweepRow,
@@ -148,6 +149,10 @@ class Store:
         """The trials of a sweep without a result: pending, running (perhaps elsewhere) and failed."""
         return self.trials(sweep_id, (State.PENDING, State.RUNNING, State.FAILED))
 
+    def configs_by_state(self, sweep_id: int | None = None) -> dict[State, dict[str, int]]:
+        """How many trials of each config are in each state, in a sweep or in all."""
+        return self.database.read(lambda c: trials.configs_by_state(c, sweep_id))
+
     def counts(self, sweep_id: int | None = None) -> Counts:
         """How many trials of a sweep (None: of all) are in each state."""
         return self.database.read(lambda c: trials.counts(c, sweep_id))
@@ -221,6 +226,11 @@ class Store:
     def checkpoints(self, trial_ids: Sequence[int]) -> dict[int, Checkpoint]:
         """The newest checkpoint of each of these trials that has one."""
         return self.database.read(lambda c: checkpoint_table.read(c, trial_ids))
+
+    def positions(self, sweep_id: int | None = None) -> list[Position]:
+        """How far each pending or running trial of a sweep (None: of all) is that has a checkpoint, without reading
+        its state."""
+        return self.database.read(lambda c: checkpoint_table.positions(c, sweep_id))
 
     def checkpoint_steps(self, trial_ids: Sequence[int]) -> dict[int, int]:
         """How many training steps the checkpoint of each of these trials holds; trials without one are left out."""

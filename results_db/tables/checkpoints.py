@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from results_db.connection import clock
-from results_db.records import Recorded
-from results_db.schema import checkpoint
+from results_db.records import Position, Recorded
+from results_db.schema import attempt, checkpoint, trial
 from results_db.states import State
 from results_db.tables.leases import chunks
 from results_db.tables.outcomes import lock_trials
+from results_db.tables.trials import of_sweep
 from search_space.facts import Checkpoint
 
 
@@ -36,15 +38,15 @@ def save(connection: Connection, given: Iterable[Checkpoint]) -> Recorded:
     newest = {item.trial: item for item in given}
     stored = lock_trials(connection, list(newest))
     reasons: dict[int, str] = {}
-    for trial, item in newest.items():
-        if trial not in stored:
-            reasons[trial] = f"there is no trial {trial}"
+    for number, item in newest.items():
+        if number not in stored:
+            reasons[number] = f"there is no trial {number}"
             continue
-        state, attempt, ended = stored[trial]
-        why = refusal(item.attempt, state, attempt, ended.get(item.attempt))
+        state, last_attempt, ended = stored[number]
+        why = refusal(item.attempt, state, last_attempt, ended.get(item.attempt))
         if why is not None:
-            reasons[trial] = why
-    kept = [item for trial, item in newest.items() if trial not in reasons]
+            reasons[number] = why
+    kept = [item for number, item in newest.items() if number not in reasons]
     if kept:
         at = clock.now(connection)
         connection.execute(
@@ -91,3 +93,37 @@ def steps(connection: Connection, trials: Sequence[int]) -> dict[int, int]:
         query = select(checkpoint.c.trial_id, checkpoint.c.step).where(checkpoint.c.trial_id.in_(some))
         out.update({row.trial_id: row.step for row in connection.execute(query)})
     return out
+
+
+def positions(connection: Connection, sweep_number: int | None) -> list[Position]:
+    """How far each pending or running trial of a sweep (None: of all) is that has a checkpoint, with the attempt that
+    stored it."""
+    query = (
+        select(
+            trial.c.id,
+            trial.c.config,
+            trial.c.state,
+            trial.c.attempt.label("newest"),
+            checkpoint.c.attempt,
+            checkpoint.c.step,
+            checkpoint.c.saved_at,
+            attempt.c.started_at,
+            attempt.c.detail,
+        )
+        .join(checkpoint, checkpoint.c.trial_id == trial.c.id)
+        .join(attempt, (attempt.c.trial_id == trial.c.id) & (attempt.c.number == checkpoint.c.attempt))
+        .where(trial.c.state.in_([State.PENDING, State.RUNNING]))
+        .order_by(trial.c.id)
+    )
+    return [
+        Position(
+            row.id,
+            row.config,
+            row.step,
+            row.saved_at,
+            State(row.state) is State.RUNNING and row.attempt == row.newest,
+            row.started_at,
+            int(json.loads(row.detail).get("from_step", 0)),
+        )
+        for row in connection.execute(of_sweep(query, sweep_number))
+    ]

@@ -197,6 +197,15 @@ def trials(connection: Connection, sweep_number: int | None, states: Sequence[St
     return [trial_row(row) for row in plain_rows(connection, query)]
 
 
+def configs_by_state(connection: Connection, sweep_number: int | None) -> dict[State, dict[str, int]]:
+    """How many trials of each config are in each state."""
+    query: Select[Any] = select(trial.c.state, trial.c.config, func.count()).group_by(trial.c.state, trial.c.config)
+    out: dict[State, dict[str, int]] = {state: {} for state in State}
+    for state, config, count in connection.execute(of_sweep(query, sweep_number)):
+        out[State(state)][config] = int(count)
+    return out
+
+
 def counts(connection: Connection, sweep_number: int | None) -> Counts:
     """How many trials of a sweep (None: of all) are in each state."""
     query: Select[Any] = select(trial.c.state, func.count()).group_by(trial.c.state)

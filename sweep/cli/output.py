@@ -81,6 +81,11 @@ def print_table(
     console.print(table)
 
 
+def clear_screen() -> None:
+    """Begin again at the top of a terminal; nothing where stdout is no terminal."""
+    stdout().clear()
+
+
 def note(text: str, style: str | None = None) -> None:
     """A line for a person, on stderr; long lines are not broken, so that commands can be copied."""
     stderr().print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)

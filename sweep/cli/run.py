@@ -197,7 +197,7 @@ def _outline(plan: Plan, data: Data, missing: list[TrialKey], seconds: dict[str,
     counted = tally(plan.keys, len(plan.keys) - len(missing))
     number = len(packs([Item(i, key) for i, key in enumerate(plan.keys)], plan.settings.pack_size))
     by_family = {family: dict(scales) for family, scales in counted.by_family.items()}
-    time = estimate(plan, missing, seconds, _workers(how))
+    time = estimate(plan, missing, seconds, _workers(how), data)
     return _Outline(plan, _data_in_words(data), counted.planned, counted.done, number, by_family, time)
 
 
@@ -237,7 +237,7 @@ def _document(outline: _Outline) -> dict[str, Any]:
 
 
 def _print_plan(outline: _Outline) -> None:
-    from sweep.planning.duration import in_words
+    from sweep.planning.in_words import in_words
 
     plan = outline.plan
     scales = sorted({scale for row in outline.by_family.values() for scale in row})

@@ -13,6 +13,7 @@ from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 if TYPE_CHECKING:
+    from results_db.records import SweepRow
     from results_db.store import Store
 
 
@@ -41,6 +42,8 @@ def status(
             if as_json:
                 output.print_json(facts, one_line=True)
             else:
+                if watch:
+                    output.clear_screen()
                 _show(facts, failed)
             if not watch or facts["done"] + facts["failed"] >= facts["planned"]:
                 return
@@ -62,6 +65,7 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
         "started": row.created_at.isoformat(timespec="seconds"),
         "database": store.url,
     }
+    facts |= _training(store, row)
     if counts.failed:
         last = store.failures(row.id)
         facts["classes"] = dict(Counter(str(attempt.failure) for attempt in last))
@@ -79,6 +83,29 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
     return facts
 
 
+def _training(store: Store, row: SweepRow) -> dict[str, Any]:
+    """Steps, rate and time left of a sweep that is trained here; nothing of published results."""
+    from results_db.states import State
+    from search_space.errors import SweepError
+    from sweep.planning.stored_progress import stored_progress
+    from workers.training.recipe import Recipe
+
+    try:
+        recipe = Recipe.from_json(row.recipe_json)
+        known = stored_progress(recipe, store.configs_by_state(row.id), store.positions(row.id))
+    except SweepError:  # another recipe format, or a family of a file that is not here
+        return {}
+    running = store.trials(row.id, states=(State.RUNNING,))
+    return {
+        "steps_planned": known.progress.steps_planned,
+        "steps_done": known.progress.steps,
+        "share_trained": round(known.progress.share, 4),
+        "steps_per_second": round(known.steps_per_s, 1),
+        "seconds_left": None if known.left_s is None else round(known.left_s),
+        "drivers": dict(Counter(str(trial.owner) for trial in running)),
+    }
+
+
 def _show(facts: dict[str, Any], failed: bool) -> None:
     share = 100 * facts["done"] / facts["planned"] if facts["planned"] else 0
     output.print_text(f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})")
@@ -86,6 +113,10 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
         f"{facts['done']} of {facts['planned']} done ({share:.0f} %), {facts['running']} running, "
         f"{facts['pending']} pending, {facts['failed']} failed"
     )
+    if "steps_planned" in facts:
+        output.print_text(_training_in_words(facts))
+    for owner, count in facts.get("drivers", {}).items():
+        output.print_text(f"  driver {owner}: {count} trials in training")
     for failure, count in facts.get("classes", {}).items():
         output.print_text(f"  {failure}: {count}")
     if failed and facts.get("failures"):
@@ -93,3 +124,16 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
             [row["config"], str(row["attempt"]), str(row["class"]), row["error"] or ""] for row in facts["failures"]
         ]
         output.print_table(["config", "attempt", "class", "last error"], rows, left=4)
+
+
+def _training_in_words(facts: dict[str, Any]) -> str:
+    from sweep.planning.in_words import in_words
+
+    text = f"{facts['steps_done']:,} of {facts['steps_planned']:,} training steps"
+    text += f" ({100 * facts['share_trained']:.0f} % of the work)"
+    if facts["steps_per_second"]:
+        text += f", {facts['steps_per_second']:,.0f} steps/s"
+    left = facts["seconds_left"]
+    if left:
+        text += f", about {in_words(left)} left"
+    return text

@@ -27,6 +27,7 @@ _OPTIONS = {
     "pack_size": "--pack-size",
     "max_attempts": "--max-attempts",
     "timeout": "--timeout",
+    "checkpoint_every": "--checkpoint-every",
     "device": "--device",
     "data_via": "--data-via",
     "speed_protocol": "--speed-protocol",

@@ -12,7 +12,7 @@ import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -68,6 +68,8 @@ class _Worker:
     answered: float = 0.0
     """When it last answered; 0 before the first time."""
     progress: int = -1
+    steps: int = 0
+    """Of its pack, as it said last."""
     last_progress: float = 0.0
     """When it last reported progress, or got its pack."""
     inquest: Inquest | None = None
@@ -126,7 +128,7 @@ class ActorExecutor:
         now = time.monotonic()
         worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
         worker.task = replace(task, device=worker.device)
-        worker.result = worker.actor.run.remote(worker.task)
+        worker.steps, worker.result = 0, worker.actor.run.remote(worker.task)
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
@@ -324,13 +326,17 @@ class ActorExecutor:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    progress, states = ray.get(worker.answer, timeout=1)
+                    progress, worker.steps, states = ray.get(worker.answer, timeout=1)
                     worker.answered = now
                     if states:
                         self._save(states)
                     if progress != worker.progress:
                         worker.progress, worker.last_progress = progress, now
                 worker.answer = None
+
+    def steps(self) -> Mapping[int, int]:
+        """As the workers said when they were asked last."""
+        return {worker.ticket: worker.steps for worker in self._workers if worker.ticket}
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """``stopping`` is not needed: ``poll`` never takes long."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
@@ -109,6 +109,10 @@ class Executor(Protocol):
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         """Packs that ended, waiting at most ``timeout_s`` for the first."""
+
+    def steps(self) -> Mapping[int, int]:
+        """Training steps of the packs that run, by ticket, as far as they are known; asked where
+        ``reports_progress``."""
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """Before the first pack. ``save`` takes the states that workers hand out, during ``poll`` and ``stop``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from search_space.facts import Checkpoint
 from sweep.executors.core import Finished, WorkerData
@@ -47,6 +47,10 @@ class InlineExecutor:
         except Exception as error:
             outcomes = tuple(failed(member, error, "inline") for member in task.members)
         return (Finished(ticket, outcomes),)
+
+    def steps(self) -> Mapping[int, int]:
+        """Not known while a pack runs."""
+        return {}
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """Check ``stopping`` between training steps, and save states between them."""

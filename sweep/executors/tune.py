@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -197,6 +197,10 @@ class TuneExecutor:
             del self._running[ticket]
         reason = "Ray Tune restarted the slot"
         return [Finished(ticket, lost=Failure.WORKER_LOST, reason=reason) for ticket in lost]
+
+    def steps(self) -> Mapping[int, int]:
+        """Not known while a pack runs."""
+        return {}
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """``stopping`` is not needed: ``poll`` never takes long."""

@@ -177,9 +177,18 @@ class WallTime:
     how: str
 
 
-def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float], workers: int) -> WallTime:
-    """Judged by ``seconds`` of finished trials of the sweep (by config id), or by a short probe on this machine."""
-    from sweep.planning.duration import from_history, probe
+def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float], workers: int, data: Data) -> WallTime:
+    """Judged by ``seconds`` of finished trials of the sweep (by config id), or by packs that are trained for a moment
+    on this machine; then measuring is counted too."""
+    from sweep.planning.duration import from_history, runs
+    from sweep.planning.pack_probe import wall_seconds
+    from sweep.planning.packs import Item, packs
 
-    work = from_history(missing, seconds) or probe(missing, plan.recipe)
-    return WallTime(work.on(workers), workers, work.how)
+    known = from_history(missing, seconds)
+    if known is not None:
+        return WallTime(known.on(workers), workers, known.how)
+    todo = packs([Item(i, key) for i, key in enumerate(missing) if runs(key.config)], plan.settings.pack_size, workers)
+    if not todo:
+        return WallTime(0.0, workers, "there is nothing to train")
+    how = "judged by packs that were trained here for a moment, measuring included"
+    return WallTime(wall_seconds(todo, plan.recipe, data, workers), workers, how)

@@ -21,6 +21,7 @@ from sweep.executors.core import Executor, Finished
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, order, packs
 from sweep.planning.retry_policy import FailedAttempt, adjustment_after, decide, failed_attempts
+from sweep.planning.training_progress import TrainingLedger, step_cost
 from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.first_failures import FirstFailures
 from sweep.running.lease_keeper import LeaseKeeper
@@ -30,6 +31,8 @@ from workers.checkpointing import CHECKPOINT_EVERY_S
 from workers.task import PackTask, TrialTask
 from workers.training import precision
 
+PROGRESS_EVERY_S = 1.0
+"""Between two reports of the steps that were taken."""
 STOPPING_STORE_S = 2.0
 """How long a call of the store may take once the driver is stopping."""
 STOPPING_WORKERS_S = 4.0
@@ -89,6 +92,8 @@ class Driver:
         self._unsaved: list[Outcome] = []
         self._unsaved_states: dict[int, Checkpoint] = {}
         self._with_retry = StoreRetry(self.settings.store_retry_s, lambda: self.stopping, self._report_waiting)
+        self._ledger = TrainingLedger()
+        self._reported = -math.inf
         self._leases = LeaseKeeper(self.store, self.owner, self.settings.lease_s)
         self.report = Report()
         self.executor.connect(lambda: self.stopping, self._save_checkpoints)
@@ -119,6 +124,7 @@ class Driver:
                     finished = self.executor.poll(0.5)
                     if finished:
                         self._store_outcomes(finished)
+                    self._report_progress()
                     self._leases.check()
         except StoreError as error:
             # A stopping driver does not wait for the store; its leases end by themselves.
@@ -165,7 +171,10 @@ class Driver:
         for row in rows:
             adjustment = adjustment_after(failed.get(row.id, ()))
             step = steps.get(row.id, 0)
-            left = max(0.0, 1 - step / max(1, self.sweep.recipe.steps_of(parse_id(row.key.config))))
+            config = parse_id(row.key.config)
+            planned = self.sweep.recipe.steps_of(config)
+            left = max(0.0, 1 - step / max(1, planned))
+            self._ledger.add(row.id, planned, step_cost(config), step)
             items.append(
                 Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
             )
@@ -249,6 +258,8 @@ class Driver:
 
     def _save_checkpoints(self, states: Sequence[Checkpoint]) -> None:
         """A state that cannot be stored is replaced by the next one; the results have their own patience."""
+        for state in states:
+            self._ledger.put(state.trial, state.step)
         self._unsaved_states |= {state.trial: state for state in states}
         with suppress(StoreError):
             self.store.save_checkpoints(states)
@@ -304,6 +315,7 @@ class Driver:
                 self._report(EventKind.FENCED, outcome.trial, recorded.reasons.get(outcome.trial, ""))
             elif isinstance(outcome, Done):
                 self.report.done += 1
+                self._ledger.done(outcome.trial)
                 self._report(EventKind.DONE, outcome.trial, ", ".join(outcome.flags))
             else:
                 failed.add(outcome.trial)
@@ -407,6 +419,18 @@ class Driver:
     def _report(self, kind: EventKind, trial: int, text: str = "") -> None:
         config = self._configs.get(trial) or self._with_retry(partial(self.store.config_of, trial))
         self.listener(DriverEvent(kind, config, text))
+
+    def _report_progress(self) -> None:
+        """Say how far the training is, at most every ``PROGRESS_EVERY_S``."""
+        now = time.monotonic()
+        if now - self._reported < PROGRESS_EVERY_S:
+            return
+        self._reported = now
+        if self.executor.reports_progress:
+            for ticket, steps in self.executor.steps().items():
+                if ticket in self._running:
+                    self._ledger.put_all((item.trial for item in self._running[ticket].pack.items), steps)
+        self.listener(DriverEvent(EventKind.PROGRESS, "", progress=self._ledger.progress))
 
     def _report_waiting(self, reason: str) -> None:
         self.listener(DriverEvent(EventKind.WAITING, "store", reason))

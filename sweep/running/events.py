@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from sweep.planning.training_progress import TrainingProgress
 
 
 class EventKind(StrEnum):
@@ -16,6 +18,7 @@ class EventKind(StrEnum):
     FENCED = "fenced"
     LOST = "lost"
     WAITING = "waiting"
+    PROGRESS = "progress"
     NODE = "node"
     """A node was given up."""
 
@@ -27,6 +30,8 @@ class DriverEvent:
     kind: EventKind
     config: str
     text: str = ""
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
+    """Of all trials of this run, with events of that kind."""
 
 
 @dataclass

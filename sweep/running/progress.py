@@ -1,4 +1,4 @@
-"""Progress of a sweep on a terminal (a live bar) or in a log (a line every few seconds)."""
+"""Progress of a sweep on a terminal (a live bar) or in a log (a line now and then)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from search_space.visible import visible
+from sweep.planning.in_words import in_words
+from sweep.planning.training_progress import Rate, TrainingProgress
 from sweep.running.events import DriverEvent, EventKind
+
+STEPS_EVERY = 6
+"""A line that tells only of steps comes that many times less often than one after a finished trial."""
 
 
 class Display:
@@ -21,19 +26,19 @@ class Display:
         self._counts = dict.fromkeys(EventKind, 0)
         self._started = self._last_line = time.monotonic()
         self._live = console.is_terminal and not quiet
+        self._progress, self._rate, self._left = TrainingProgress(), Rate(), ""
         self._bar = Progress(
             TextColumn("training"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[steps]}"),
+            TextColumn("{task.fields[trials]}"),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}"),
             TextColumn("{task.fields[trouble]}"),
             console=console,
             transient=False,
         )
-        self._task = self._bar.add_task("training", total=total, rate="", trouble="")
+        self._task = self._bar.add_task("training", total=1.0, steps="", trials="", left="", trouble="")
 
     def __enter__(self) -> Display:
         if self._live:
@@ -54,14 +59,34 @@ class Display:
         if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE):
             self._console.print(f"[yellow]{event.kind}[/] {escape(visible(event.config))}: ", end="")
             self._console.print(visible(event.text), markup=False, highlight=False)
-        done = self._counts[EventKind.DONE]
         now = time.monotonic()
-        rate = f"{60 * done / max(1e-9, now - self._started):.1f}/min"
+        if event.kind is EventKind.PROGRESS:
+            self._progress = event.progress
+            left = event.progress.left_s(self._rate.see(now, event.progress.work))
+            self._left = f"about {in_words(left)} left" if left else ""
+        done = self._counts[EventKind.DONE]
         if self._live:
-            self._bar.update(self._task, completed=done, rate=rate, trouble=self._trouble())
-        elif event.kind is EventKind.DONE and (now - self._last_line > self._every or done == self._total):
+            self._bar.update(
+                self._task,
+                completed=1.0 if done == self._total else self._progress.share,
+                steps=self._steps(),
+                trials=f"{done}/{self._total} trials",
+                left=self._left,
+                trouble=self._trouble(),
+            )
+            return
+        waited = now - self._last_line
+        if (event.kind is EventKind.DONE and (waited > self._every or done == self._total)) or (
+            event.kind is EventKind.PROGRESS and waited > STEPS_EVERY * self._every
+        ):
             self._last_line = now
-            self._console.print(f"{done} of {self._total} done, {rate} {self._trouble()}".rstrip(), highlight=False)
+            rate = f"{60 * done / max(1e-9, now - self._started):.1f}/min"
+            parts = [f"{done} of {self._total} done", rate, self._steps(), self._left, self._trouble()]
+            self._console.print(", ".join(part for part in parts if part), highlight=False)
+
+    def _steps(self) -> str:
+        planned = self._progress.steps_planned
+        return f"{self._progress.steps:,} of {planned:,} steps" if planned else ""
 
     def _trouble(self) -> str:
         labels = [

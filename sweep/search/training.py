@@ -64,6 +64,10 @@ class PersistentExecutor:
         """Packs that ended."""
         return self.inner.poll(timeout_s)
 
+    def steps(self) -> Mapping[int, int]:
+        """Of the packs that run."""
+        return self.inner.steps()
+
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         """Connect the next run of the driver."""
         self.inner.connect(stopping, save)

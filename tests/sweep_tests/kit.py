@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,6 +91,9 @@ class Unlucky:
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         self.inner.connect(stopping, save)
+
+    def steps(self) -> Mapping[int, int]:
+        return {}
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
         return self.inner.stop(timeout_s)

@@ -30,7 +30,7 @@ began = time.monotonic()
 while time.monotonic() - began < 10:
     assert not executor.poll(0.2), "given up while it makes progress"
 (worker,) = executor._workers
-progress = worker.progress
+progress, steps = worker.progress, executor.steps()
 worker = next(p for p in psutil.process_iter() if p.name().startswith("ray::PackWorker")
               and os.getpid() in [q.pid for q in p.parents()])
 worker.send_signal(signal.SIGSTOP)
@@ -38,8 +38,8 @@ stopped = time.monotonic()
 ended = []
 while not ended and time.monotonic() - stopped < 60:
     ended = executor.poll(0.2)
-print(json.dumps({"progress": progress, "lost": str(ended[0].lost), "reason": ended[0].reason,
-                  "after": time.monotonic() - stopped}))
+print(json.dumps({"progress": progress, "steps": list(steps.values()), "lost": str(ended[0].lost),
+                  "reason": ended[0].reason, "after": time.monotonic() - stopped}))
 executor.close()
 cluster.disconnect()
 """
@@ -52,6 +52,7 @@ def test_a_worker_that_stands_still_is_given_up_and_one_that_works_is_not():
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout.strip().splitlines()[-1])
+    assert 0 < told["steps"][0] <= told["progress"]
     assert told["progress"] > 0 and told["lost"] == "timeout" and told["reason"] == "no progress for 4 s"
     assert 2 < told["after"] < 30
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -49,6 +49,9 @@ class Recording:
             self.after(states)
 
         self.inner.connect(stopping, save_and_tell)
+
+    def steps(self) -> Mapping[int, int]:
+        return {}
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
         return self.inner.stop(timeout_s)
