@@ -76,7 +76,7 @@ def load(processes: int, seconds: int = 60) -> Iterator[None]:
 
 
 class Neighbours:
-    """How much of the machine others used, from here to ``facts``: a figure is to be read with it."""
+    """How much of the machine others used, from here to ``facts``: a measurement is to be read with it."""
 
     def __init__(self) -> None:
         self.watch = CpuWatch()

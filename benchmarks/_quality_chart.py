@@ -1,4 +1,4 @@
-"""The chart of docs/quality.md: ours minus released, a row a config, from the committed figures.
+"""The chart of docs/quality.md: ours minus released, one row per config, from the committed measurements.
 
 python benchmarks/_quality_chart.py
 """

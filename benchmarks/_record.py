@@ -55,7 +55,7 @@ def versions(*packages: str) -> dict[str, str]:
     return out
 
 
-def record(name: str, figures: dict[str, Any], packages: tuple[str, ...] = ("torch", "ray", "numpy")) -> Path:
+def record(name: str, results: dict[str, Any], packages: tuple[str, ...] = ("torch", "ray", "numpy")) -> Path:
     """Write ``results/NAME.json`` and return its path."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
@@ -65,7 +65,7 @@ def record(name: str, figures: dict[str, Any], packages: tuple[str, ...] = ("tor
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "git": git_revision(),
         "versions": versions(*packages),
-        **figures,
+        **results,
     }
     path.write_text(json.dumps(document, indent=2) + "\n")
     return path

@@ -18,7 +18,7 @@ import numpy as np
 from search_space import Config
 from search_space.describe import describe
 from sweep.search.features import Array
-from sweep.search.loop import at_once
+from sweep.search.loop import batch_size
 from sweep.search.objectives import FREE
 from sweep.search.replay import Replay
 from sweep.search.replay_table import ReplayTable
@@ -42,7 +42,7 @@ def peer(table: ReplayTable, name: str, budget: int, seed: int, batch: int) -> R
     tried: list[int] = []
     began = time.process_time()
     budget = min(budget, len(feasible))
-    batch = at_once(batch, budget)
+    batch = batch_size(batch, budget)
     while len(tried) < budget:
         free = [i for i in feasible if i not in set(tried)]
         tried += searcher.ask(tried, free, min(batch, budget - len(tried)))

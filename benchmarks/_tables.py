@@ -1,6 +1,6 @@
-"""The tables of docs/chaos.md, docs/quality.md, docs/security.md, docs/resume.md and docs/search.md, from the figures.
+"""Tables of docs/chaos.md, docs/quality.md, docs/security.md, docs/resume.md and docs/search.md, from measurements.
 
-python benchmarks/_tables.py writes them between the marks ``<!-- table: NAME -->`` and ``<!-- end -->``.
+``python benchmarks/_tables.py`` writes them between the marks ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAULTS = {
     "disk-full": "the disk of the database full for 2 to 4 s",
     "database": "SQLite locked by another program for 1 to 3 s; PostgreSQL drops every connection",
     "clock": "the driver's clock jumps by up to two hours",
-    "duplicate": "the result of a finished trial again, with other figures",
+    "duplicate": "the result of a finished trial again, with other values",
     "late": "the result of an attempt that was taken over",
 }
 
@@ -49,7 +49,7 @@ def chaos(found: dict[str, Any]) -> str:
         (
             table(("fault", "times", "recovered after (median)", "worst"), kinds),
             table(("part", *(name.replace("_", " ") for name in counted)), parts),
-            f"Worst difference of a figure: {found['worst_difference_db']:.1e} dB. Faults not recovered from within "
+            f"Largest difference of a value: {found['worst_difference_db']:.1e} dB. Faults not recovered from within "
             f"120 s: {found['unrecovered']}. Forged results taken: {found['forged_accepted']}.",
         )
     )
@@ -60,11 +60,11 @@ def fuzz(found: dict[str, Any]) -> str:
     engines = found["engines"]
     rows = []
     for name in dict.fromkeys(row["target"] for row in found["rows"]):
-        mine = {row["engine"]: row for row in found["rows"] if row["target"] == name}
-        crashes = sum(row["crashes"] for row in mine.values())
-        rows.append([name, *(f"{mine[engine]['inputs']:,}" for engine in engines), crashes])
+        by_engine = {row["engine"]: row for row in found["rows"] if row["target"] == name}
+        crashes = sum(row["crashes"] for row in by_engine.values())
+        rows.append([name, *(f"{by_engine[engine]['inputs']:,}" for engine in engines), crashes])
     sums = [sum(row["inputs"] for row in found["rows"] if row["engine"] == engine) for engine in engines]
-    rows.append(["all", *(f"{one:,}" for one in sums), found["crashes"]])
+    rows.append(["all", *(f"{total:,}" for total in sums), found["crashes"]])
     return table(("target", *(f"inputs ({engine})" for engine in engines), "crashes"), rows)
 
 
@@ -72,7 +72,7 @@ def store_load(found: dict[str, Any]) -> str:
     """The growth curve."""
     names = ("status_s", "plan_s", "plot_s", "frame_s", "peak_mib")
     rows = [[row["engine"], f"{row['trials']:,}", *(row[name] for name in names)] for row in found["rows"]]
-    return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all figures, s", "peak, MiB"), rows)
+    return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all results, s", "peak, MiB"), rows)
 
 
 def replay(found: dict[str, Any]) -> str:
@@ -103,25 +103,25 @@ def held_out(found: dict[str, Any]) -> str:
 def replay_heldout(found: dict[str, Any]) -> str:
     """The report split: summary by sampler and batch, then the medians of every table."""
     columns = ("tables", "median", "worst", "at_least_0.99", "first", "seconds_per_suggestion")
-    mine = [line for line in found["summary"] if line["split"] == "report"]
+    summaries = [line for line in found["summary"] if line["split"] == "report"]
     rows = [row for row in found["rows"] if row["split"] == "report"]
-    names = [f"{line['sampler']}, batch {line['batch']}" for line in mine]
+    names = [f"{line['sampler']}, batch {line['batch']}" for line in summaries]
     seeds = [
         sorted({r["seeds"] for r in rows if (r["sampler"], r["batch"]) == (line["sampler"], line["batch"])})
-        for line in mine
+        for line in summaries
     ]
     head = table(
         ("sampler", "seeds", *(name.replace("_", " ") for name in columns)),
         [
             [name, "-".join(map(str, dict.fromkeys((s[0], s[-1])))), *(line.get(c, "") for c in columns)]
-            for name, s, line in zip(names, seeds, mine, strict=True)
+            for name, s, line in zip(names, seeds, summaries, strict=True)
         ],
     )
     by = {(r["table"], r["scale"], r["sampler"], r["batch"]): r["hypervolume_ratio_median"] for r in rows}
     bounds = {(b["table"], b["scale"]): b["ratio"] for b in found["greedy_bounds"]}
     lines = []
     for key in dict.fromkeys((r["table"], r["scale"], r["trials"]) for r in rows):
-        cells = [by.get((*key[:2], line["sampler"], line["batch"])) for line in mine]
+        cells = [by.get((*key[:2], line["sampler"], line["batch"])) for line in summaries]
         shown = ["" if cell is None else f"{cell:.3f}" for cell in cells]
         bound = bounds.get(key[:2])
         lines.append([f"{key[0]} x{key[1]}", key[2], *shown, "" if bound is None else f"{bound:.3f}"])

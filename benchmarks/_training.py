@@ -37,7 +37,7 @@ class _Enough(Exception):
 
 
 class _Clock:
-    """A ``progress`` that ends the training after ``seconds`` and knows the seconds a step."""
+    """A ``progress`` that ends the training after ``seconds`` and knows the seconds per step."""
 
     def __init__(self, seconds: float, time_of: Timer) -> None:
         self.seconds, self.time_of, self.warm = seconds, time_of, WARM_STEPS
@@ -128,7 +128,7 @@ def planned(configs: Sequence[Config], pack_size: int = DEFAULT_PACK_SIZE) -> li
 
 
 def planned_by_kind(configs: Sequence[Config]) -> list[tuple[Config, ...]]:
-    """The same with packs of one kind each, so that a kind has a figure of its own."""
+    """The same with packs of one kind each, so that each kind has its own measurement."""
     kinds: dict[str, list[Config]] = defaultdict(list)
     for config in configs:
         kinds[kind(config)].append(config)

@@ -62,9 +62,9 @@ def main() -> None:
             command = shlex.split(os.environ["EDGE_SWEEP_BOARD_PYTHON"])
             rows.append(board("emulated", command, kit, Path(folder)))
         size = kit.stat().st_size
-    figures = {"models": rows[0]["models"], "kit_bytes": size, "output": [SMALL.width, SMALL.height], "rows": rows}
+    measurements = {"models": rows[0]["models"], "kit_bytes": size, "output": [SMALL.width, SMALL.height], "rows": rows}
     if not args.quick:
-        print(record("board_kit", figures, ("numpy", "onnxruntime")))
+        print(record("board_kit", measurements, ("numpy", "onnxruntime")))
     print(json.dumps(rows, indent=1))
 
 

@@ -1,9 +1,9 @@
 """A sweep on a real Ray cluster of three nodes in network namespaces, disturbed by seeded faults.
 
 Three parts, two on SQLite (with a disk that fills up and clocks that jump) and one on PostgreSQL, each compared trial
-by trial with an undisturbed run of the same sweep: each result once, with the same figures. A trial that is tried again
+by trial with an undisturbed run of the same sweep: each result once, with the same values. A trial that is tried again
 trains alone, by other code than a pack of four, which may differ in the last bits of its weights: ``different`` counts
-the trials with a figure more than 0.002 dB off, ``other_bits`` those whose weights are not the same bit for bit.
+the trials with a value more than 0.002 dB off, ``other_bits`` those whose weights are not the same bit for bit.
 Needs root and ``ip netns``.
 
     python benchmarks/chaos.py            # >= 100 faults over >= 1000 trials; writes benchmarks/results/chaos.json
@@ -174,10 +174,10 @@ def main() -> None:
         print(f"cannot be done here: {reason}")
         return
     if asked.quick:
-        figures = summary([run("quick", Part(0, FEW), 54, asked.steps)])
-        print(figures)
+        measurements = summary([run("quick", Part(0, FEW), 54, asked.steps)])
+        print(measurements)
         if os.environ.get("EDGE_SWEEP_BENCH_OUT"):
-            record("chaos", figures, PACKAGES)
+            record("chaos", measurements, PACKAGES)
         return
     for name in asked.part or PARTS:
         leg = run(name, PARTS[name], asked.trials, asked.steps)

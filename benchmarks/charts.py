@@ -1,6 +1,6 @@
 """How long each chart, the table and the report take to draw for 1,185 and for 100,000 results, and the page to open.
 
-Results are those of ``store_load.py``: the paper's configs (seed after seed at 100,000), ten figures each, speeds on
+Results are those of ``store_load.py``: the paper's configs (seed after seed at 100,000), ten values each, speeds on
 three devices. Seconds are in one process with its imports done: reading the store, and drawing to PNG. ``page_s`` is
 from asking a headless Chromium for the report until its points are drawn.
 

@@ -102,23 +102,27 @@ def main() -> None:
                 tries.append((rest, median(turn())))
             line_next = not line_next
     usual = usual_reference(looks)
-    figures: dict[str, object] = {
+    measurements: dict[str, object] = {
         "looks": len(looks) - LOOKS,
         "looks_slow": sum(is_slow(one, usual) for one in looks[LOOKS:]),
         "rank_correlation_of_reference_and_way": round(spearman(*zip(*ways, strict=True)), 3),
     }
     for name, which in (("usual", False), ("slow", True)):
         picked = [(look, way) for look, way in ways if is_slow(look, usual) == which]
-        figures[f"reference_ms_when_{name}"] = round(1e3 * median(look for look, _ in picked), 3) if picked else None
-        figures[f"nanoseconds_to_and_fro_when_{name}"] = round(median(way for _, way in picked), 1) if picked else None
+        measurements[f"reference_ms_when_{name}"] = (
+            round(1e3 * median(look for look, _ in picked), 3) if picked else None
+        )
+        measurements[f"nanoseconds_to_and_fro_when_{name}"] = (
+            round(median(way for _, way in picked), 1) if picked else None
+        )
     for name, rest in (("at_once", 0.0), ("after_a_rest", PAUSE_S)):
         again = [look for one, look in tries if one == rest]
-        figures[f"slow_looked_at_again_{name}"] = len(again)
-        figures[f"usual_again_{name}"] = sum(not is_slow(one, usual) for one in again)
-    figures |= {"seconds_of_a_rest": PAUSE_S, **protocol_facts(SMALL), **neighbours.facts()}
+        measurements[f"slow_looked_at_again_{name}"] = len(again)
+        measurements[f"usual_again_{name}"] = sum(not is_slow(one, usual) for one in again)
+    measurements |= {"seconds_of_a_rest": PAUSE_S, **protocol_facts(SMALL), **neighbours.facts()}
     if not quick:
-        print(record("core_distance", figures, ("torch", "numpy")))
-    print(figures)
+        print(record("core_distance", measurements, ("torch", "numpy")))
+    print(measurements)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def main() -> None:
         frontiers.append({"device": device, "measurements_needed": guided, "median": median(guided),
                           "at_random": random, "median_at_random": median(random)})  # fmt: skip
         print(frontiers[-1], flush=True)
-    figures = {
+    results = {
         "error": errors,
         "frontier": frontiers,
         "target_hypervolume": TARGET,
@@ -62,7 +62,7 @@ def main() -> None:
         "seconds": round(time.perf_counter() - start, 1),
     }
     if not quick:
-        print(record("cost_model", figures, ("scikit-learn", "numpy", "moocore")))
+        print(record("cost_model", results, ("scikit-learn", "numpy", "moocore")))
 
 
 def error(fps: dict[str, float], n: int, seeds: Sequence[int]) -> dict[str, float]:

@@ -41,7 +41,7 @@ def main() -> None:
     neighbours = Neighbours()
     with whole_machine():
         rows = [measure(name, 3 if quick else 7) for name in (CONFIGS[::4] if quick else CONFIGS)]
-    figures = {
+    measurements = {
         "output": [FULLHD14.width, FULLHD14.height],
         "threads": usable_cores(),
         "median_speedup": round(median(row["speedup"] for row in rows), 3),
@@ -52,8 +52,8 @@ def main() -> None:
         "rows": rows,
     }
     if not quick:
-        print(record("deploy_forms", figures, ("torch", "numpy")))
-    print(figures["median_speedup"], figures["largest_difference"])
+        print(record("deploy_forms", measurements, ("torch", "numpy")))
+    print(measurements["median_speedup"], measurements["largest_difference"])
 
 
 def measure(name: str, rounds: int) -> dict[str, Any]:

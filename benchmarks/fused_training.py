@@ -7,10 +7,10 @@ rounds), on the embedded photographs:
   cores was faster for that config;
 - ``compiled``: the same with the module under ``torch.compile`` (one config a family and scale; the time to compile
   is not counted);
-- ``tune``: the same through Ray Tune, half a core a trial, one thread each, all slots busy (what Tune itself takes is
+- ``tune``: the same through Ray Tune, half a core per trial, one thread each, all slots busy (what Tune itself takes is
   not counted);
-- ``fused``: packs of one scale and kind (one-layer, ESPCN, eSR-CNN, FSRCNN), so that each kind has its figure; those of
-  ``sweep run`` mix kinds. One worker a core at once, as ``sweep run`` does;
+- ``fused``: packs of one scale and kind (one-layer, ESPCN, eSR-CNN, FSRCNN), each measured by itself; those of
+  ``sweep run`` mix kinds. One worker per core at once, as ``sweep run`` does;
 - ``stacked``: the same packs in torch operations, as without a C++ compiler, by as many workers.
 
 Rates are config-steps per second over the whole space: 1182 configs to train, over the seconds that one step of every
@@ -110,7 +110,7 @@ def _worker_ready(cores: int) -> None:
 
 
 def _worker_packs(asked: tuple[list[list[str]], str, float, bool]) -> list[float]:
-    """All packs in the order given: seconds a step of each."""
+    """All packs in the order given: seconds per step of each."""
     from benchmarks._training import pack
     from search_space import parse_id
     from workers.training.recipe import Recipe
@@ -173,7 +173,7 @@ def tune_singles(configs: Sequence[Config], recipe: Any, seconds: float, cores: 
 
 
 def measure(quick: bool) -> dict[str, Any]:
-    """All ways on one sample; figures for ``fused_training_cpu.json``."""
+    """All ways on one sample; measurements for ``fused_training_cpu.json``."""
     from benchmarks._training import planned_by_kind, sample, spread, trained_space, whole_space
     from workers.packs import why_not
     from workers.training.recipe import recipe_for
@@ -295,12 +295,12 @@ def main() -> None:
     if asked.prepare:
         prepare()
         return
-    figures = measure(asked.quick)
+    measurements = measure(asked.quick)
     from benchmarks._record import record
 
-    print(json.dumps(figures, indent=2))
+    print(json.dumps(measurements, indent=2))
     if not asked.quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
-        record("fused_training_cpu", figures)
+        record("fused_training_cpu", measurements)
 
 
 if __name__ == "__main__":

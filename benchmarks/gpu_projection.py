@@ -44,7 +44,7 @@ LAUNCH_S = {"graph": 1.5e-6, "eager": 12e-6}
 """Between two launches of one stream: replayed from a graph, or started from Python."""
 FP32_EFFICIENCY = 0.25
 TRAFFIC = 6
-"""Second reckoning: times each plane of activations goes through memory a step (written and read by forward,
+"""Second reckoning: times each plane of activations goes through memory per step (written and read by forward,
 backward and both gradients)."""
 
 

@@ -71,9 +71,9 @@ def main() -> None:
             "ratio_least": round(min(ratios), 2),
             "ratio_most": round(max(ratios), 2),
         })  # fmt: skip
-    figures = {"output": [SMALL.width, SMALL.height], "rounds": rounds, **neighbours.facts(), "rows": rows}
+    measurements = {"output": [SMALL.width, SMALL.height], "rounds": rounds, **neighbours.facts(), "rows": rows}
     if not options.quick:
-        print(record("kept_memory", figures, ("torch",)))
+        print(record("kept_memory", measurements, ("torch",)))
     print(json.dumps(rows, indent=1))
 
 

@@ -43,7 +43,7 @@ def main() -> None:
     n, mib = np.array(points).T
     settled = n >= n[-1] * 0.2
     slope = float(np.polyfit(n[settled], mib[settled], 1)[0])
-    figures = {
+    measurements = {
         "benchmarks": int(n[-1]),
         "rss_mib_at_fifth": round(float(mib[settled][0]), 1),
         "rss_mib_at_end": round(float(mib[-1]), 1),
@@ -57,8 +57,8 @@ def main() -> None:
         "same_configs_points": again,
     }
     if not quick:
-        print(record("memory_flat", figures, ("torch", "numpy", "psutil")))
-    print({key: value for key, value in figures.items() if key != "points"})
+        print(record("memory_flat", measurements, ("torch", "numpy", "psutil")))
+    print({key: value for key, value in measurements.items() if key != "points"})
 
 
 def resident(session: Session, configs: Sequence[Config]) -> Iterator[tuple[int, float]]:

@@ -113,8 +113,8 @@ def main() -> int:
         key: sum(row[key] for row in by_module.values()) for key in ("mutants", "killed", "survived", "equivalent")
     }
     untested = total["survived"] - total["equivalent"]
-    figures: dict[str, Any] = {**total, "by_module": by_module, "survivors": alive}
-    path = record("mutants", figures, ("mutmut", "pytest", "numpy"))
+    measurements: dict[str, Any] = {**total, "by_module": by_module, "survivors": alive}
+    path = record("mutants", measurements, ("mutmut", "pytest", "numpy"))
     print(f"{total['mutants']} mutants: {total['killed']} killed, {total['survived']} survived, of which "
           f"{total['equivalent']} cannot be told from the original; {path.relative_to(RESULTS.parent)}")  # fmt: skip
     return int(untested > MOST_SURVIVORS * total["mutants"])

@@ -147,7 +147,7 @@ def main() -> None:
     alone, packed, tune = noop(count, 1, "actors"), noop(count, 48, "actors"), noop(count, 1, "tune")
     from benchmarks._record import record
 
-    figures = {
+    measurements = {
         "noop_trials": count,
         "noop_seconds": alone["process_s"],
         "noop_packed_seconds": packed["process_s"],
@@ -158,9 +158,9 @@ def main() -> None:
         "frontier_million_seconds": round(frontier(100_000 if asked.quick else 1_000_000), 4),
         "help_seconds": round(help_seconds(), 3),
     }
-    print(json.dumps(figures, indent=2))
+    print(json.dumps(measurements, indent=2))
     if not asked.quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
-        record("orchestration", figures, ("torch", "ray", "numpy", "sqlalchemy", "moocore"))
+        record("orchestration", measurements, ("torch", "ray", "numpy", "sqlalchemy", "moocore"))
 
 
 if __name__ == "__main__":

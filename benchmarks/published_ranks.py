@@ -42,7 +42,7 @@ def main() -> None:
                 rank = spearman([ours[i] for i in ids], [published[device][i] for i in ids])
                 rows.append({"form": form, "device": device, "scale": scale or "all", "configs": len(ids),
                              "spearman": round(rank, 4)})  # fmt: skip
-    figures = {
+    measurements = {
         "configs": len(configs),
         "spearman_rpi": {r["scale"]: r["spearman"] for r in rows if r["form"] == "plain" and r["device"] == "RPI"},
         "rows": rows,
@@ -51,8 +51,8 @@ def main() -> None:
         "fps": fps,
     }
     if not quick:
-        print(record("published_ranks", figures, ("torch", "numpy", "scipy")))
-    print(figures["spearman_rpi"], figures["seconds"])
+        print(record("published_ranks", measurements, ("torch", "numpy", "scipy")))
+    print(measurements["spearman_rpi"], measurements["seconds"])
 
 
 if __name__ == "__main__":

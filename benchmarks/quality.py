@@ -3,7 +3,7 @@
     python benchmarks/quality.py [--recipe NAME] [--steps N] [--shared DIR] [--quick] [--work DIR]
 
 Trains on T91 and General100 of DIR/datasets (default ../shared), measures on Set5, Set14 and BSDS100, which nothing
-here looks at before; the released figures are those of released_reevaluated.json. The sample is fixed: of each family
+here looks at before; the released values are those of released_reevaluated.json. The sample is fixed: of each family
 and scale the released config a third of the way up by arithmetic, and at x2 the one four fifths up. Beside it, all
 released configs that are below bicubic, to see how many of those failures are mended. Interrupted, it goes on where it
 was (checkpoints in build/quality). The recipe ``paper`` goes to results/quality.json, another one to quality_NAME.json.

@@ -1,4 +1,4 @@
-"""The authors' released weights under our protocol, beside the figures they published.
+"""The authors' released weights under our protocol, beside the measurements they published.
 
     python benchmarks/released_reevaluated.py [--shared DIR] [--quick] [--out DIR]
 

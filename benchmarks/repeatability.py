@@ -44,7 +44,7 @@ def main() -> None:
         detection = detect(4 if quick else 8, protocol)
     found = [compare(*pair) for pair in pairs]
     speeds = [s for one in passes for s in one]
-    figures = {
+    measurements = {
         "configs": len(configs),
         **{key: round(median(one[key] for one in found), 5) for key in found[0]},
         "by_pair": found,
@@ -61,8 +61,8 @@ def main() -> None:
         ],
     }
     if not quick:
-        print(record("repeatability", figures, ("torch", "numpy", "psutil")))
-    print({key: value for key, value in figures.items() if key != "rows"})
+        print(record("repeatability", measurements, ("torch", "numpy", "psutil")))
+    print({key: value for key, value in measurements.items() if key != "rows"})
 
 
 def measure(configs: Sequence[Config], protocol: SpeedProtocol, usual: float | None) -> list[Speed]:

@@ -2,7 +2,7 @@
 
     python benchmarks/replay.py [--quick] [--out FOLDER] [--file tests.pkl] [--seeds 30] [--jobs 2]
 
-Draws docs/images/replay.png. ``--draw`` draws it from the figures that are there.
+Draws docs/images/replay.png. ``--draw`` draws it from the measurements that are there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import _record
 from search_space.spaces import load_space
 from sweep.search.comparison import compare
 from sweep.search.samplers import SamplerName
-from sweep.search.tables import of_facts, published_file
+from sweep.search.tables import published_file, published_table
 
 ALL = ("frontier", "frontier-blind", "random", "tpe", "tpe-multivariate", "nsga2", "nsga3")
 DATASET = "BSDS100"
@@ -36,7 +36,7 @@ def one(job: tuple[str, str, str, int, str, int, int]) -> list[dict[str, Any]]:
     from results_db.foreign import published
 
     path, dataset, device, scale, sampler, budget, seeds = job
-    table = of_facts(published.read(Path(path)), device, dataset, scale)
+    table = published_table(published.read(Path(path)), device, dataset, scale)
     rows = compare([table], [SamplerName(sampler)], budget, seeds, range(5, budget + 1, 5), load_space("paper"))
     last = rows[-1]
     print(
@@ -125,7 +125,7 @@ def main() -> None:
         sampler: sorted(row["hypervolume_ratio_median"] for row in last if row["sampler"] == sampler)
         for sampler in samplers
     }
-    figures = {
+    measurements = {
         "dataset": DATASET,
         "plane": "log(frames/s) x PSNR (dB), both larger is better",
         "reference_point": "the worst value of each axis over the whole table of a scale",
@@ -135,7 +135,7 @@ def main() -> None:
         "rows": rows,
         "held_out_at_budget": elsewhere,
     }
-    print(_record.record("replay", figures, ("optuna", "numpy", "scipy")))
+    print(_record.record("replay", measurements, ("optuna", "numpy", "scipy")))
     if not options.quick and not options.out:
         draw(rows, chart)
 

@@ -104,7 +104,7 @@ def greedy_bounds(chosen: list[Case]) -> list[dict[str, Any]]:
             for _ in range(case.budget):
                 gains = [hypervolume(axes[[*taken, i]], table.reference) for i in range(len(axes))]
                 taken.append(int(np.argmax(gains)))
-            ratio = hypervolume(axes[taken], table.reference) / table.whole
+            ratio = hypervolume(axes[taken], table.reference) / table.exhaustive
             out.append({"table": table.name, "scale": table.scale, "split": case.split, "ratio": round(ratio, 5)})
     return out
 
@@ -189,7 +189,7 @@ def main() -> None:
             with options.runs.open("a") as file:
                 file.write(json.dumps(one) + "\n")
     rows = rows_of(runs, chosen, digest)
-    figures = {
+    measurements = {
         "plane": "axes as the search has them: logarithms of costs, quality as it is; larger is better",
         "reference_point": "the worst value of each axis over the feasible configs of a table",
         "budget": "a tenth of a table's configs, rounded down",
@@ -201,8 +201,8 @@ def main() -> None:
         "summary": summary(rows),
         "rows": rows,
     }
-    print(_record.record("replay_heldout", figures, ("optuna", "botorch", "syne-tune", "numpy", "scipy")))
-    for line in figures["summary"]:
+    print(_record.record("replay_heldout", measurements, ("optuna", "botorch", "syne-tune", "numpy", "scipy")))
+    for line in measurements["summary"]:
         print(line)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/search_demo.py [--quick] [--out FOLDER] [--space demo] [--recipe demo] [--budget 5]
 
 Trains every config, then searches afresh in a database of its own, and says how much of the exhaustive hypervolume
-the searched configs reach (with the exhaustive sweep's figures). Draws docs/images/search-demo.png.
+the searched configs reach (with the exhaustive sweep's measurements). Draws docs/images/search-demo.png.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import _record
 from results_db.store import Store
 from search_space import parse_id
 from sweep.search.replay_table import ReplayTable
-from sweep.search.tables import of_sweep
+from sweep.search.tables import sweep_table
 from sweep.speed.measure_missing import device_name
 
 TEST = "embedded-test"
@@ -39,7 +39,7 @@ def run(*arguments: str) -> tuple[str, float]:
 
 
 def draw(tables: dict[int, ReplayTable], tried: dict[int, list[str]], path: Path) -> None:
-    """A panel a scale: every config a light point, the searched ones dark, the exhaustive frontier a line."""
+    """One panel per scale: light points are configs, dark ones were searched, the line is the exhaustive frontier."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -94,7 +94,7 @@ def main() -> None:
         )
         found = json.loads(output)
         with Store.open(whole, readonly=True) as store:
-            tables = {scale: of_sweep(store, "all", device_name(), TEST, scale) for scale in scales}
+            tables = {scale: sweep_table(store, "all", device_name(), TEST, scale) for scale in scales}
         tried: dict[int, list[str]] = {one["scale"]: one["tried"] for one in found["scales"]}
     draw(tables, tried, chart)
     rows: list[dict[str, Any]] = [
@@ -107,7 +107,7 @@ def main() -> None:
         }
         for scale in scales
     ]
-    figures = {
+    measurements = {
         "space": options.space,
         "recipe": options.recipe,
         "dataset": TEST,
@@ -115,7 +115,7 @@ def main() -> None:
         "search_seconds": round(search_seconds, 1),
         "rows": rows,
     }
-    print(_record.record("search_demo", figures, ("torch", "ray", "optuna", "numpy")))
+    print(_record.record("search_demo", measurements, ("torch", "ray", "optuna", "numpy")))
 
 
 if __name__ == "__main__":

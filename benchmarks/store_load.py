@@ -1,9 +1,9 @@
 """How the store behaves as it fills: status, resume planning and the chart's frame at 1k, 10k and 100k trials.
 
-Each trial has ten quality figures (two metrics on five test sets) beside the speeds of its config on three
-devices; one trial in twenty is still to do. Every figure is taken in a fresh process, imports of the store
+Each trial has ten quality measurements (two metrics on five test sets) beside the speeds of its config on three
+devices; one trial in twenty is still to do. Every time is taken in a fresh process, imports of the store
 and of pandas included (the Python interpreter's own start is not). ``plot_s`` reads what a chart of one metric
-on one device needs, ``frame_s`` every figure; ``peak_mib`` is the largest resident set of the four.
+on one device needs, ``frame_s`` every measurement; ``peak_mib`` is the largest resident set of the four.
 PostgreSQL is a throw-away server on this machine (pgserver).
 
     python benchmarks/store_load.py            # writes benchmarks/results/store_load.json
@@ -87,7 +87,7 @@ def keys(trials: int) -> list:  # type: ignore[type-arg]
 
 
 def measure(what: str, url: str, trials: int) -> dict[str, float]:
-    """One figure, in this process."""
+    """One measurement, in this process."""
     wanted = keys(trials) if what == "plan" else []
     start = time.perf_counter()
     from results_db.store import Store

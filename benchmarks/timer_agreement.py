@@ -53,7 +53,7 @@ def main() -> None:
     neighbours = Neighbours()
     with whole_machine():
         rows = [eager(name, frames) for name in names] + [profiled(name, frames) for name in names]
-    figures = {
+    measurements = {
         "worst_difference": max(row["difference"] for row in rows),
         "median_difference": median(row["difference"] for row in rows),
         "worst_difference_same_calls": max(row["difference_same_calls"] for row in rows),
@@ -63,10 +63,10 @@ def main() -> None:
         "rows": rows,
     }
     if not quick:
-        print(record("timer_agreement", figures, ("torch", "onnxruntime", "numpy")))
+        print(record("timer_agreement", measurements, ("torch", "onnxruntime", "numpy")))
     for row in rows:
         print(row)
-    print("worst", figures["worst_difference"])
+    print("worst", measurements["worst_difference"])
 
 
 def eager(name: str, frames: int) -> dict[str, Any]:

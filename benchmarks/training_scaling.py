@@ -1,7 +1,7 @@
 """How the time of training in packs grows with the number of configs, and with patch and batch; how far from the limit.
 
 All of it on one thread and in core time (what the process had of a core, not the clock on the wall), so that a machine
-that also does other work gives nearly the same figures; ``fused_training.py`` measures wall time on all cores.
+that also does other work gives nearly the same measurements; ``fused_training.py`` measures wall time on all cores.
 
 - ``by_configs``: core-milliseconds of a step of 1, 10, 100 configs (stratified) and of the whole space, in one pack a
   scale; the first three also one config at a time. ``whole_space_as_planned`` is the last row in the packs that
@@ -56,7 +56,7 @@ def peak_gflops(side: int) -> float:
 
 
 def copy_gb_per_s(mib: int) -> float:
-    """Bytes read and written a second by one core that copies an array far larger than the caches."""
+    """Bytes read and written per second by one core that copies an array far larger than the caches."""
     import torch
 
     source = torch.rand(mib * 2**18)
@@ -190,7 +190,7 @@ def main() -> None:
 
     recipe = recipe_for("smoke" if quick else "paper")
     seconds = 0.02 if quick else 0.3
-    figures = {
+    measurements = {
         "recipe": json.loads(recipe.to_json()),
         "roofline": roofline(recipe, seconds, quick),
         "by_configs": by_configs(recipe, (1, 10) if quick else (1, 10, 100, 1185), seconds),
@@ -199,9 +199,9 @@ def main() -> None:
     }
     from benchmarks._record import record
 
-    print(json.dumps(figures, indent=2))
+    print(json.dumps(measurements, indent=2))
     if not quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
-        record("training_scaling", figures)
+        record("training_scaling", measurements)
 
 
 if __name__ == "__main__":

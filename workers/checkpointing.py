@@ -33,8 +33,6 @@ class Checkpointing:
     """Called in the training thread with new states, which are then not kept for ``take``."""
     stop_requested: Callable[[], bool] = lambda: False
     """Asked between steps, beside ``stop``."""
-    saves: int = 0
-    """How often states were handed out; a change says that ``take`` has something."""
     _newest: dict[int, Checkpoint] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -50,7 +48,7 @@ class Checkpointing:
         return self._stop.is_set() or self.stop_requested()
 
     def due(self) -> bool:
-        """Whether a state is wanted now: the time has come, or the training is to end."""
+        """Whether a state should be saved now: ``every_s`` has passed, or the training is to end."""
         return self.stopping or (self.every_s > 0 and time.monotonic() - self._last >= self.every_s)
 
     def put(self, states: Iterable[Checkpoint]) -> None:
@@ -61,7 +59,6 @@ class Checkpointing:
         else:
             with self._lock:
                 self._newest |= {state.trial: state for state in states}
-        self.saves += 1
         self._last = time.monotonic()
         if self.stopping:
             raise TrainingStopped

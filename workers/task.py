@@ -37,14 +37,14 @@ class TrialTask:
     seed: int
     lr_scale: float = 1.0
     checkpoint: bytes | None = None
-    """Where an earlier attempt stopped; None begins anew."""
+    """The state where an earlier attempt stopped; None starts from the beginning."""
     plain: bool = False
-    """Train it by the reference, in plain PyTorch: an attempt after a failure that the faster ways may have caused."""
+    """Train it by the reference in plain PyTorch: used after a failure that a faster engine may have caused."""
 
 
 @dataclass(frozen=True)
 class PackTask:
-    """Configs of one scale and one seed that are trained together on one stream of patches."""
+    """Trials of one scale and seed that are trained together on one stream of patches."""
 
     members: tuple[TrialTask, ...]
     recipe_json: str
@@ -62,8 +62,8 @@ def run_pack(
     """Train and evaluate every member; one outcome each, in order. Never raises for a member's own failure.
 
     ``progress`` is called with the number of training steps done, and with the last number again whenever a member was
-    measured on a test set, so that a working worker reports regularly. ``checkpointing`` gets the state of the members
-    in training; a pack that it stops returns outcomes only of the members that have one, and hands out the others.
+    measured on a test set, so that a busy worker reports regularly. ``checkpointing`` gets the state of the members
+    in training; a pack that it stops returns the outcomes of finished members and hands out the states of the others.
     """
     checkpointing = checkpointing or Checkpointing(every_s=0)
     reported = _Progress(progress)
@@ -76,15 +76,17 @@ def run_pack(
     outcomes: list[Outcome] = []
     for place, (member, result) in enumerate(zip(task.members, results, strict=True)):
         if checkpointing.stopping:
-            left = list(zip(task.members[place:], results[place:], strict=True))
+            unmeasured = list(zip(task.members[place:], results[place:], strict=True))
             with suppress(TrainingStopped):
-                checkpointing.put([_trained_state(m, r, recipe) for m, r in left if isinstance(r, Trained) and r.steps])
-            outcomes += [failed(m, r, node) for m, r in left if not isinstance(r, Trained)]
+                checkpointing.put(
+                    [_trained_state(m, r, recipe) for m, r in unmeasured if isinstance(r, Trained) and r.steps]
+                )
+            outcomes += [failed(m, r, node) for m, r in unmeasured if not isinstance(r, Trained)]
             break
         if isinstance(result, Trained):
             try:
-                known = Provenance(result.engines, device, recipe.precision, torch.__version__)
-                outcomes.append(_measure(member, result, test_images, node, known, reported.repeat))
+                provenance = Provenance(result.engines, device, recipe.precision, torch.__version__)
+                outcomes.append(_measure(member, result, test_images, node, provenance, reported.repeat))
                 continue
             except Exception as error:
                 result = error
@@ -93,7 +95,7 @@ def run_pack(
 
 
 def _trained_state(member: TrialTask, result: Trained, recipe: Recipe) -> Checkpoint:
-    """The state of a member that is trained and not measured yet; it needs no moments any more."""
+    """The checkpoint of a trained member that is not measured yet; moments are no longer needed."""
     weights = flat(result.module)
     vectors = (weights, torch.zeros_like(weights), weights)
     data = to_checkpoint(
@@ -121,14 +123,14 @@ class _Progress:
 def _train_all(
     task: PackTask, recipe: Recipe, images: ImageSet, reported: _Progress, checkpointing: Checkpointing
 ) -> list[Trained | Exception]:
-    """A member's result, or what it raised, in order. Raises TrainingStopped with what had ended by then."""
-    unknown: dict[int, Exception] = {}
+    """A member's result or its error, in order. Raises TrainingStopped with the errors so far."""
+    unreadable: dict[int, Exception] = {}
     members: dict[int, packs.Member] = {}
     for index, member in enumerate(task.members):
         try:
             members[index] = packs.Member(parse_id(member.config), member.seed, member.lr_scale, str(member.trial))
         except Exception as error:
-            unknown[index] = error
+            unreadable[index] = error
     together = list(members.values())
     of_key = {member.key: task.members[index] for index, member in members.items()}
 
@@ -144,16 +146,16 @@ def _train_all(
     stored = {key: member.checkpoint for key, member in of_key.items() if member.checkpoint is not None}
     try:
         if len(together) == 1 and next(iter(of_key.values())).plain:
-            (alone,) = together
+            (single,) = together
             trained: list[Trained | Exception] = [
                 train(
-                    alone.config,
+                    single.config,
                     recipe,
                     images,
-                    alone.seed,
-                    lr_scale=alone.lr_scale,
-                    checkpoint=stored.get(alone.key),
-                    save=lambda data: save({alone.key: data}),
+                    single.seed,
+                    lr_scale=single.lr_scale,
+                    checkpoint=stored.get(single.key),
+                    save=lambda data: save({single.key: data}),
                     save_every=recipe.longest,
                     due=checkpointing.due,
                     progress=reported,
@@ -174,16 +176,16 @@ def _train_all(
             )
     except TrainingStopped as stop:
         places = list(members)
-        stop.failed = unknown | {places[i]: error for i, error in stop.failed.items()}
+        stop.failed = unreadable | {places[i]: error for i, error in stop.failed.items()}
         raise
     except Exception as error:
         trained = [error] * len(together)
-    results = unknown | dict(zip(members, trained, strict=True))
+    results = unreadable | dict(zip(members, trained, strict=True))
     return [results[index] for index in range(len(task.members))]
 
 
 def _steps_of(member: TrialTask, recipe: Recipe, done: int) -> int:
-    """Those of a member whose pack has done so many: it may have needed fewer."""
+    """Steps of a member whose pack has taken ``done`` steps: it may need fewer."""
     return min(done, recipe.steps_of(parse_id(member.config)))
 
 
@@ -220,7 +222,7 @@ def _measure(
 
 
 def failed(member: TrialTask, error: BaseException, node: str, seconds: float = 0.0) -> Failed:
-    """The fact of a member's failure, classified."""
+    """A member's failure as a fact, with its class."""
     return Failed(
         trial=member.trial,
         attempt=member.attempt,
@@ -233,7 +235,7 @@ def failed(member: TrialTask, error: BaseException, node: str, seconds: float = 
 
 
 def classify(error: BaseException) -> Failure:
-    """The class that decides what happens next.
+    """The class of a failure, by which the retry policy decides.
 
     >>> classify(MemoryError())
     <Failure.OOM: 'oom'>

@@ -18,7 +18,7 @@ class FastSRCNN(nn.Module):
         super().__init__()
         mapping: list[nn.Module] = []
         # Centres the 9 taps on the enlarged pixel; with 4 at every scale the released weights of x3 and x4 give an
-        # image one pixel off, 3 to 6 dB under their published figures.
+        # image one pixel off, 3 to 6 dB below their published values.
         padding = -(-(SIDE - scale) // 2)
         for _ in range(m):
             mapping += [nn.Conv2d(s, s, 3, padding=1), nn.PReLU()]

@@ -65,16 +65,16 @@ def search(
     device: str | None = None,
     quiet: bool = True,
 ) -> Searched:
-    """Find the speed-quality frontier without training everything. The same call again goes on.
+    """Find the speed-quality frontier without training every config. Running the call again continues.
 
-    Every scale has a study of its own, an ordinary Optuna study beside the database. What an earlier sweep trained with
-    the same recipe and data is used and costs nothing.
+    Each scale has its own Optuna study beside the database. Results of earlier sweeps with the same recipe and data are
+    used and do not count against the budget.
 
     Args:
         space: ``paper``, ``extended``, a family's name, a YAML or Python file of any size (which is run), or what
             ``load_space`` returned.
         db: Address or path of the results database (made if it is new), or an open ``Store``.
-        budget: Configs to train, for each scale.
+        budget: Configs to train per scale.
         objectives: Such as ``"psnr:Set14,fps:RPI"`` or ``"psnr:Set5,fps:HERE,parameters"``; HERE is this machine.
             Default: PSNR on the first test set, ``fps:HERE``.
         constraint: Such as ``"fps:RPI>=30"`` (frames/s) or ``"power:AGX<=5"`` (W).
@@ -83,16 +83,16 @@ def search(
         scale: Only these scales.
         family: Only these families.
         where: A filter such as ``"C<=8 and K==3"``.
-        batch: Suggestions that train together as packs.
+        batch: Suggestions that are trained together as packs.
         until: Such as ``"0.5%"``: stop when one more training is expected to add less of the hypervolume.
-        screen: Train a quarter of the steps first; give up what cannot reach the frontier.
+        screen: Train a quarter of the steps first; prune what cannot reach the frontier.
         data_root: Folder of image sets; None takes the embedded photographs.
         recipe: ``smoke``, ``demo``, ``evening``, ``paper``, a ``.json`` file, or a ``Recipe``.
         steps: Training steps instead of the recipe's.
         train: Image sets to train on.
         test: Image sets to measure on.
-        name: The study's name; the same name goes on.
-        seed: Of the sampler.
+        name: The study's name; the same name continues it.
+        seed: Seed of the sampler.
         executor: ``actors``, ``tune`` or ``inline``, as for ``run``.
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
         cpus_per_worker: CPUs of one worker.

@@ -1,4 +1,4 @@
-"""``sweep replay``: search a finished table instead of training, in seconds."""
+"""``sweep replay``: search among finished results instead of training, in seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweep.cli.options import DEFAULT_DB, Db, Json
 from sweep.search import DEFAULT_BATCH
 
 if TYPE_CHECKING:
-    from sweep.search.comparison import Row
+    from sweep.search.comparison import ComparisonRow
     from sweep.search.replay_table import ReplayTable
 
 
@@ -33,11 +33,11 @@ def replay(
     sampler: Annotated[
         list[str] | None, typer.Option("--sampler", help="Sampler (repeatable); default frontier, random, tpe.")
     ] = None,
-    budget: Annotated[int, typer.Option("--budget", min=2, help="Trials of each search.")] = 40,
+    budget: Annotated[int, typer.Option("--budget", min=2, help="Trials per search.")] = 40,
     batch: Annotated[
-        int, typer.Option("--batch", min=1, help="Suggestions asked for together, as sweep search does.")
+        int, typer.Option("--batch", min=1, help="Suggestions per round, as in sweep search.")
     ] = DEFAULT_BATCH,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Searches of each sampler.")] = 5,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Searches per sampler.")] = 5,
     file: Annotated[
         Path | None, typer.Option("--file", help="The authors' tests.pkl; read without unpickling it.")
     ] = None,
@@ -45,7 +45,7 @@ def replay(
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
-    """Compare samplers on finished results: hypervolume against trials, as a part of the exhaustive sweep's.
+    """Compare samplers on finished results: hypervolume against trials, as a fraction of the exhaustive sweep's.
 
     Example: sweep replay --table published --file tests.pkl --device RPI --scale 4 --sampler frontier --sampler tpe
 
@@ -82,8 +82,8 @@ def replay(
 
 
 def _covers(configs: object, tables: list[ReplayTable]) -> bool:
-    known = frozenset(configs)  # type: ignore[call-overload]
-    return all(config in known for one in tables for config in one.values)
+    in_space = frozenset(configs)  # type: ignore[call-overload]
+    return all(config in in_space for table in tables for config in table.values)
 
 
 def _tables(
@@ -91,18 +91,19 @@ def _tables(
 ) -> list[ReplayTable]:
     from search_space.config import SCALES
     from search_space.errors import BadData, BadSpace
-    from sweep.search.tables import PUBLISHED, of_facts, of_sweep, published_file
+    from sweep.search.tables import PUBLISHED, published_file, published_table, sweep_table
 
-    wanted = scales or list(SCALES)
-    for scale in wanted:
+    chosen_scales = scales or list(SCALES)
+    for scale in chosen_scales:
         if scale not in SCALES:
             raise BadSpace(f"scale {scale} is not possible (choose from {', '.join(map(str, SCALES))})")
     path = file or (published_file() if table == PUBLISHED else None)
     if path is not None:
         from results_db.foreign import published
 
-        read = published.read(path)
-        return [of_facts(read, name, dataset, scale) for name in devices or ["AGX", "MaxQ", "RPI"] for scale in wanted]
+        results = published.read(path)
+        names = devices or ["AGX", "MaxQ", "RPI"]
+        return [published_table(results, name, dataset, scale) for name in names for scale in chosen_scales]
     from results_db.store import Store
 
     with Store.open(db, readonly=True) as store:
@@ -113,22 +114,22 @@ def _tables(
                 from sweep.speed.measure_missing import device_name
 
                 devices = [device_name()]
-        found = []
+        tables = []
         for name in devices:
-            for scale in wanted:
+            for scale in chosen_scales:
                 try:
-                    found.append(of_sweep(store, table, name, dataset, scale))
+                    tables.append(sweep_table(store, table, name, dataset, scale))
                 except BadData:
                     if scales is not None:
                         raise
-        if not found:
+        if not tables:
             raise BadData(
                 f"sweep {table!r} has no configs with both a speed on {', '.join(devices)} and PSNR {dataset}"
             )
-        return found
+        return tables
 
 
-def _show(rows: list[Row]) -> None:
+def _show(rows: list[ComparisonRow]) -> None:
     counts = sorted({row.trials for row in rows})
     by = {(row.table, row.scale, row.sampler, row.trials): row for row in rows}
     lines = []

@@ -36,7 +36,7 @@ def search(
     space: Annotated[
         str, typer.Option("--space", "-s", help="paper, extended, a family, or a YAML/Python file of any size.")
     ] = "paper",
-    budget: Annotated[int, typer.Option("--budget", min=1, help="Configs to train, for each scale.")] = 40,
+    budget: Annotated[int, typer.Option("--budget", min=1, help="Configs to train per scale.")] = 40,
     objectives: Annotated[
         str | None,
         typer.Option(
@@ -55,14 +55,14 @@ def search(
     scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
     family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
     where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Suggestions that train together as packs.")] = 8,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Suggestions that are trained together as packs.")] = 8,
     until: Annotated[
         str | None,
         typer.Option("--until", help="Stop earlier when one more training is expected to add less, such as 0.5%."),
     ] = None,
     screen: Annotated[
         bool,
-        typer.Option("--screen", help="Train a quarter of the steps first; give up what cannot reach the frontier."),
+        typer.Option("--screen", help="Train a quarter of the steps first; prune what cannot reach the frontier."),
     ] = False,
     db: Db = DEFAULT_DB,
     data_root: Annotated[
@@ -72,8 +72,8 @@ def search(
     steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
     train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="The study's name; the same name goes on.")] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sampler.")] = 0,
+    name: Annotated[str | None, typer.Option("--name", help="The study's name; the same name continues it.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampler.")] = 0,
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
@@ -98,12 +98,12 @@ def search(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find the speed-quality frontier without training everything. The same command again goes on.
+    """Find the speed-quality frontier without training every config. Running the command again continues.
 
     Example: sweep search --space extended --scale 2 --budget 40 --data-root ~/sr --objectives psnr:Set14,fps:HERE
 
-    Every scale has a study of its own, an ordinary Optuna study beside the database: open it with
-    optuna-dashboard. What an earlier sweep trained with the same recipe and data is used and costs nothing.
+    Each scale has its own Optuna study beside the database, which optuna-dashboard opens. Results of earlier
+    sweeps with the same recipe and data are used and do not count against the budget.
     """
     if import_study or export_study:
         _copy(db, import_study, export_study)
@@ -113,10 +113,10 @@ def search(
     from sweep.planning.asked import usual_recipe
     from sweep.running.launch import Launch
     from sweep.running.signals import EXIT_INTERRUPTED
-    from sweep.search.loop import Event, Interrupted
+    from sweep.search.loop import Interrupted, SearchEvent
     from sweep.search.objectives import Objective
 
-    how = Launch(
+    launch = Launch(
         executor=executor,
         address=address,
         cpus=cpus,
@@ -130,7 +130,7 @@ def search(
     )
     plan = plan_search(
         space,
-        how,
+        launch,
         recipe=recipe or usual_recipe(space),
         steps=steps,
         train=tuple(train or ()),
@@ -149,7 +149,7 @@ def search(
         until=until,
     )
 
-    def tell(event: Event, axes: tuple[Objective, ...]) -> None:
+    def show_event(event: SearchEvent, axes: tuple[Objective, ...]) -> None:
         if not as_json:
             values = ", ".join(f"{o} {v:.4g}" for o, v in zip(axes, event.values, strict=False))
             typer.echo(f"{event.state:9} {event.config.id}  {values}", err=True)
@@ -157,7 +157,7 @@ def search(
     reports = []
     with Store.open(db) as store:
         try:
-            for report in plan.run(store, db, quiet=as_json, on_forced_exit=_go_on, listener=tell):
+            for report in plan.run(store, db, quiet=as_json, on_forced_exit=_say_stopped, listener=show_event):
                 reports.append(report)
                 if not as_json:
                     _show(report, [str(objective) for objective in plan.objectives], plan.until)
@@ -168,7 +168,7 @@ def search(
         typer.echo(json.dumps({"study": plan.label, "scales": [vars(report) for report in reports]}, indent=2))
 
 
-def _go_on() -> None:
+def _say_stopped() -> None:
     from sweep.search.training import STOPPED
 
     typer.echo(STOPPED, err=True)

@@ -1,1 +1,1 @@
-"""Where packs run: one interface (``core``) and three ways (this process, Ray actors, Ray Tune)."""
+"""Where packs run: one interface (``core``) and three implementations (this process, Ray actors, Ray Tune)."""

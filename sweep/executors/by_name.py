@@ -24,12 +24,12 @@ def check_name(name: str) -> None:
 
 
 def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
-    """What travels to every worker; ``via`` is how the images do (see ``sweep.executors.image_transport``)."""
+    """What travels to every worker; ``via`` says how images travel (see ``image_transport``)."""
     return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads, str(Path.cwd()))
 
 
 def make_executor(name: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:
-    """The executor of that name, once its cluster was checked. Raises SweepError when the cluster cannot serve it."""
+    """The executor of that name, after a check of its cluster. Raises SweepError when the cluster cannot run it."""
     if name == "inline":
         from sweep.executors.inline import InlineExecutor
 

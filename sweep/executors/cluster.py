@@ -1,4 +1,4 @@
-"""Connecting to Ray, and refusing at once when the cluster cannot do what is asked."""
+"""Connect to Ray, and refuse at once a cluster that cannot run the sweep."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONNECT_S = 5.0
 """How long a head may take to accept a connection."""
 TRIES = 3
 PASSING_ERRORS = ("timed out during startup", "Initialization failure from server")
-"""Errors of Ray that a second try may not meet: its processes have 30 s to start, which is short on a busy machine,
+"""Errors of Ray that a second attempt may not have: its processes have 30 s to start, which is short on a busy machine,
 and a head's client server takes a process that is slow to start for one that failed."""
 PACKAGES = ("search_space", "workers", "sweep")
 """Our packages that a worker on another machine needs; they travel as zip files through Ray."""

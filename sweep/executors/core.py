@@ -44,14 +44,14 @@ class WorkerData:
 
 @dataclass(frozen=True)
 class Versions:
-    """What must be equal on the driver and on every worker for their results to be equal."""
+    """What must be equal on the driver and on every worker so that their results are equal."""
 
     code: str
     """Digest of the code that decides training numbers."""
     torch: str
     python: str
     engines: str
-    """Digest of the engines that carry training out: they agree with that code only within rounding."""
+    """Digest of the training engines: they agree with the reference only within rounding."""
 
     @classmethod
     def here(cls) -> Versions:
@@ -93,7 +93,7 @@ class Executor(Protocol):
 
     @property
     def reports_progress(self) -> bool:
-        """Whether packs report progress while they run, and those that make none are given up."""
+        """Whether running packs report progress, so that packs without any are given up."""
 
     def free(self) -> int:
         """Workers that could start a pack now."""
@@ -121,7 +121,7 @@ class Executor(Protocol):
         """
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
-        """Have every pack that runs stop after its present step and hand out its state, within ``timeout_s``."""
+        """Make every running pack stop after its present step and hand out its state, within ``timeout_s``."""
 
     def close(self, now: bool = False) -> None:
         """Release the workers; ``now`` does not wait for packs that run."""

@@ -57,7 +57,7 @@ class InlineExecutor:
         self._stopping, self._save = stopping, save
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
-        """A pack has stopped by itself inside ``poll``."""
+        """Nothing to do: ``poll`` returns after its pack has stopped."""
         return ()
 
     def close(self, now: bool = False) -> None:

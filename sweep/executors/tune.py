@@ -33,11 +33,11 @@ RESTARTS = 1000
 CLOSE_S, CLOSE_NOW_S = 30.0, 3.0
 """How long Tune may take to end its slots."""
 STOP_CHECK_S = 1.0
-"""Between two looks of a slot at whether it is to stop."""
+"""Between two checks of a slot whether it should stop."""
 
 
 class _StopFlag:
-    """An actor that every slot asks whether it is to stop."""
+    """An actor that every slot asks whether it should stop."""
 
     def __init__(self) -> None:
         self._set = False
@@ -184,13 +184,13 @@ class TuneExecutor:
             ended.append(Finished(ticket, outcomes))
         now = time.monotonic()
         for late in [ticket for ticket, running in self._running.items() if now > running.deadline]:
-            # The slot stays busy with it until Tune is stopped: it cannot be killed from here.
+            # The slot stays busy with the pack until Tune is stopped: it cannot be killed from here.
             self._ready.discard(self._running.pop(late).slot or 0)
             ended.append(Finished(late, lost=Failure.TIMEOUT, reason="no answer before the time-out"))
         return ended
 
     def _slot_ready(self, slot: int) -> list[Finished]:
-        """A slot that is ready once more was restarted: the pack it had is lost."""
+        """A slot that reports ready a second time was restarted: its pack is lost."""
         self._ready.add(slot)
         lost = [ticket for ticket, running in self._running.items() if running.slot == slot]
         for ticket in lost:

@@ -1,7 +1,7 @@
-"""Find the frontier without trying everything: a sampler for Optuna, studies, replay and the loop that trains.
+"""Find the frontier without training every config: a sampler for Optuna, studies, replay and the search loop.
 
-Imports everything below ``sweep`` it needs, and optuna only inside its modules.
+The package itself imports nothing; optuna is imported by its modules.
 """
 
 DEFAULT_BATCH = 8
-"""Suggestions that train together as packs."""
+"""Suggestions that are trained together as packs."""

@@ -1,4 +1,4 @@
-"""A search as it was asked for: each scale of a space has a study, its own candidates and its own budget."""
+"""A whole search: each scale of a space has its own study, candidates and budget."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sweep.planning.settings import usual_speed_protocol
 from sweep.running.launch import Launch, disconnect
 from sweep.search.encoding import encoding
 from sweep.search.frontier_sampler import FrontierSampler
-from sweep.search.loop import Event, Search, frontier_of
-from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives, parse_part
+from sweep.search.loop import Search, SearchEvent, frontier_of
+from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives, parse_percentage
 from sweep.search.samplers import SamplerName, make_sampler
 from sweep.search.studies import add_result, configs_in, open_storage, open_study
 from sweep.search.training import Training, check_targets
@@ -31,12 +31,12 @@ MOST_LISTED = 5000
 MOST_BENCHMARKED = 500
 """Candidates measured on this machine before the first training."""
 
-Listener = Callable[[Event, "tuple[Objective, ...]"], None]
+Listener = Callable[[SearchEvent, "tuple[Objective, ...]"], None]
 
 
 @dataclass(frozen=True)
 class ScaleReport:
-    """What is known of one scale after its budget was spent."""
+    """The result of searching one scale."""
 
     scale: int
     study: str
@@ -45,20 +45,20 @@ class ScaleReport:
     trained: int
     """Configs that count towards the budget."""
     tried: tuple[str, ...]
-    """Their ids, in the order they were asked for."""
+    """Their ids, in the order in which they were suggested."""
     frontier: tuple[Mapping[str, Any], ...]
-    """Config and value by objective of those that no other beats, best first by the first objective."""
+    """Undominated configs with their value of each objective, best first by the first objective."""
     settled: bool = False
-    """Whether the search ended before its budget, because one more training is expected to add too little."""
+    """Whether the search stopped before its budget because one more training is expected to add too little."""
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What to search, with what, and how the trainings run."""
+    """Everything a search needs: the space, the objectives, the recipe and how the trainings run."""
 
     space: Space
     space_name: str
-    """As it was asked for: a preset or a file."""
+    """The preset or file that the user named."""
     recipe: Recipe
     data: Data
     objectives: tuple[Objective, ...]
@@ -71,7 +71,7 @@ class SearchPlan:
     """Configs to train, for each scale."""
     sampler: SamplerName
     scales: tuple[int, ...]
-    """Empty: all of the space."""
+    """Empty: all scales of the space."""
     families: tuple[str, ...]
     where: str | None
     screening: bool
@@ -80,7 +80,7 @@ class SearchPlan:
     benchmark_first: bool
     speed_protocol: str
     until: float = 0.0
-    """Stop when one more training is expected to add less than this part of the hypervolume; 0 spends the budget."""
+    """Stop when one more training is expected to add less than this fraction of the hypervolume; 0: never."""
 
     def run(
         self,
@@ -93,7 +93,7 @@ class SearchPlan:
     ) -> Iterator[ScaleReport]:
         """Search each scale; trainings are kept in ``store``, studies beside the database at ``address``.
 
-        ``on_forced_exit`` is as of ``stop_on_signal``. Raises ``loop.Interrupted`` after Ctrl-C; the same plan goes on.
+        For ``on_forced_exit`` see ``stop_on_signal``. Raises ``loop.Interrupted`` after Ctrl-C; a second run goes on.
         """
         training = Training(
             store,
@@ -133,14 +133,14 @@ class SearchPlan:
     def _search(
         self, address: str, scale: int, candidates: tuple[Config, ...], training: Training, listener: Listener
     ) -> Search:
-        """One scale's study, with speeds known and earlier results put in."""
+        """One scale's search: speeds are measured and earlier results added to its study."""
         if self.benchmark_first and len(candidates) <= MOST_BENCHMARKED:
             training.benchmark(candidates)
-        facts_of = training.known(candidates)
+        costs = training.known_costs(candidates)
         for objective in self.objectives:
-            elsewhere = not objective.needs_training and objective.target not in ("", training.here)
-            if elsewhere:
-                candidates = tuple(config for config in candidates if objective in facts_of[config])
+            is_of_other_device = not objective.needs_training and objective.target not in ("", training.here)
+            if is_of_other_device:
+                candidates = tuple(config for config in candidates if objective in costs[config])
                 if not candidates:
                     raise BadSpace(f"{objective}: no speeds of that device in the database (sweep import-measurements)")
         encoded = encoding(self.space, scale, self.families)
@@ -149,21 +149,21 @@ class SearchPlan:
             encoded,
             candidates,
             self.objectives,
-            lambda config: facts_of[config],
+            lambda config: costs[config],
             self.constraints,
             self.seed,
         )
         study = open_study(open_storage(address), f"{self.label}-x{scale}", self.objectives, sampler)
 
-        def tell(event: Event) -> None:
+        def notify(event: SearchEvent) -> None:
             listener(event, self.objectives)
 
-        present = configs_in(study, encoded)
-        for config, facts in training.earlier(candidates).items():
-            if config not in present and all(objective in facts for objective in self.objectives):
+        tried = configs_in(study, encoded)
+        for config, facts in training.earlier_results(candidates).items():
+            if config not in tried and all(objective in facts for objective in self.objectives):
                 values = [facts[objective] for objective in self.objectives]
                 if add_result(study, encoded, config, values, self.constraints, facts):
-                    tell(Event(config, "earlier", tuple(values)))
+                    notify(SearchEvent(config, "earlier", tuple(values)))
         return Search(
             study,
             encoded,
@@ -174,7 +174,7 @@ class SearchPlan:
             self.launch.pack_size,
             self.screening,
             self.seed,
-            tell,
+            notify,
         )
 
 
@@ -198,7 +198,7 @@ def search_plan(
     benchmark_first: bool,
     until: str | None = None,
 ) -> SearchPlan:
-    """A plan from the texts that a person writes; ``HERE`` stands for this machine. Raises BadSpace."""
+    """A plan from the options as a user writes them; ``HERE`` stands for this machine. Raises BadSpace."""
     if sampler not in list(SamplerName):
         raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
     here = launch.device or device_name()
@@ -225,7 +225,7 @@ def search_plan(
         seed,
         benchmark_first,
         usual_speed_protocol(recipe),
-        parse_part(until) if until else 0.0,
+        parse_percentage(until) if until else 0.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""Many replays of many samplers: medians and quartiles over seeds."""
+"""Compare samplers by replays: medians and quartiles over seeds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sweep.search.samplers import SamplerName
 
 
 @dataclass(frozen=True)
-class Row:
-    """Hypervolume after so many trials, as a part of the exhaustive sweep's, over seeds."""
+class ComparisonRow:
+    """Hypervolume after ``trials`` trials as a fraction of the exhaustive sweep's: median and quartiles over seeds."""
 
     table: str
     scale: int
@@ -38,9 +38,9 @@ def compare(
     space: Space | None = None,
     batch: int = DEFAULT_BATCH,
     progress: Callable[[str], None] = lambda text: None,
-) -> list[Row]:
+) -> list[ComparisonRow]:
     """Every sampler on every table with every seed. Rows at the trial counts ``at`` (default 10, 20, ... budget)."""
-    counts = sorted({n for n in (at or [*range(10, budget, 10), budget]) if n <= budget})
+    trial_counts = sorted({n for n in (at or [*range(10, budget, 10), budget]) if n <= budget})
     rows = []
     for table in tables:
         encoded = encoding_for(table, space)
@@ -49,11 +49,11 @@ def compare(
             for seed in range(seeds):
                 curves.append(replay(table, sampler, budget, seed, encoded, batch).ratio)
                 progress(f"{table.name} x{table.scale} {sampler} seed {seed}")
-            reached = np.array([curve + (curve[-1],) * (budget - len(curve)) for curve in curves])
-            for n in counts:
-                low, middle, high = np.quantile(reached[:, n - 1], (0.25, 0.5, 0.75))
+            ratios = np.array([curve + (curve[-1],) * (budget - len(curve)) for curve in curves])
+            for n in trial_counts:
+                low, middle, high = np.quantile(ratios[:, n - 1], (0.25, 0.5, 0.75))
                 rows.append(
-                    Row(
+                    ComparisonRow(
                         table.name,
                         table.scale,
                         str(sampler),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 CHOICE = "grid"
-"""The parameter that chooses a branch; it does not exist where there is only one."""
+"""The parameter that chooses a branch; absent where there is only one."""
 LISTED = "listed"
 """The branch of configs that a space names one by one."""
 
@@ -34,7 +34,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the configs of one scale are written as parameters, and read back."""
+    """Converts the configs of one scale to Optuna parameters and back."""
 
     scale: int
     branches: tuple[Branch, ...]
@@ -57,23 +57,23 @@ class Encoding:
         """Ask a trial for its parameters, as any Optuna objective would, and make the config."""
         from optuna.distributions import CategoricalDistribution, IntDistribution
 
-        known = self.distributions()
+        distributions = self.distributions()
 
-        def ask(name: str) -> Any:
-            asked = known[name]
-            if isinstance(asked, IntDistribution):
-                return trial.suggest_int(name, asked.low, asked.high, step=asked.step)
-            assert isinstance(asked, CategoricalDistribution)
-            return trial.suggest_categorical(name, asked.choices)
+        def suggest(name: str) -> Any:
+            distribution = distributions[name]
+            if isinstance(distribution, IntDistribution):
+                return trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+            assert isinstance(distribution, CategoricalDistribution)
+            return trial.suggest_categorical(name, distribution.choices)
 
-        label = ask(CHOICE) if len(self.branches) > 1 else self.branches[0].label
+        label = suggest(CHOICE) if len(self.branches) > 1 else self.branches[0].label
         branch = self._branch(label)
         if branch.ids:
-            return parse_id(ask(f"{label}.id"))
-        return self._make(branch, {name: int(ask(f"{label}.{name}")) for name, _ in branch.axes})
+            return parse_id(suggest(f"{label}.id"))
+        return self._make(branch, {name: int(suggest(f"{label}.{name}")) for name, _ in branch.axes})
 
     def decode(self, params: Mapping[str, Any]) -> Config:
-        """The config of a trial's parameters. Raises BadSpace when they are of another space."""
+        """The config of a trial's parameters. Raises BadSpace when they belong to another space."""
         try:
             label = params[CHOICE] if len(self.branches) > 1 else self.branches[0].label
             branch = self._branch(label)
@@ -110,15 +110,15 @@ def encoding(space: Space, scale: int, families: Sequence[str] = ()) -> Encoding
 
     Raises BadSpace when nothing of the space is left.
     """
-    wanted = {name.lower() for name in families}
+    chosen = {name.lower() for name in families}
     grids: list[tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]] = []
     ids: list[str] = []
     for part in space.parts:
         if part.grid is not None:
             axes = dict(part.grid.axes)
-            if scale in axes.pop("scale") and (not wanted or part.grid.family.lower() in wanted):
+            if scale in axes.pop("scale") and (not chosen or part.grid.family.lower() in chosen):
                 grids.append((part.grid.family, tuple(axes.items())))
-        ids += [c.id for c in part.configs if c.scale == scale and (not wanted or c.family.lower() in wanted)]
+        ids += [c.id for c in part.configs if c.scale == scale and (not chosen or c.family.lower() in chosen)]
     counts = Counter(family for family, _ in grids)
     seen: Counter[str] = Counter()
     branches = []
@@ -133,9 +133,9 @@ def encoding(space: Space, scale: int, families: Sequence[str] = ()) -> Encoding
 
 
 def listed(configs: Iterable[Config]) -> Encoding:
-    """An encoding of configs by their fields: one branch a family, its axes the values that occur.
+    """An encoding of configs by their fields: one branch per family, with the values that occur as its axes.
 
-    For configs that are not a grid this makes combinations that are not among them; the searcher skips those.
+    For configs that are no grid it also encodes combinations that are not among them; the search skips those.
     """
     by_family: dict[str, list[Config]] = {}
     for config in configs:
@@ -152,7 +152,7 @@ def listed(configs: Iterable[Config]) -> Encoding:
 
 
 def config_of(encoding: Encoding, params: Mapping[str, Any]) -> Config | None:
-    """``decode`` that answers None for a combination that is not possible."""
+    """``decode``, but None for a combination that is not possible."""
     try:
         return encoding.decode(params)
     except SweepError:

@@ -1,4 +1,4 @@
-"""What a surrogate model sees of a config: what it costs, its fields, its family."""
+"""The inputs of a surrogate model: a config's costs, fields and family."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ Array = NDArray[np.float64]
 class Features:
     """Columns of n candidates, each of mean 0 and spread 1.
 
-    ``shared`` (n, g): logarithms of MACs, parameters, receptive field, and of known objectives, comparable over
+    ``shared`` (n, g): logarithms of MACs, parameters, receptive field, and of known objectives, comparable across
     families. ``own`` (n, v): logarithms of the fields, standardised within each family, 0 where a family lacks one.
-    ``fields`` (n, v): the same standardised over all families, for what families with the same fields (ESPCN and
-    eSR-CNN) have in common.
-    ``family`` (n,): a number a family.
+    ``fields`` (n, v): the same, standardised over all families, since families may share fields (ESPCN and eSR-CNN).
+    ``family`` (n,): the index of the family.
     """
 
     shared: Array
@@ -55,9 +54,9 @@ def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features
 def _costs(configs: Sequence[Config]) -> Array:
     """MACs, parameters and, where arithmetic gives it for all of them, the receptive field."""
     if all(config.convs() is not None for config in configs):
-        known = [describe(config) for config in configs]
-        return np.array([[d.macs_full_hd, d.parameters, d.receptive_field] for d in known], dtype=float)
-    # Measuring a receptive field takes a second a config, and the kernel sizes are fields anyway.
+        described = [describe(config) for config in configs]
+        return np.array([[d.macs_full_hd, d.parameters, d.receptive_field] for d in described], dtype=float)
+    # Measuring a receptive field takes a second per config, and the kernel sizes are fields anyway.
     from search_space.measure import macs, parameters
 
     return np.array([[macs(config, *FULL_HD), parameters(config)] for config in configs], dtype=float)

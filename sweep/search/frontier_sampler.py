@@ -1,4 +1,4 @@
-"""The default sampler: which untried config is expected to push the frontier furthest out."""
+"""The default sampler: suggests the untried config with the largest expected hypervolume improvement."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-Known = Callable[[Config], Mapping[Objective, float]]
-"""What is known of a config before it is trained: measured speed, parameters, MACs."""
-ENOUGH = 4
-"""Finished trials before the model is asked; until then the known costs decide."""
-DRAWS, MANY = 64, 2000
-"""Kernels that are averaged, and above how many candidates half of them, for the sake of memory and time."""
-LUCK = 0.5
-"""How far from its size a config's quality may be, in standard deviations over the space, before any is known."""
+KnownCosts = Callable[[Config], Mapping[Objective, float]]
+"""Objectives of a config that are known before it is trained: measured speed, parameters, MACs."""
+MIN_TRIALS = 4
+"""Finished trials before the model is used; until then the known costs decide."""
+KERNELS, MANY_CANDIDATES = 64, 2000
+"""Kernels that are averaged; half as many above ``MANY_CANDIDATES``, to save memory and time."""
+OPENING_SPREAD = 0.5
+"""Assumed scatter of quality around size, in standard deviations over the space, before any quality is known."""
 OUTCOMES = 32
 """Draws of each candidate where no closed form applies."""
 
 
 @dataclass
 class _Trials:
-    """A study's trials as rows of the candidates."""
+    """A study's trials, by candidate index."""
 
     done: list[int] = field(default_factory=list)
     values: list[list[float]] = field(default_factory=list)
     running: list[int] = field(default_factory=list)
-    spent: set[int] = field(default_factory=set)
-    """Every candidate that was tried in any way."""
+    tried: set[int] = field(default_factory=set)
+    """Candidates that have a trial in any state."""
 
 
 class FrontierSampler(BaseSampler):
-    """Expected hypervolume improvement over a list of candidates, knowing what costs nothing to know.
+    """Expected hypervolume improvement over a list of candidates whose costs are known.
 
-    Works for any number of objectives. Those that ``known`` gives for a candidate are taken as they are and
-    steer which configs are worth training; the others are modelled from the trials so far. Running trials count
-    as if they had ended where the model expects them (so a batch spreads out). Constraints on known values leave
-    infeasible candidates out; on modelled ones the model's median decides.
+    Works for any number of objectives. Those that ``known`` gives for a candidate are taken as they are; the others
+    are modelled from the trials so far. A running trial counts as finished with the values that the model expects, so
+    that a batch spreads out. Constraints on known values exclude infeasible candidates; on modelled values the
+    model's median decides.
 
     The same seed, candidates and trials give the same suggestion, so an interrupted search goes on as it would have.
     """
@@ -64,7 +64,7 @@ class FrontierSampler(BaseSampler):
         encoding: Encoding,
         candidates: Sequence[Config],
         objectives: Sequence[Objective],
-        known: Known | None = None,
+        known: KnownCosts | None = None,
         constraints: Sequence[Constraint] = (),
         seed: int = 0,
         draws: int | None = None,
@@ -89,7 +89,7 @@ class FrontierSampler(BaseSampler):
             Surrogate(
                 self._features,
                 seed=seed,
-                draws=draws or (DRAWS if len(self.candidates) <= MANY else DRAWS // 2),
+                draws=draws or (KERNELS if len(self.candidates) <= MANY_CANDIDATES else KERNELS // 2),
                 warped=o.needs_training,
                 trend=1.0 if o.needs_training else -1.0,
             )
@@ -97,7 +97,7 @@ class FrontierSampler(BaseSampler):
         ]
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """All parameters of all grids: this sampler decides them together."""
+        """All parameters of all grids: this sampler chooses them jointly."""
         return self.encoding.distributions()
 
     def sample_relative(
@@ -111,60 +111,60 @@ class FrontierSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A parameter that is not of this space: at random."""
+        """A parameter that does not belong to this space: drawn at random."""
         return self._random.sample_independent(study, trial, param_name, param_distribution)
 
     def choose(self, trials: _Trials, rng: np.random.Generator) -> int:
-        """Index of the candidate to try next; one already tried only when all were."""
-        free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
-        if not len(free):
+        """Index of the candidate to try next; one that was tried already only when all were."""
+        untried = np.array([i for i in range(len(self.candidates)) if i not in trials.tried])
+        if not len(untried):
             return int(rng.integers(len(self.candidates)))
-        gain = self._gain(trials, free, rng) if len(trials.done) >= ENOUGH else self._opening(trials)[free]
-        return int(free[np.argmax(gain)])
+        gain = self._gain(trials, untried, rng) if len(trials.done) >= MIN_TRIALS else self._opening(trials)[untried]
+        return int(untried[np.argmax(gain)])
 
     def expected_growth(self, study: Study) -> float:
-        """What the best untried config is expected to add, as a part of the hypervolume reached so far (two axes).
+        """What the best untried config is expected to add, as a fraction of the hypervolume reached so far (two axes).
 
         Infinite until the model has enough trials, 0 when every candidate was tried.
         """
         trials = self._read(study, -1)
-        free = np.array([i for i in range(len(self.candidates)) if i not in trials.spent])
-        if not len(free):
+        untried = np.array([i for i in range(len(self.candidates)) if i not in trials.tried])
+        if not len(untried):
             return 0.0
         front = np.array(trials.values)
-        if len(trials.done) < ENOUGH or not (reached := hypervolume(front, self._reference(front))):
+        if len(trials.done) < MIN_TRIALS or not (reached := hypervolume(front, self._reference(front))):
             return float("inf")
-        return float(self._gain(trials, free, np.random.default_rng(self.seed)).max() / reached)
+        return float(self._gain(trials, untried, np.random.default_rng(self.seed)).max() / reached)
 
     def _opening(self, trials: _Trials) -> Array:
-        """(n,): growth of the hypervolume if quality followed size, give or take some luck.
+        """(n,): growth of the hypervolume if quality followed size with some random scatter.
 
-        So the first trials spread over the frontier that costs alone suggest.
+        The first trials then spread over the frontier that the costs alone suggest.
         """
-        luck = LUCK * np.random.default_rng(self.seed).standard_normal(len(self.candidates))
+        scatter = OPENING_SPREAD * np.random.default_rng(self.seed).standard_normal(len(self.candidates))
         size = self._features.size
         columns = []
         for objective, known in zip(self.objectives, self.known.T, strict=True):
             if np.isfinite(known).all() and np.ptp(known) > 0:
                 columns.append((known - known.mean()) / known.std())
             else:
-                columns.append(size + luck if objective.needs_training else -size)
-        supposed = np.stack(columns, axis=1)
-        reference = supposed.min(axis=0)
-        tried = supposed[sorted(trials.spent)] if trials.spent else reference[None]
+                columns.append(size + scatter if objective.needs_training else -size)
+        assumed = np.stack(columns, axis=1)
+        reference = assumed.min(axis=0)
+        tried = assumed[sorted(trials.tried)] if trials.tried else reference[None]
         if len(self.objectives) == 2:
-            return by_outcomes(supposed[None], tried, reference)
-        return by_scalarisation(supposed[None], tried, reference, np.random.default_rng(self.seed))
+            return by_outcomes(assumed[None], tried, reference)
+        return by_scalarisation(assumed[None], tried, reference, np.random.default_rng(self.seed))
 
-    def _gain(self, trials: _Trials, free: NDArray[np.int64], rng: np.random.Generator) -> Array:
-        """Expected growth of the hypervolume for each free candidate."""
+    def _gain(self, trials: _Trials, untried: NDArray[np.int64], rng: np.random.Generator) -> Array:
+        """Expected growth of the hypervolume for each untried candidate."""
         done, values = list(trials.done), [list(v) for v in trials.values]
         unknown = [k for k in range(len(self.objectives)) if not np.isfinite(self.known[:, k]).all()]
         if trials.running:
-            believed = {k: self._models[k].posterior(done, [v[k] for v in values]).median() for k in unknown}
+            medians = {k: self._models[k].posterior(done, [v[k] for v in values]).median() for k in unknown}
             for i in trials.running:
                 done.append(i)
-                values.append([believed[k][i] if k in believed else self.known[i, k] for k in range(len(values[0]))])
+                values.append([medians[k][i] if k in medians else self.known[i, k] for k in range(len(values[0]))])
         front = np.array(values)
         beliefs = {k: self._models[k].posterior(done, front[:, k]) for k in unknown}
         reference = self._reference(front)
@@ -185,13 +185,13 @@ class FrontierSampler(BaseSampler):
                 if k in beliefs:
                     limit = bound.objective.axis(bound.bound)
                     gain = np.where(beliefs[k].median() >= limit, gain, 0.01 * gain)
-        return gain[free]
+        return gain[untried]
 
     def _reference(self, front: Array) -> Array:
-        """The worst corner known: of the candidates where an axis is known for all, else of the trials so far."""
+        """The worst value of each axis: over all candidates where it is known for all, else over the trials so far."""
         out = front.min(axis=0) - 0.05 * np.maximum(np.ptp(front, axis=0), 1e-9)
-        whole = np.isfinite(self.known).all(axis=0)
-        out[whole] = self.known[:, whole].min(axis=0)
+        complete = np.isfinite(self.known).all(axis=0)
+        out[complete] = self.known[:, complete].min(axis=0)
         return np.asarray(out)
 
     def _read(self, study: Study, number: int) -> _Trials:
@@ -201,7 +201,7 @@ class FrontierSampler(BaseSampler):
             index = self._index.get(config) if config is not None else None
             if index is None or trial.state == TrialState.WAITING:
                 continue
-            out.spent.add(index)
+            out.tried.add(index)
             if trial.state == TrialState.COMPLETE and trial.values is not None:
                 axes = [o.axis(v) for o, v in zip(self.objectives, trial.values, strict=True)]
                 if np.isfinite(axes).all():

@@ -8,7 +8,7 @@ from sweep.search.features import Array
 
 
 def hypervolume(points: Array, reference: Array) -> float:
-    """The volume that (n, m) points dominate over a reference point (m,); points not above it count nothing.
+    """The volume that (n, m) points dominate over a reference point (m,); points not above it add nothing.
 
     >>> hypervolume(np.array([[2.0, 1.0], [1.0, 3.0], [1.0, 1.0]]), np.zeros(2))
     4.0

@@ -1,4 +1,4 @@
-"""How much a trial is expected to add to the hypervolume. Pure; every axis is larger-is-better."""
+"""Expected hypervolume improvement of a trial. Pure; every axis is larger-is-better."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sweep.search.surrogate import Posterior
 def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Array) -> Array:
     """(n,): expected growth of a two-axis hypervolume where axis 0 of each candidate is known. Exact.
 
-    ``front`` (k, 2) are the trials so far, axis 0 the known one. Below each stretch of axis 0 the frontier is
-    flat, so the growth is the sum over stretches of their width times the expected excess over their level.
+    ``front`` (k, 2) are the trials so far, axis 0 the known one. The frontier is a
+    staircase, so the growth is the sum over its steps of their width times the expected excess over their level.
     """
     edges, levels = _stairs(front, reference)
     growth = np.zeros(len(known))

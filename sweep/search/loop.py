@@ -1,4 +1,4 @@
-"""The search itself: ask for a batch, have it evaluated, tell. Knows nothing of training, stores or Ray."""
+"""The search loop: ask the study for a batch, evaluate it, tell the study. Independent of training, stores and Ray."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
 
 ROUNDS = 5
-"""A small budget is split into so many batches, so that a search of 10 trials is not a batch of 8 guesses."""
+"""Batches into which a small budget is split: with 10 trials, a first batch of 8 would be chosen without a model."""
 REPEATS = 50
-"""Suggestions in a row that were tried before, after which an untried config is taken at random."""
+"""Consecutive suggestions of configs tried before, after which an untried config is drawn at random."""
 Facts = Mapping[Objective, float]
 
 
 class Interrupted(SweepError):
-    """The search was stopped by the user; what is done is kept and the next call goes on."""
+    """The user stopped the search; finished trials are kept and the next call goes on."""
 
 
 class Evaluator(Protocol):
-    """Turns configs into figures."""
+    """Evaluates configs."""
 
     def evaluate(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
-        """The figures of fully trained configs; a config whose training failed is left out."""
+        """The values of fully trained configs; a config whose training failed is left out."""
 
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """The same after a short training."""
 
 
 @dataclass(frozen=True)
-class Event:
-    """One config's end, for progress."""
+class SearchEvent:
+    """The end of one config's trial, for progress displays."""
 
     config: Config
     state: str
@@ -64,11 +64,11 @@ class Search:
     batch: int = DEFAULT_BATCH
     screening: bool = False
     seed: int = 0
-    listener: Callable[[Event], None] = lambda event: None
+    listener: Callable[[SearchEvent], None] = lambda event: None
     until: float = 0.0
-    """Stop when the best untried config is expected to add less than this part of the hypervolume; 0: never."""
+    """Stop when the best untried config is expected to add less than this fraction of the hypervolume; 0: never."""
     growth: Callable[[Study], float] | None = None
-    """That expected part, where the sampler can tell (``FrontierSampler.expected_growth``)."""
+    """That expected fraction, where the sampler estimates it (``FrontierSampler.expected_growth``)."""
     settled: bool = field(default=False, init=False)
     """Whether ``until`` ended the last run before its budget."""
     _allowed: frozenset[Config] = field(init=False)
@@ -77,32 +77,32 @@ class Search:
         self._allowed = frozenset(self.candidates)
 
     def spent(self) -> int:
-        """How many configs this study trained or gave up: what the budget counts. Earlier results are free."""
+        """Configs that count towards the budget: those this study trained or gave up, not earlier results."""
         return len(self.tried())
 
     def tried(self) -> list[str]:
-        """Their ids, in the order they were asked for."""
+        """Their ids, in the order in which they were suggested."""
         ended = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
         trials = self.study.get_trials(deepcopy=False, states=ended)
         return list(dict.fromkeys(t.user_attrs["config"] for t in trials if t.user_attrs.get("source") == "search"))
 
     def run(self, budget: int) -> None:
-        """Until ``budget`` configs were tried in all, none is left, or ``until`` says that it is enough."""
-        waiting = self._left_running()
+        """Search until ``budget`` configs were tried in all, none is left, or ``until`` is reached."""
+        resumed = self._left_running()
         self.settled = False
         while self.spent() < budget:
-            if not waiting and self.until and self.growth is not None and self.growth(self.study) < self.until:
+            if not resumed and self.until and self.growth is not None and self.growth(self.study) < self.until:
                 self.settled = True
                 return
-            room = min(at_once(self.batch, budget), budget - self.spent())
-            asked = waiting[:room] if waiting else self._ask(room)
-            waiting = waiting[len(asked) :]
-            if not asked:
+            size = min(batch_size(self.batch, budget), budget - self.spent())
+            batch = resumed[:size] if resumed else self._ask(size)
+            resumed = resumed[len(batch) :]
+            if not batch:
                 return
-            self._settle(asked)
+            self._evaluate(batch)
 
     def _left_running(self) -> list[tuple[int, Config]]:
-        """Trials that an interrupted search had asked for: they are evaluated first."""
+        """Trials that an interrupted search left running: they are evaluated first."""
         out = []
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             config = config_of(self.encoding, trial.params)
@@ -112,24 +112,24 @@ class Search:
                 self.study.tell(trial.number, state=TrialState.FAIL)
         return out
 
-    def _ask(self, room: int) -> list[tuple[int, Config]]:
-        """Up to ``room`` configs never tried before."""
-        known = self._known()
+    def _ask(self, size: int) -> list[tuple[int, Config]]:
+        """Up to ``size`` configs that were never tried."""
+        tried = self._tried_values()
         asked: dict[Config, int] = {}
         repeats = 0
-        while len(asked) < room:
-            rest = [config for config in self.candidates if config not in known and config not in asked]
-            if not rest:
+        while len(asked) < size:
+            untried = [config for config in self.candidates if config not in tried and config not in asked]
+            if not untried:
                 break
             if repeats >= REPEATS:
-                rng = np.random.default_rng([self.seed, len(known), len(asked)])
-                self.study.enqueue_trial(self.encoding.encode(rest[int(rng.integers(len(rest)))]) or {})
+                rng = np.random.default_rng([self.seed, len(tried), len(asked)])
+                self.study.enqueue_trial(self.encoding.encode(untried[int(rng.integers(len(untried)))]) or {})
                 repeats = 0
             trial = self.study.ask()
             config = self._suggested(trial)
-            if config is None or config in known or config in asked:
+            if config is None or config in tried or config in asked:
                 repeats += 1
-                values = known.get(config) if config is not None else None
+                values = tried.get(config) if config is not None else None
                 self.study.tell(trial, values, state=None if values else TrialState.FAIL)
                 continue
             repeats = 0
@@ -145,8 +145,8 @@ class Search:
             return None
         return config if config in self._allowed else None
 
-    def _known(self) -> dict[Config, tuple[float, ...] | None]:
-        """Everything tried: its values, or None where the trial gave none."""
+    def _tried_values(self) -> dict[Config, tuple[float, ...] | None]:
+        """Every config tried: its values, or None where the trial gave none."""
         out: dict[Config, tuple[float, ...] | None] = {}
         for trial in self.study.get_trials(deepcopy=False):
             config = config_of(self.encoding, trial.params)
@@ -155,19 +155,19 @@ class Search:
                 out[config] = values or out.get(config)
         return out
 
-    def _settle(self, asked: Sequence[tuple[int, Config]]) -> None:
-        keep = self._screen(asked) if self.screening else list(asked)
-        found = self.evaluator.evaluate([config for _, config in keep]) if keep else {}
-        for number, config in keep:
-            facts = found.get(config)
+    def _evaluate(self, batch: Sequence[tuple[int, Config]]) -> None:
+        kept = self._screen(batch) if self.screening else list(batch)
+        results = self.evaluator.evaluate([config for _, config in kept]) if kept else {}
+        for number, config in kept:
+            facts = results.get(config)
             if facts is None or any(objective not in facts for objective in self.objectives):
                 self.study.tell(number, state=TrialState.FAIL)
-                self.listener(Event(config, "fail"))
+                self.listener(SearchEvent(config, "fail"))
                 continue
             values = tuple(float(facts[objective]) for objective in self.objectives)
             self._constrain(number, facts)
             self.study.tell(number, values)
-            self.listener(Event(config, "complete", values))
+            self.listener(SearchEvent(config, "complete", values))
 
     def _constrain(self, number: int, facts: Facts) -> None:
         import optuna
@@ -177,38 +177,38 @@ class Search:
             if bound.objective in facts:
                 trial.set_constraint(str(bound), bound.violation(facts[bound.objective]))
 
-    def _screen(self, asked: Sequence[tuple[int, Config]]) -> list[tuple[int, Config]]:
-        """Train a little first; give up those that could not reach the frontier even at the best growth seen."""
+    def _screen(self, batch: Sequence[tuple[int, Config]]) -> list[tuple[int, Config]]:
+        """Train briefly first; prune those that could not reach the frontier even with the largest growth seen."""
         import optuna
 
         quality = next((k for k, o in enumerate(self.objectives) if o.needs_training), None)
         cost = next((k for k, o in enumerate(self.objectives) if not o.needs_training), None)
         if quality is None or cost is None:
-            return list(asked)
+            return list(batch)
         q, c = self.objectives[quality], self.objectives[cost]
         complete = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         frontier = [(c.axis(t.values[cost]), q.axis(t.values[quality])) for t in complete if t.values]
         pairs = [(t.user_attrs["short"], q.axis(t.values[quality])) for t in complete if "short" in t.user_attrs]
         expected = growth(pairs)
-        short = self.evaluator.screen([config for _, config in asked])
-        keep = []
-        for number, config in asked:
+        short = self.evaluator.screen([config for _, config in batch])
+        kept = []
+        for number, config in batch:
             facts = short.get(config, {})
             if q in facts and c in facts:
                 trial = optuna.trial.Trial(self.study, self.study.get_trials(deepcopy=False)[number]._trial_id)
                 trial.set_user_attr("short", q.axis(facts[q]))
                 if hopeless(Screened(c.axis(facts[c]), q.axis(facts[q])), frontier, expected):
                     self.study.tell(number, state=TrialState.PRUNED)
-                    self.listener(Event(config, "pruned"))
+                    self.listener(SearchEvent(config, "pruned"))
                     continue
-            keep.append((number, config))
-        return keep
+            kept.append((number, config))
+        return kept
 
 
-def at_once(batch: int, budget: int) -> int:
-    """How many suggestions to ask for together: ``batch``, but a small budget is spent in ``ROUNDS`` rounds.
+def batch_size(batch: int, budget: int) -> int:
+    """Suggestions per round: ``batch``, but a small budget is spent in ``ROUNDS`` rounds.
 
-    >>> at_once(8, 40), at_once(8, 14), at_once(8, 3)
+    >>> batch_size(8, 40), batch_size(8, 14), batch_size(8, 3)
     (8, 3, 1)
     """
     return max(1, min(batch, math.ceil(budget / ROUNDS)))

@@ -1,4 +1,4 @@
-"""What a search optimises and what it must keep: ``psnr:Set14,fps:RPI`` and ``fps:RPI>=30``."""
+"""Objectives and constraints of a search: ``psnr:Set14,fps:RPI`` and ``fps:RPI>=30``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from search_space.errors import BadSpace
 from search_space.metrics import COSTS, METRICS, direction
 
 QUALITY = tuple(METRICS)
-MEASURED = tuple(name for name, one in COSTS.items() if one.measured)
-FREE = tuple(name for name, one in COSTS.items() if not one.measured)
+MEASURED = tuple(name for name, cost in COSTS.items() if cost.measured)
+FREE = tuple(name for name, cost in COSTS.items() if not cost.measured)
 _OBJECTIVE = re.compile(r"([a-z]+)(?::([A-Za-z0-9_. +-]{1,60}))?")
 _CONSTRAINT = re.compile(r"([^<>=]+)(>=|<=)\s*([0-9.eE+-]{1,20})")
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One axis: ``kind`` on ``target`` (a test set or a device; empty for what a config costs everywhere)."""
+    """One axis: ``kind`` on ``target`` (a test set or a device; empty where the cost is the same on every device)."""
 
     kind: str
     target: str = ""
@@ -36,7 +36,7 @@ class Objective:
 
     @property
     def needs_training(self) -> bool:
-        """True for quality; speed and size belong to the architecture alone."""
+        """True for quality; speed and size depend on the architecture alone."""
         return self.kind in QUALITY
 
     def axis(self, value: float) -> float:
@@ -67,7 +67,7 @@ class Constraint:
         return f"{self.objective}{'>=' if self.at_least else '<='}{self.bound:g}"
 
     def violation(self, value: float) -> float:
-        """Positive by how much a value breaks the bound, else not; as Optuna's constraints count."""
+        """How far a value is beyond the bound; 0 or negative where it is kept (Optuna's convention)."""
         return self.bound - value if self.at_least else value - self.bound
 
 
@@ -87,21 +87,21 @@ def parse_objective(text: str) -> Objective:
 
 def parse_objectives(text: str) -> tuple[Objective, ...]:
     """Two or more different objectives, separated by commas."""
-    found = tuple(parse_objective(part) for part in text.split(","))
-    if len(found) < 2 or len(set(found)) < len(found):
+    objectives = tuple(parse_objective(part) for part in text.split(","))
+    if len(objectives) < 2 or len(set(objectives)) < len(objectives):
         raise BadSpace(f"--objectives {text[:80]!r}: give two or more different ones, as psnr:Set14,fps:RPI")
-    return found
+    return objectives
 
 
-def parse_part(text: str) -> float:
-    """A part written as a percentage, ``0.5%`` -> 0.005. Raises BadSpace.
+def parse_percentage(text: str) -> float:
+    """A percentage as a fraction, ``0.5%`` -> 0.005. Raises BadSpace.
 
-    >>> parse_part("0.5%")
+    >>> parse_percentage("0.5%")
     0.005
     """
     match = re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,6})?) ?%", text.strip())
     if match is None or not 0 < float(match[1]) < 100:
-        raise BadSpace(f"{text[:20]!r} is not a part (write a percentage, as 0.5%)")
+        raise BadSpace(f"{text[:20]!r} is not a percentage between 0 and 100 (write it as 0.5%)")
     return float(match[1]) / 100
 
 

@@ -1,4 +1,4 @@
-"""Run the search itself against finished results instead of training, in seconds: what tabular benchmarks of NAS do."""
+"""Run the search loop on finished results instead of training, in seconds, as tabular NAS benchmarks do."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from sweep.search.samplers import SamplerName, make_sampler
 
 @dataclass(frozen=True)
 class TableEvaluator:
-    """Looks configs up in a table where ``Training`` would train them."""
+    """Looks up in a table what ``Training`` would train."""
 
     table: ReplayTable
 
     def evaluate(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """Their finished values."""
-        told = self.table.measured or self.table.facts
-        return {config: told[config] for config in configs}
+        values = self.table.measured or self.table.facts
+        return {config: values[config] for config in configs}
 
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
-        """A table holds no short trainings: nothing is known, so nothing is given up."""
+        """A table holds no short trainings, so no config is pruned."""
         return {}
 
 
@@ -56,27 +56,27 @@ def replay(
     encoded: Encoding | None = None,
     batch: int = DEFAULT_BATCH,
 ) -> Replay:
-    """Search a table with ``loop.Search``, as ``sweep search`` does. A config counts once: asking again is free.
+    """Search a table with ``loop.Search``, as ``sweep search`` does. A config that is suggested again counts once.
 
     ``sampler`` frontier knows every config's value of the objectives that need no training.
     """
     import optuna
 
     encoded = encoded or encoding_for(table)
-    told = table.measured or table.facts
-    chosen = make_sampler(
+    facts = table.measured or table.facts
+    optuna_sampler = make_sampler(
         sampler,
         encoded,
         list(table.facts),
         table.objectives,
-        lambda config: {o: value for o, value in told[config].items() if not o.needs_training},
+        lambda config: {o: value for o, value in facts[config].items() if not o.needs_training},
         table.constraints,
         seed=seed,
     )
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        study = optuna.create_study(directions=[o.direction for o in table.objectives], sampler=chosen)
+        study = optuna.create_study(directions=[o.direction for o in table.objectives], sampler=optuna_sampler)
         search = Search(
             study,
             encoded,

@@ -1,4 +1,4 @@
-"""Finished results of one scale, and how much of their hypervolume some of the configs reach. Pure."""
+"""Finished results of one scale, and the fraction of their hypervolume that some of the configs reach. Pure."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Facts = Mapping[Objective, float]
 
 @dataclass(frozen=True)
 class ReplayTable:
-    """Every config of one scale with its value of each objective, and of what constraints bound."""
+    """Every config of one scale with its value of each objective and of each constrained quantity."""
 
     name: str
     objectives: tuple[Objective, ...]
     facts: Mapping[Config, Facts]
-    """What a config is worth; a search is scored by these."""
+    """The values that a search is scored by."""
     constraints: tuple[Constraint, ...] = ()
     measured: Mapping[Config, Facts] | None = None
-    """What a search is told where it differs from ``facts``: one noisy training of each config."""
+    """What the search observes where it differs from ``facts``: one noisy training of each config."""
 
     @property
     def scale(self) -> int:
@@ -62,15 +62,15 @@ class ReplayTable:
         return np.asarray(self.axes[self.feasible].min(axis=0))
 
     @cached_property
-    def whole(self) -> float:
+    def exhaustive(self) -> float:
         """Hypervolume of the exhaustive sweep."""
         return hypervolume(self.axes[self.feasible], self.reference)
 
     def ratio(self, configs: Sequence[Config]) -> float:
-        """Hypervolume of the feasible ones among some configs as a part of the exhaustive one."""
+        """Hypervolume of the feasible ones among ``configs`` as a fraction of the exhaustive one."""
         chosen = [self._index[config] for config in configs]
         kept = [i for i in chosen if self.feasible[i]]
-        return hypervolume(self.axes[kept], self.reference) / self.whole
+        return hypervolume(self.axes[kept], self.reference) / self.exhaustive
 
     @cached_property
     def _index(self) -> Mapping[Config, int]:
@@ -86,7 +86,7 @@ def replay_table(
 ) -> ReplayTable:
     """A table from ids; configs without a finite value of every objective are left out.
 
-    ``bounded`` are the values of what constraints bound where it is no objective. Raises BadData when fewer than
+    ``bounded`` holds the values of constrained quantities that are no objective. Raises BadData when fewer than
     3 configs are left.
     """
     kept: dict[Config, Facts] = {}

@@ -1,4 +1,4 @@
-"""Samplers by name: ours and Optuna's own, for comparison and for those who prefer them."""
+"""Samplers by name: ours and Optuna's own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweep.search.objectives import Constraint, Objective
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from sweep.search.frontier_sampler import Known
+    from sweep.search.frontier_sampler import KnownCosts
 
 
 class SamplerName(StrEnum):
@@ -22,10 +22,10 @@ class SamplerName(StrEnum):
 
     FRONTIER = "frontier"
     FRONTIER_BLIND = "frontier-blind"
-    """The same without speeds known beforehand: they are modelled too."""
+    """The same without known costs: speeds are modelled too."""
     RANDOM = "random"
     TPE = "tpe"
-    """Optuna's default, as it comes."""
+    """Optuna's default sampler with its default settings."""
     TPE_MULTIVARIATE = "tpe-multivariate"
     NSGA2 = "nsga2"
     NSGA3 = "nsga3"
@@ -37,19 +37,19 @@ def make_sampler(
     encoding: Encoding,
     candidates: Sequence[Config],
     objectives: Sequence[Objective],
-    known: Known | None = None,
+    known: KnownCosts | None = None,
     constraints: Sequence[Constraint] = (),
     seed: int = 0,
 ) -> BaseSampler:
-    """A sampler for one study. Optuna's samplers see only parameters and values; ours also what is known."""
+    """A sampler for one study. Optuna's samplers see parameters and values only; ours also sees the ``known`` costs."""
     import optuna
     from optuna import samplers
 
     from sweep.search.frontier_sampler import FrontierSampler
 
     if name in (SamplerName.FRONTIER, SamplerName.FRONTIER_BLIND):
-        seen = known if name is SamplerName.FRONTIER else None
-        return FrontierSampler(encoding, candidates, objectives, seen, constraints, seed)
+        costs = known if name is SamplerName.FRONTIER else None
+        return FrontierSampler(encoding, candidates, objectives, costs, constraints, seed)
     with warnings.catch_warnings():
         # Multivariate and grouped TPE and the GP are marked experimental; that is what is being compared.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -57,8 +57,9 @@ def make_sampler(
             return samplers.TPESampler(seed=seed)
         if name is SamplerName.TPE_MULTIVARIATE:
             return samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-        # All configs share one parameter, the grid; the default mutates one parameter in as many as are shared, so
-        # always this one, and the search would be random. Populations of 10 leave a small budget some generations.
+        # The default mutation probability is 1 / (number of parameters that all trials have). Only the grid is such a
+        # parameter, so it would always be mutated and the search would be random. A population of 10 lets a small
+        # budget have several generations.
         if name is SamplerName.NSGA2:
             return samplers.NSGAIISampler(seed=seed, population_size=10, mutation_prob=0.1)
         if name is SamplerName.NSGA3:

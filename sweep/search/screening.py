@@ -1,7 +1,7 @@
-"""Stop hopeless configs early: a short training first, then only those that could still reach the frontier. Pure.
+"""Prune configs early: after a short training, only those that could still reach the frontier are trained fully. Pure.
 
-What is compared is the distance to the frontier, not quality alone: a small fast network with a low PSNR is
-kept when nothing as fast is better, and a slow one with a good PSNR is not when a faster one beats it.
+The distance to the frontier is compared, not quality alone: a small fast network with a low PSNR is kept when
+nothing as fast is better, and a slow one with a good PSNR is pruned when a faster one beats it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Growth:
 
 
 UNKNOWN = Growth(math.inf, 0.0)
-"""Before enough configs had both, nothing can be called hopeless."""
-ENOUGH = 4
+"""While fewer than ``MIN_PAIRS`` configs had both trainings; nothing is pruned then."""
+MIN_PAIRS = 4
 
 
 def growth(pairs: Sequence[tuple[float, float]]) -> Growth:
@@ -38,7 +38,7 @@ def growth(pairs: Sequence[tuple[float, float]]) -> Growth:
     >>> growth([(30.0, 31.0), (29.0, 30.2), (30.5, 31.3), (28.0, 29.0)])
     Growth(median=1.0, spread=0.2)
     """
-    if len(pairs) < ENOUGH:
+    if len(pairs) < MIN_PAIRS:
         return UNKNOWN
     gains = sorted(full - short for short, full in pairs)
     middle = len(gains) // 2

@@ -1,4 +1,4 @@
-"""Optuna studies beside the results: an ordinary study, in Optuna's own storage, on the same database server.
+"""Optuna studies beside the results: ordinary studies, in Optuna's own storage, on the same database server.
 
 SQLite: a second file, ``sweep.optuna.db`` beside ``sweep.db`` (both have a table ``trials``, so they cannot share
 one). PostgreSQL: a schema ``optuna`` of the same database. ``optuna-dashboard URL`` opens either as it is.
@@ -70,14 +70,14 @@ def open_study(
         load_if_exists=True,
     )
     names = [str(objective) for objective in objectives]
-    found = study.metric_names
-    if found is None:
+    stored_names = study.metric_names
+    if stored_names is None:
         with warnings.catch_warnings():
             # Names are marked experimental; without them a dashboard shows "Objective 0".
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(names)
-    elif list(found) != names:
-        raise SweepError(f"study {name!r} has the objectives {', '.join(found)}; give it another --name")
+    elif list(stored_names) != names:
+        raise SweepError(f"study {name!r} has the objectives {', '.join(stored_names)}; give it another --name")
     return study
 
 
@@ -96,12 +96,12 @@ def add_result(
     params = encoding.encode(config)
     if params is None:
         return False
-    known = encoding.distributions()
+    distributions = encoding.distributions()
     trial = optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE,
         values=[float(value) for value in values],
         params=params,
-        distributions={name: known[name] for name in params},
+        distributions={name: distributions[name] for name in params},
         user_attrs={"config": config.id, "source": source},
     )
     for bound in constraints:
@@ -129,18 +129,11 @@ def copy_study(source_url: str, name: str, target: RDBStorage | str, new_name: s
     import optuna
 
     url = source_url if "://" in source_url else f"sqlite:///{source_url}"
-    wanted = new_name or name
+    target_name = new_name or name
     try:
-        optuna.copy_study(from_study_name=name, from_storage=url, to_storage=target, to_study_name=wanted)
+        optuna.copy_study(from_study_name=name, from_storage=url, to_storage=target, to_study_name=target_name)
     except KeyError:
         raise SweepError(f"there is no study {name!r} in that storage") from None
     except optuna.exceptions.DuplicatedStudyError:
-        raise SweepError(f"there is already a study {wanted!r} there") from None
-    return wanted
-
-
-def study_names(storage: RDBStorage | str) -> list[str]:
-    """Names of the studies in a storage."""
-    import optuna
-
-    return sorted(str(name) for name in optuna.get_all_study_names(storage))
+        raise SweepError(f"there is already a study {target_name!r} there") from None
+    return target_name

@@ -1,8 +1,8 @@
 """A model of one objective from few trials: Gaussian processes averaged over many plausible kernels.
 
 With 10 to 40 trials a kernel's dozen hyper-parameters cannot be fitted (measured: the likeliest kernel is
-overconfident and misses the frontier), so none is: ``draws`` kernels come from a prior, and each counts by how
-likely it makes the trials (Bayesian model averaging). Rasmussen and Williams, Gaussian Processes for Machine
+overconfident and misses the frontier), so none is: ``draws`` kernels come from a prior, and each is weighted by
+the likelihood of the trials under it (Bayesian model averaging). Rasmussen and Williams, Gaussian Processes for Machine
 Learning, 2006, chapters 2 and 5.
 
 A kernel is the sum of: a smooth function of what all families share (MACs, parameters, receptive field, known
@@ -24,9 +24,9 @@ from sweep.search.warp import Identity, Warp
 NEGLIGIBLE = 1e-3
 """Kernels that count for less than this are left out of a prediction."""
 JITTER = 1e-6
-DOUBT = 0.35
-"""What the model's standard deviations are multiplied by: with a tenth of the space to spend, a search that trusts its
-model finds more (docs/decisions/013)."""
+SD_FACTOR = 0.35
+"""What the model's standard deviations are multiplied by: on a budget of a tenth of the space, less exploration finds
+more (docs/decisions/013)."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Prior:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is believed of n candidates: a mixture of Q Gaussians on a warped axis."""
+    """The predicted values of n candidates: a mixture of Q Gaussians on a warped axis."""
 
     weights: Array
     """(Q,), summing to 1."""
@@ -66,7 +66,7 @@ class Posterior:
         return excess
 
     def of(self, candidates: NDArray[np.int64]) -> Posterior:
-        """The beliefs about some of the candidates."""
+        """The posterior of some of the candidates."""
         return Posterior(self.weights, self.mean[:, candidates], self.sd[:, candidates], self.warp)
 
     def median(self) -> Array:
@@ -81,7 +81,7 @@ class Posterior:
 
 
 class Surrogate:
-    """Keeps the kernels of one set of candidates, so that a trial more costs one row a kernel more."""
+    """Keeps the kernels of one set of candidates, so that another trial costs one more row per kernel."""
 
     def __init__(
         self,
@@ -92,10 +92,10 @@ class Surrogate:
         prior: Prior | None = None,
         warped: bool = True,
         trend: float = 0.0,
-        doubt: float = DOUBT,
+        sd_factor: float = SD_FACTOR,
     ) -> None:
         self.features = features
-        self.doubt = doubt
+        self.sd_factor = sd_factor
         self.prior = prior or Prior()
         self.warped = warped
         rng = np.random.default_rng(seed)
@@ -123,7 +123,7 @@ class Surrogate:
         self._factor = _Factor(self._variance, self._noise)
 
     def posterior(self, observed: Sequence[int], values: Sequence[float] | Array) -> Posterior:
-        """Beliefs about all candidates after some of them were tried. Values: larger is better, finite."""
+        """The posterior of all candidates after some were tried. Values: larger is better, finite."""
         y = np.asarray(values, dtype=float)
         warp: Warp | Identity = Warp.of(y) if self.warped else Identity()
         z = warp.do(y)
@@ -135,7 +135,9 @@ class Surrogate:
         kept = np.flatnonzero(weights > NEGLIGIBLE * weights.sum())
         mean, sd = factor.predict(kept, whitened)
         mean = mean + self._trend[kept]
-        return Posterior(weights[kept] / weights[kept].sum(), centre + spread * mean, self.doubt * spread * sd, warp)
+        return Posterior(
+            weights[kept] / weights[kept].sum(), centre + spread * mean, self.sd_factor * spread * sd, warp
+        )
 
     def _row(self, i: int) -> Array:
         """(Q, n): covariance of candidate i with every candidate under every kernel."""
@@ -152,10 +154,10 @@ class Surrogate:
 
 
 class _Factor:
-    """Cholesky factors of all kernels, grown by a row a trial instead of being made anew.
+    """Cholesky factors of all kernels, extended by one row per trial instead of being recomputed.
 
     ``_across`` (Q, t, n) is the whitened covariance of the trials with all candidates: its columns at the trials
-    are the factor's own rows, so one array serves both.
+    are the factor's own rows, so one array holds both.
     """
 
     def __init__(self, variance: Array, noise: Array) -> None:
@@ -166,7 +168,7 @@ class _Factor:
         self._diagonal = np.empty((draws, 16))
 
     def follow(self, observed: Sequence[int], row: Callable[[int], Array]) -> None:
-        """Have exactly these trials in it, in this order; what it shares with the last call is kept."""
+        """Factorise exactly these trials, in this order; the prefix shared with the last call is kept."""
         same = 0
         for old, new in zip(self._order, observed, strict=False):
             if old != new:
@@ -189,7 +191,7 @@ class _Factor:
         self._order.append(i)
 
     def explain(self, target: Array) -> tuple[Array, Array]:
-        """The whitened target (Q, t) of a target (Q, t), and how likely each kernel makes it (Q,), up to a constant."""
+        """The whitened ``target`` (Q, t), and its log likelihood under each kernel (Q,) up to a constant."""
         t = len(self._order)
         lower = self._across[:, :t, self._order].transpose(0, 2, 1).copy()
         lower[:, np.arange(t), np.arange(t)] = self._diagonal[:, :t]

@@ -1,4 +1,4 @@
-"""Finished tables to replay: the published one, or any finished sweep of a results database."""
+"""Tables for replays: from the published results, or from any finished sweep of a results database."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 PUBLISHED = "published"
 
 
-def of_facts(table: ForeignResults, device: str, dataset: str, scale: int) -> ReplayTable:
-    """The published figures of one device, test set and scale. Raises BadData when there are none."""
-    psnr = {q.config: q.value for q in table.qualities if q.metric == "psnr" and q.dataset == dataset}
-    fps = {s.config: s.fps for s in table.speeds if s.device == device}
+def published_table(results: ForeignResults, device: str, dataset: str, scale: int) -> ReplayTable:
+    """The published results of one device, test set and scale. Raises BadData when there are none."""
+    psnr = {q.config: q.value for q in results.qualities if q.metric == "psnr" and q.dataset == dataset}
+    fps = {s.config: s.fps for s in results.speeds if s.device == device}
     values = {
         config: (fps[config], psnr[config]) for config in fps if config in psnr and parse_id(config).scale == scale
     }
     return replay_table(device, (Objective("fps", device), Objective("psnr", dataset)), values)
 
 
-def of_sweep(store: Store, sweep: str, device: str, dataset: str, scale: int) -> ReplayTable:
-    """The figures of a finished sweep in a store. Raises BadData when there are none."""
+def sweep_table(store: Store, sweep: str, device: str, dataset: str, scale: int) -> ReplayTable:
+    """The results of a finished sweep in a store. Raises BadData when there are none."""
     from results_db.reading import frames
 
     frame = frames.results(store, sweep=sweep, device=device)
@@ -41,7 +41,7 @@ def of_sweep(store: Store, sweep: str, device: str, dataset: str, scale: int) ->
 
 
 def published_file() -> Path | None:
-    """The authors' table where development material lies beside the checkout; None elsewhere."""
+    """The authors' results file, where the checkout has the development material beside it; else None."""
     import os
 
     root = os.environ.get("EDGE_SWEEP_SHARED", str(Path(__file__).parents[3] / "shared"))

@@ -1,4 +1,4 @@
-"""Evaluate configs for real: plan them into the store, train them in packs, measure speed, read the figures back."""
+"""Evaluate configs by training: plan them into the store, train them in packs, measure speed, read the results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from search_space import Config, parse_id
 from search_space.errors import BadSpace
 from search_space.facts import Checkpoint
+from search_space.metrics import COSTS
 from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
 from sweep.planning import stored_plan
@@ -34,18 +35,17 @@ if TYPE_CHECKING:
     from workers.training.recipe import Recipe
 
 STOPPED = "stopped; the same command goes on from here"
-_COLUMNS = {"fps": "fps", "power": "power_w", "memory": "memory_mib", "energy": "energy_j"}
 
 
 @dataclass
-class Lasting:
-    """An executor that outlives one run of the driver: starting workers anew would cost more than a small batch."""
+class PersistentExecutor:
+    """An executor that outlives one run of the driver: restarting workers can take longer than training a batch."""
 
     inner: Executor
 
     @property
     def reports_progress(self) -> bool:
-        """As the executor that does the work."""
+        """As the inner executor."""
         return self.inner.reports_progress
 
     def free(self) -> int:
@@ -69,7 +69,7 @@ class Lasting:
         return self.inner.steps()
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
-        """Each run of the driver connects anew."""
+        """Connect the next run of the driver."""
         self.inner.connect(stopping, save)
 
     def stop(self, timeout_s: float) -> Sequence[Finished]:
@@ -77,14 +77,14 @@ class Lasting:
         return self.inner.stop(timeout_s)
 
     def close(self, now: bool = False) -> None:
-        """Keeps the workers, except when everything is being stopped."""
+        """Does nothing, so that the workers stay, unless ``now``."""
         if now:
             self.inner.close(now=True)
 
 
 @dataclass
 class Training:
-    """An evaluator that trains. Every batch of one scale is planned, packed and run by the ordinary driver."""
+    """The evaluator that trains: each batch of configs is planned, packed and run by the driver of ``sweep run``."""
 
     store: Store
     name: str
@@ -93,22 +93,21 @@ class Training:
     recipe: Recipe
     data: Data
     objectives: tuple[Objective, ...]
-    """Also those of constraints."""
+    """Including those of constraints."""
     launch: Launch = field(default_factory=Launch)
     root: str | None = None
     seed: int = 0
     speed_protocol: str = "fullhd14"
-    """Name of the protocol this machine measures candidates with."""
-    """The small speed protocol, as ``sweep run`` uses for recipes about looking around."""
+    """The protocol that measures candidates on this machine."""
     screen_part: float = 0.25
-    """Steps of a screening run, as a part of the recipe's."""
+    """Steps of a screening run as a fraction of the recipe's."""
     quiet: bool = False
     on_forced_exit: Callable[[], None] | None = None
-    """As of ``stop_on_signal``."""
-    _workers: Lasting | None = None
+    """See ``stop_on_signal``."""
+    _workers: PersistentExecutor | None = None
 
     def close(self) -> None:
-        """Give the workers back."""
+        """Release the workers."""
         if self._workers is not None:
             self._workers.inner.close()
             self._workers = None
@@ -123,48 +122,48 @@ class Training:
         return self._run(configs, self.recipe, self.name)
 
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
-        """The same with a part of the steps, kept as a sweep of its own."""
+        """The same with ``screen_part`` of the steps, kept as a separate sweep."""
         steps = max(1, round(self.recipe.steps * self.screen_part))
         short = self.recipe.with_steps(steps)
         return self._run(configs, short, f"{self.name}-screen")
 
-    def earlier(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
-        """Figures of configs that some sweep has already trained with this very recipe, data, seed and code."""
+    def earlier_results(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """Results of configs that any sweep has trained with the same recipe, data, seed and code."""
         plan = self._plan(configs, self.recipe, self.name)
-        known = self.store.trial_ids(plan.keys)
+        trial_ids = self.store.trial_ids(plan.keys)
         finished = {row.id for row in self.store.trials(None, None) if row.state == "done"}
-        done = [key.config for key, trial in known.items() if trial in finished]
+        done = [key.config for key, trial in trial_ids.items() if trial in finished]
         if not done:
             return {}
         keys = [key for key in plan.keys if key.config in set(done)]
-        again = self._plan([parse_id(c) for c in done], self.recipe, self.name)
-        sweep = stored_plan.open_plan(self.store, again, self.data)
+        done_plan = self._plan([parse_id(c) for c in done], self.recipe, self.name)
+        sweep = stored_plan.open_plan(self.store, done_plan, self.data)
         self.store.plan(sweep.id, keys)
         measure_quality(sweep.narrowed(plan.keys), quiet=self.quiet)
-        return self._figures(sweep.id, [parse_id(config) for config in done])
+        return self._results(sweep.id, [parse_id(config) for config in done])
 
-    def known(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
-        """What is measured of untrained configs: speeds in the store, by device."""
-        found: dict[Config, dict[Objective, float]] = {config: {} for config in configs}
+    def known_costs(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
+        """The objectives that need no training: speeds in the store, parameters, MACs."""
+        costs: dict[Config, dict[Objective, float]] = {config: {} for config in configs}
         ids = {config.id: config for config in configs}
         for objective in self.objectives:
             if objective.kind in MEASURED:
                 for text, value in self._speeds(objective).items():
                     if text in ids:
-                        found[ids[text]][objective] = value
+                        costs[ids[text]][objective] = value
             else:
                 for config in configs:
                     free = objective.free_value(config)
                     if free is not None:
-                        found[config][objective] = free
-        return found
+                        costs[config][objective] = free
+        return costs
 
     def benchmark(self, configs: Sequence[Config]) -> int:
-        """Measure on this machine what has no figure here yet; returns how many were."""
+        """Measure the configs that have no speed on this machine yet; returns their number."""
         from workers.benchmark import protocol
 
-        wanted = [o for o in self.objectives if o.kind in MEASURED and o.target == self.here]
-        if not wanted:
+        measured_here = [o for o in self.objectives if o.kind in MEASURED and o.target == self.here]
+        if not measured_here:
             return 0
 
         def notice(text: str) -> None:
@@ -195,14 +194,14 @@ class Training:
         done = {row.key.config for row in sweep.trials() if row.state == "done"}
         trained = [config for config in configs if config.id in done]
         self.benchmark(trained)
-        return self._figures(sweep.id, trained)
+        return self._results(sweep.id, trained)
 
     def _drive(self, sweep: OpenSweep, missing: int) -> None:
         how = self.launch
         if self._workers is None:
             workers = by_name.worker_data(self.data, max(1, int(how.cpus)))
-            made = by_name.make_executor(how.executor, workers, how.address, how.cpus, how.gpus)
-            self._workers = Lasting(made)
+            executor = by_name.make_executor(how.executor, workers, how.address, how.cpus, how.gpus)
+            self._workers = PersistentExecutor(executor)
         console = Console(stderr=True)
         with (
             stop_on_signal(console, self.on_forced_exit) as stop,
@@ -214,15 +213,15 @@ class Training:
         if report.interrupted:
             raise Interrupted(STOPPED)
 
-    def _figures(self, sweep_id: int, configs: Sequence[Config]) -> dict[Config, Facts]:
+    def _results(self, sweep_id: int, configs: Sequence[Config]) -> dict[Config, Facts]:
         from results_db.reading import frames
 
-        cheap = self.known(configs)
+        costs = self.known_costs(configs)
         frame = frames.results(self.store, sweep=sweep_id)
         out: dict[Config, Facts] = {}
         for config in configs:
             rows = frame[(frame["config"] == config.id) & (frame["seed"] == self.seed)]
-            facts = dict(cheap[config])
+            facts = dict(costs[config])
             for objective in self.objectives:
                 if objective.kind in QUALITY:
                     column = f"{objective.kind}:{objective.target}"
@@ -237,7 +236,7 @@ class Training:
         from results_db.reading import frames
         from results_db.reading.speed_kinds import of_most_configs
 
-        column = _COLUMNS[objective.kind]
+        column = COSTS[objective.kind].column
         frame: pd.DataFrame = frames.results(self.store, device=objective.target)
         frame = frame[frame["device"].notna() & frame[column].notna()]
         chosen = frame[of_most_configs(frame)].drop_duplicates("config")
@@ -245,7 +244,7 @@ class Training:
 
 
 def check_targets(objectives: Sequence[Objective], data: Data) -> None:
-    """Refuse an objective on a test set that the sweep does not evaluate. Raises BadSpace naming those there are."""
+    """Refuse an objective on a test set that the sweep does not evaluate. Raises BadSpace that names its test sets."""
     names = [images.name for images in data.tests]
     for objective in objectives:
         if objective.kind in QUALITY and objective.target not in names:

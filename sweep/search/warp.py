@@ -1,4 +1,4 @@
-"""Quality saturates: a warp under which the logarithm of cost moves it in a straight line."""
+"""Quality saturates with cost: a warp that makes it about linear in the logarithm of cost."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sweep.search.features import Array
 class Warp:
     """z = -log((top - y) / unit): distance to a ceiling just above the best value seen, on a log scale.
 
-    Loss falls as a power of the cost of a network, so z is about linear in log cost; and a failed training far
-    below the others no longer drags its neighbours with it.
+    Loss falls as a power of a network's cost, so z is about linear in log cost; and an outlier far below the others (a
+    failed training) influences the fit of its neighbours less.
     """
 
     top: float
@@ -28,7 +28,7 @@ class Warp:
         return Warp(float(values.max()) + unit, unit)
 
     def do(self, values: Array) -> Array:
-        """Warped values; everything below the ceiling has one."""
+        """Warped values; defined below the ceiling."""
         out: Array = -np.log((self.top - values) / self.unit)
         return out
 
@@ -50,7 +50,7 @@ class Warp:
 
 @dataclass(frozen=True)
 class Identity:
-    """No warp: a logarithm of speed is a straight line already."""
+    """No warp: the logarithm of speed is about linear already."""
 
     def do(self, values: Array) -> Array:
         """The values themselves."""

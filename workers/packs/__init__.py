@@ -1,4 +1,4 @@
-"""Training many configs together, each as if it were alone: ``train_pack``.
+"""Train many configs together, each with the result of training it alone: ``train_pack``.
 
 A pack shares one stream of patches. On a CPU a compiled step trains the paper's families (``native``); on a GPU, and
 without a compiler, networks of one structure are stacked (``stack``); other families take their turns.

@@ -1,4 +1,4 @@
-"""The compiled step: C++ built once a machine with the compiler at hand, and called through ctypes.
+"""The compiled step: C++ that is built once per machine with its compiler and called through ctypes.
 
 Without a compiler (or with EDGE_SWEEP_NATIVE=0) ``library`` is None and ``why_not`` says why; packs then run in
 torch operations, slower.
@@ -22,7 +22,7 @@ _TUNING = (("-march=native",), ("-mcpu=native",), ())
 
 
 def library() -> ctypes.CDLL | None:
-    """The loaded step, built on first use (some 10 s) and kept in the user's cache folder."""
+    """The loaded library, built on first use (about 10 s) and kept in the user's cache folder."""
     return _load()[0]
 
 
@@ -64,7 +64,7 @@ def _cache_folder() -> Path:
 
 
 def _digest(compiler: str) -> str:
-    """Of the sources, the compiler and the processor: a home folder may be shared by unlike machines."""
+    """Digest of the sources, the compiler and the processor: different machines may share a home folder."""
     digest = hashlib.sha256(" ".join((compiler, *FLAGS, platform.machine(), _processor())).encode())
     for path in sorted(SOURCES.iterdir()):
         digest.update(path.read_bytes())
@@ -75,23 +75,23 @@ def _processor() -> str:
     info = Path("/proc/cpuinfo")
     if not info.exists():
         return platform.processor()
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return "\n".join(sorted({line for line in info.read_text().splitlines() if line.startswith(wanted)}))
+    fields = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in info.read_text().splitlines() if line.startswith(fields)}))
 
 
 def _build(compiler: str, path: Path) -> None:
-    """Several processes may build at once: each in a file of its own, renamed into place."""
+    """Several processes may build at once: each writes its own file and renames it into place."""
     error = ""
     handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
     try:
         for tuning in _TUNING:
             command = [compiler, *FLAGS, *tuning, "-o", name, str(SOURCES / "step.cpp")]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-            if done.returncode == 0:
+            result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            if result.returncode == 0:
                 Path(name).replace(path)
                 return
-            error = error or done.stderr
+            error = error or result.stderr
         raise RuntimeError(error)
     finally:
         Path(name).unlink(missing_ok=True)

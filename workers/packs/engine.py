@@ -1,4 +1,4 @@
-"""What every way of training members side by side offers, and how a member's state leaves and enters it."""
+"""The interface of the engines that train the members of a pack, and a member's optimiser state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from search_space.config import Config
 
 @dataclass(frozen=True)
 class Member:
-    """One run of a pack: a config from the start of ``seed``. ``tag`` is the caller's own, kept as it is."""
+    """One training of a pack: a config initialised with ``seed``. ``tag`` is for the caller and has no effect."""
 
     config: Config
     seed: int = 0
@@ -31,8 +31,8 @@ class Member:
 
 
 @dataclass(frozen=True)
-class State:
-    """Weights and two moments of one member, each flat (parameters,) as in ``workers.training.optimiser``."""
+class OptimiserState:
+    """Weights and two moments of one member, each a vector (parameters,) as in ``workers.training.optimiser``."""
 
     weights: Tensor
     first: Tensor
@@ -48,7 +48,7 @@ class Engine(Protocol):
 
     name: ClassVar[str]
     sources: ClassVar[tuple[str, ...]]
-    """Its own files, as patterns under ``workers/packs``: what its version is a digest of."""
+    """Its files, as patterns under ``workers/packs``; its version is their digest."""
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
         """One step (0-based number ``step``) of each member on the batch (B, 1, p, p), (B, 1, sp, sp)."""
@@ -59,10 +59,10 @@ class Engine(Protocol):
     def losses(self) -> list[float]:
         """Each member's loss in the last step, before the update."""
 
-    def state(self, index: int) -> State:
+    def state(self, index: int) -> OptimiserState:
         """A copy of a member's state, on the CPU."""
 
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: OptimiserState) -> None:
         """Put a state in place that has had ``steps`` steps."""
 
 
@@ -71,17 +71,17 @@ class BlockEngine(Engine, Protocol):
     """An engine that takes many steps at once, and many members' white inputs."""
 
     taken: int
-    """Steps of the last block that were taken: what raises in a block has left its members there."""
+    """Steps of the last block that were taken; after an error its members are at that step."""
 
     def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
-        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row a step."""
+        """Steps ``first``, ``first + 1``, ... on (n, B, 1, p, p), (n, B, 1, sp, sp); ``rates``: a row per step."""
 
     def whiten_all(self, indices: Sequence[int], low: Tensor, fresh: bool) -> None:
         """``whiten`` of some members."""
 
 
 def upload(values: Any, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers onto a device; the host goes on at once (from pinned memory nothing is waited for)."""
+    """Copy numbers to a device without waiting for the copy (it is made from pinned memory)."""
     tensor = torch.as_tensor(values, dtype=dtype)
     if device.type != "cuda":
         return tensor.to(device)

@@ -1,4 +1,4 @@
-"""A network as the compiled step reads it: layers, taps and sub-pixels as whole numbers."""
+"""A network as the compiled step reads it: layers, taps and sub-pixels as integers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from workers.training.recipe import LOSSES, Recipe
 from workers.training.whitening import convs
 
 COLUMNS = 48
-"""Columns of the last layer made at once, about: their maps stay in a core's second-level cache."""
+"""Approximate number of last-layer columns computed together: their maps stay in a core's L2 cache."""
 TILE = 600
-"""Pixels of one-layer nets unfolded together, about."""
+"""Approximate number of pixels unfolded together for one-layer nets."""
 MOST_BIASED = 64
-"""Columns of a last layer with bias that the compiled step takes."""
+"""Most columns of a last layer with bias that the compiled step supports."""
 MOST_TEMPLATES = 256
 
 _MAXIMUM, _KEY, _QUERY_KEY, _KEY_KEY, _SIGMOID, _PLAIN = range(6)
@@ -31,14 +31,14 @@ _HEADS: dict[type[nn.Module], int] = {EdgeSRMax: _MAXIMUM, EdgeSRTM: _KEY, EdgeS
 
 @dataclass(frozen=True)
 class Net:
-    """A network for the compiled step: its numbers, without its place in the weights of the pack."""
+    """A network for the compiled step; ``numbers`` do not depend on its place in the pack's weights."""
 
     parameters: int
     numbers: tuple[int, ...]
 
 
 def net_of(module: nn.Module, scale: int) -> Net | None:
-    """How to compute a module, or None for one that the compiled step does not know.
+    """A module as the compiled step reads it, or None for a kind that it does not support.
 
     Weights are numbered as ``module.parameters()`` gives them, flattened.
     """
@@ -71,7 +71,7 @@ def net_of(module: nn.Module, scale: int) -> Net | None:
 
 
 def program(nets: list[Net], recipe: Recipe, scale: int, chunks: int) -> list[int]:
-    """All numbers of a pack; the members' weights lie one after another."""
+    """The integers that describe a pack; the members' weights lie one after another."""
     loss = LOSSES.index(recipe.loss)
     out = [recipe.patch, recipe.border, recipe.batch, scale, loss, chunks, len(nets), TILE]
     start = 0
@@ -91,7 +91,7 @@ def _hidden(convs: list[nn.Conv2d], slopes: Sequence[nn.Parameter | None], at: d
 
 
 def _last(conv: nn.Conv2d, at: dict[Tensor, int], scale: int, maps: int, templates: int) -> list[int]:
-    """Columns sub-pixel by sub-pixel, so that a head finds its maps side by side; some sub-pixels at a time."""
+    """Columns in the order of sub-pixels, so that the maps of a head are adjacent; in groups of sub-pixels."""
     kernel, area = conv.kernel_size[0], conv.kernel_size[0] ** 2
     positions, step = scale**2, conv.in_channels * area
     groups = -(-positions // max(1, COLUMNS // (maps * templates)))
@@ -106,7 +106,7 @@ def _last(conv: nn.Conv2d, at: dict[Tensor, int], scale: int, maps: int, templat
 
 
 def _enlarge(conv: nn.ConvTranspose2d, at: dict[Tensor, int], scale: int) -> list[int]:
-    """A transposed convolution as one small convolution a sub-pixel; sub-pixels with the same taps together.
+    """A transposed convolution as one small convolution per sub-pixel; sub-pixels with the same taps form a group.
 
     Output row ``s y + a`` sums weight row u of input row ``y + d`` for all u = a + padding - s d within the kernel.
     """

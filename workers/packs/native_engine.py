@@ -1,4 +1,4 @@
-"""Members trained by the compiled step on a CPU: weights in one buffer, every core at work on some member."""
+"""The compiled step on a CPU: all weights in one buffer, members spread over the cores."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from workers.packs.compiled import library
-from workers.packs.engine import State
+from workers.packs.engine import OptimiserState
 from workers.packs.layout import net_of, program
 from workers.training.optimiser import flat, inverses_at, rule_of
 from workers.training.recipe import Recipe
 from workers.training.whitening import gain
 
 UNITS = 8
-"""Pieces of work a step is cut into at least, where members are few; more would wait less and pack weights more."""
+"""Least number of work units per step, where members are few; more would balance better but pack weights more often."""
 
 
 class NativeEngine:
@@ -27,13 +27,13 @@ class NativeEngine:
     sources: ClassVar[tuple[str, ...]] = ("native/*", "compiled.py", "layout.py", "native_engine.py")
 
     def __init__(self, modules: list[nn.Module], recipe: Recipe, scale: int) -> None:
-        """Raises MemoryError where there is not enough; ValueError for a module it does not know."""
-        found = library()
+        """Raises MemoryError when memory is short; ValueError for a module that it does not support."""
+        loaded = library()
         nets = [net for module in modules if (net := net_of(module, scale)) is not None]
-        if found is None or len(nets) != len(modules):
-            raise ValueError("the compiled step does not know all of these modules")
-        self.recipe, self.library = recipe, found
-        # One thread needs no cutting, and then a member's bits do not depend on who shares its pack.
+        if loaded is None or len(nets) != len(modules):
+            raise ValueError("the compiled step does not support all of these modules")
+        self.recipe, self.library = recipe, loaded
+        # One thread needs no chunks; without them a member's result does not depend on its pack, bit for bit.
         threads = torch.get_num_threads()
         chunks = 1 if threads == 1 else max(1, min(4, recipe.batch, -(-UNITS // len(nets))))
         numbers = torch.tensor(program(nets, recipe, scale, chunks), dtype=torch.int64)
@@ -47,14 +47,20 @@ class NativeEngine:
         rules = [rule_of(module, recipe) for module in modules]
         self._layers = [rule.layers for rule in rules]
         self._multiplier = torch.cat([rule.multiplier for rule in rules])
-        turned = [(index, one.start, one.rows, one.side) for index, rule in enumerate(rules) for one in rule.turned]
+        turned = [
+            (index, block.start, block.rows, block.side) for index, rule in enumerate(rules) for block in rule.turned
+        ]
         blocks = torch.tensor(turned, dtype=torch.int64)
         self.library.pack_rule(self._handle, self._multiplier.data_ptr(), blocks.data_ptr(), len(turned))
         layers = [
-            (index, one.start, one.rows, one.width, one.bias) for index, own in enumerate(self._layers) for one in own
+            (index, layer.start, layer.rows, layer.width, layer.bias)
+            for index, own in enumerate(self._layers)
+            for layer in own
         ]
         numbers = torch.tensor(layers, dtype=torch.int64)
-        factors = torch.tensor([(gain(one.rows, one.inputs), rule.momentum) for rule in rules for one in rule.layers])
+        factors = torch.tensor(
+            [(gain(layer.rows, layer.inputs), rule.momentum) for rule in rules for layer in rule.layers]
+        )
         if self.library.pack_layers(self._handle, numbers.data_ptr(), factors.data_ptr(), len(layers)):
             raise MemoryError(f"a pack of {len(modules)} does not fit in memory")
         self.weights = torch.cat([flat(module) for module in modules])
@@ -70,7 +76,7 @@ class NativeEngine:
         """See ``Engine``."""
         beta1, beta2 = self.recipe.betas
         first_correction = 1 - beta1 ** (step + 1)
-        # Orthogonal steps have no size of their own to correct.
+        # Orthogonal steps have unit size: there is no bias to correct.
         scaled = torch.tensor(
             [rate if own else rate / first_correction for rate, own in zip(rates, self._layers, strict=True)],
             dtype=torch.float32,
@@ -92,25 +98,26 @@ class NativeEngine:
         """See ``Engine``."""
         if not self._layers[index]:
             return
-        mine = slice(self._edges[index], self._edges[index + 1])
+        part = slice(self._edges[index], self._edges[index + 1])
         if fresh:
-            self.second[mine] = self.weights[mine]
-        found = torch.cat([one.reshape(-1) for one in inverses_at(self.second[mine], self._modules[index], low)])
-        self.library.pack_whiten(self._handle, index, found.data_ptr())
+            self.second[part] = self.weights[part]
+        matrices = inverses_at(self.second[part], self._modules[index], low)
+        inverses = torch.cat([matrix.reshape(-1) for matrix in matrices])
+        self.library.pack_whiten(self._handle, index, inverses.data_ptr())
 
     def losses(self) -> list[float]:
         """See ``Engine``."""
         return [float(loss) for loss in self._losses]
 
-    def state(self, index: int) -> State:
+    def state(self, index: int) -> OptimiserState:
         """See ``Engine``."""
-        mine = slice(self._edges[index], self._edges[index + 1])
-        return State(self.weights[mine].clone(), self.first[mine].clone(), self.second[mine].clone())
+        part = slice(self._edges[index], self._edges[index + 1])
+        return OptimiserState(self.weights[part].clone(), self.first[part].clone(), self.second[part].clone())
 
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: OptimiserState) -> None:
         """See ``Engine``."""
-        mine = slice(self._edges[index], self._edges[index + 1])
-        for buffer, part in zip(
+        part = slice(self._edges[index], self._edges[index + 1])
+        for buffer, vector in zip(
             (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True
         ):
-            buffer[mine] = part
+            buffer[part] = vector

@@ -1,4 +1,4 @@
-"""Members of families that cannot be fused: one after another under autograd, on the shared patches."""
+"""Families that cannot be fused: members one after another with autograd, on the shared patches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from workers.packs.engine import State
+from workers.packs.engine import OptimiserState
 from workers.training.optimiser import Optimiser
 from workers.training.precision import forward
 from workers.training.recipe import Recipe
@@ -15,7 +15,7 @@ from workers.training.train import inner, loss_of
 
 
 class PlainEngine:
-    """Takes any modules; a step costs what it costs alone, less the cutting of patches."""
+    """Supports any module; a step costs as much as in training alone, except for cutting patches."""
 
     name: ClassVar[str] = "plain"
     sources: ClassVar[tuple[str, ...]] = ("plain_engine.py",)
@@ -51,12 +51,14 @@ class PlainEngine:
         """See ``Engine``."""
         return [float(loss) for loss in self._losses]
 
-    def state(self, index: int) -> State:
+    def state(self, index: int) -> OptimiserState:
         """See ``Engine``."""
         optimiser = self.optimisers[index]
-        return State(*(vector.cpu().clone() for vector in (optimiser.weights, optimiser.first, optimiser.second)))
+        return OptimiserState(
+            *(vector.cpu().clone() for vector in (optimiser.weights, optimiser.first, optimiser.second))
+        )
 
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: OptimiserState) -> None:
         """See ``Engine``."""
         optimiser = self.optimisers[index]
         optimiser.weights.copy_(state.weights)

@@ -1,4 +1,4 @@
-"""Which members train side by side: by scale, structure, shape and memory. Pure functions, no torch."""
+"""Which configs form a pack: by scale, structure, shape and memory. Pure functions, no torch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PAPER = recipe_for("paper")
 
 
 def macs(config: Config) -> int:
-    """Multiply-adds of one forward pass a low-resolution pixel; 1 for a family that does not say."""
+    """Multiply-adds of a forward pass per low-resolution pixel; 1 for a family without layer sizes."""
     return max(1, sum(c.kernel**2 * c.c_in * c.c_out for c in config.convs() or ()))
 
 
 def member_bytes(config: Config, recipe: Recipe, compiled: bool = True) -> int:
-    """Memory that one more member of a pack takes, about.
+    """Approximate memory of one more member of a pack.
 
-    Compiled: weights, two moments and the gradients of four chunks. In torch operations: some seven copies
-    of every activation of a batch besides.
+    Compiled: weights, two moments and the gradients of four chunks. In torch operations: also about seven copies
+    of every activation of a batch.
     """
     convs = config.convs() or ()
     weights = sum(c.kernel**2 * c.c_in * c.c_out + c.c_out + c.extra for c in convs)
@@ -37,13 +37,13 @@ def member_bytes(config: Config, recipe: Recipe, compiled: bool = True) -> int:
 
 
 def pack_bytes(recipe: Recipe, scale: int) -> int:
-    """Memory that a pack takes whatever its members: patches, their targets and unfolded form, scratch."""
+    """Memory that a pack takes independent of its members: patches, their targets and unfolded form, scratch."""
     pixels = recipe.batch * recipe.patch**2
     return 4 * pixels * (49 + 4 * scale**2) + 32 * _MIB
 
 
 def structure(config: Config) -> str:
-    """What members of a pack have in common; the one-layer families share everything but sizes."""
+    """What the members of a stack must have in common; the one-layer families differ only in sizes."""
     if config.family in ONE_LAYER:
         return "one-layer"
     return "/".join([config.family, "shallow" if config.values.get("D") == 0 else "", str(config.values.get("M", ""))])

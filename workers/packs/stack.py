@@ -1,7 +1,7 @@
-"""Networks of one structure and unlike sizes as one batched network, padded with zeros, in torch operations.
+"""Networks of one structure and different sizes as one batched network, padded with zeros, in torch operations.
 
 Padded channels stay at zero by themselves (they get no gradient while what follows them is zero); taps around a
-smaller filter do get one, so gradients are masked; padded templates are shut out of a head by minus infinity.
+smaller filter do get one, so gradients are masked; padded templates are excluded from a head by minus infinity.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def structure_of(module: nn.Module, scale: int) -> Structure | None:
 
 
 def shapes_of(module: nn.Module, scale: int) -> list[Shape]:
-    """The shape of each weight with the templates of a last layer as an axis of their own: (maps, C, s*s, ...)."""
+    """The shape of each weight with the templates of a last layer as a separate axis: (maps, C, s*s, ...)."""
     shapes: list[Shape] = [tuple(p.shape) for p in trained(module)]
     if isinstance(module, (OneLayerNet, EdgeSRCNN)):
         last = shapes[-1]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.packs.engine import State, upload
+from workers.packs.engine import OptimiserState, upload
 from workers.packs.kernels.nets import deep_net_of
 from workers.packs.kernels.white import input_moments, inverses_of
 from workers.packs.stack import Stack
@@ -193,12 +193,12 @@ class StackedEngine:
         """See ``Engine``."""
         return [float(loss) for loss in self._losses.tolist()]
 
-    def state(self, index: int) -> State:
+    def state(self, index: int) -> OptimiserState:
         """See ``Engine``."""
-        return State(*(self.stack.take(t, index) for t in (self.weights, self.first, self.second)))
+        return OptimiserState(*(self.stack.take(t, index) for t in (self.weights, self.first, self.second)))
 
     @torch.no_grad()
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: OptimiserState) -> None:
         """See ``Engine``."""
         for tensors, vector in zip(
             (self.weights, self.first, self.second), (state.weights, state.first, state.second), strict=True

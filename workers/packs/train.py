@@ -1,4 +1,4 @@
-"""Training a pack: one stream of patches, every member as if it were alone."""
+"""Train a pack: one stream of patches, each member with the result of training it alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from search_space.config import Config
 from search_space.errors import BadWeights
 from workers.checkpointing import TrainingStopped
 from workers.data.image_set import ImageSet
-from workers.packs.engine import BlockEngine, Engine, Member, State, version_of
+from workers.packs.engine import BlockEngine, Engine, Member, OptimiserState, version_of
 from workers.packs.plan import macs
 from workers.packs.teams import build
 from workers.training.checkpoint import read_checkpoint, to_checkpoint
@@ -39,9 +39,9 @@ from workers.training.whitening import probe
 BLOCK = defaultdict(lambda: CHECK_EVERY, cpu=1)
 """Steps handed to an engine at once, at most: on a GPU all between two looks at the loss."""
 Result = Trained | Exception
-"""A member's result: Trained, or Diverged, or what else kept it from being trained (MemoryError, BadWeights)."""
+"""A member's result: Trained, Diverged, or another error that prevented its training (MemoryError, BadWeights)."""
 Checkpoint = Mapping[str, bytes]
-"""By ``Member.key``, a checkpoint in the form of ``training.train``: a resume may repack, or train one alone."""
+"""By ``Member.key``, checkpoints as ``training.train`` writes them: a resume may pack differently or train alone."""
 
 
 def train_pack(
@@ -59,12 +59,13 @@ def train_pack(
 ) -> list[Result]:
     """Train all members together; one result each, in order, equal to ``training.train`` within rounding.
 
-    A member that diverges, or does not fit in memory even alone, gets an exception as its result and leaves the
-    others as they are. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that
-    have all their steps behind them, and after each step for which ``due()`` holds; ``progress`` gets the number of
+    A member that diverges, or does not fit in memory even alone, has an exception as its result and does not affect
+    the others. ``save`` gets the checkpoints of all others every ``save_every`` steps, also of those that have
+    finished all their steps, and after each step for which ``due()`` holds; ``progress`` gets the number of
     steps done just before (on a GPU some at once), once for every scale and seed among the members. A TrainingStopped
-    that ``save`` raises ends the training and gets what became of the members that had ended. ``compiled=False``
-    keeps to torch operations. Members may differ in scale and seed: each such stream is trained in turn.
+    that ``save`` raises ends the training; its ``failed`` gets the errors of the members that had ended.
+    ``compiled=False`` uses torch operations only. Members may differ in scale and seed: each such stream is trained
+    in turn.
     """
     streams: dict[tuple[int, int], list[int]] = defaultdict(list)
     for index, member in enumerate(members):
@@ -84,9 +85,9 @@ def train_pack(
 
 
 def blocks(first: int, ends: Sequence[int], stops: Sequence[int], longest: int) -> Iterator[tuple[int, int]]:
-    """Runs of steps [first, end) inside which nothing is looked at: no loss, white inputs or checkpoint.
+    """Blocks of steps [first, end) with no loss check, refresh or checkpoint inside.
 
-    ``ends``: where members have had all their steps, in order; ``stops``: after each multiple of these a run ends.
+    ``ends``: last steps of members, in order; ``stops``: a block ends after each multiple of these.
 
     >>> list(blocks(0, [120], [60], 50))
     [(0, 1), (1, 51), (51, 60), (60, 101), (101, 120)]
@@ -104,7 +105,7 @@ class _Team:
     def __init__(self, engine: Engine, members: list[int]) -> None:
         self.engine, self.members, self.seconds = engine, members, 0.0
         self.done = 0
-        """Steps that its members have had, in the block being trained."""
+        """Steps that its members have taken, up to and within the current block."""
 
     def run(self, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
         """The steps of a block from ``done`` on; ``done`` moves with each that succeeded."""
@@ -120,7 +121,7 @@ class _Team:
 
 
 class _Run:
-    """The members of one stream, their state and what became of them."""
+    """The members of one stream, their states and results."""
 
     def __init__(
         self, members: list[Member], recipe: Recipe, device: str | torch.device, checkpoint: Checkpoint, compiled: bool
@@ -131,7 +132,7 @@ class _Run:
         self.ended: dict[int, Exception] = {}
         self.modules: list[nn.Module] = [self._start(index) for index in range(len(members))]
         self.seconds = [0.0] * len(members)
-        self.states: dict[int, State] = {}
+        self.states: dict[int, OptimiserState] = {}
         self.engines: list[list[str]] = [[] for _ in members]
         for index, member in enumerate(members):
             if member.key in checkpoint and index not in self.ended:
@@ -142,7 +143,7 @@ class _Run:
         self.live = [i for i, m in enumerate(self.modules) if trained(m) and i not in self.ended]
 
     def _start(self, index: int) -> nn.Module:
-        """A module that cannot even be built is its member's own failure."""
+        """The initial module; an error while building it fails only this member."""
         try:
             return initial_module(self.members[index].config, self.members[index].seed)
         except Exception as error:
@@ -151,12 +152,12 @@ class _Run:
 
     def _restore(self, index: int, data: bytes) -> None:
         count = sum(p.numel() for p in trained(self.modules[index]))
-        found = read_checkpoint(data, self.members[index].config, self.recipe, count)
-        self.first[index], self.curves[index] = found.step, found.curve
-        self.engines[index] = list(found.engines)
-        self.seconds[index] = found.seconds
-        self.states[index] = State(found.weights, found.first, found.second)
-        set_weights(found.weights, self.modules[index])
+        stored = read_checkpoint(data, self.members[index].config, self.recipe, count)
+        self.first[index], self.curves[index] = stored.step, stored.curve
+        self.engines[index] = list(stored.engines)
+        self.seconds[index] = stored.seconds
+        self.states[index] = OptimiserState(stored.weights, stored.first, stored.second)
+        set_weights(stored.weights, self.modules[index])
 
     def train(
         self,
@@ -166,7 +167,7 @@ class _Run:
         due: Callable[[], bool],
         progress: Callable[[int], None] | None,
     ) -> None:
-        """All steps from the least advanced member's to the recipe's last."""
+        """Train from the step of the least advanced member to the recipe's last."""
         if not self.live:
             return
         recipe, scale = self.recipe, self.members[0].config.scale
@@ -214,7 +215,7 @@ class _Run:
         self._finish()
 
     def _rates(self, team: _Team, peaks: dict[int, float], end: int) -> list[list[float]]:
-        """A row for each step from where the team is: learning rates, 0 for a member that is not trained then."""
+        """A row of learning rates per step from ``team.done`` on; 0 for a member that is not trained at that step."""
         numbers = range(team.done, end)
         return [
             [
@@ -227,7 +228,7 @@ class _Run:
         ]
 
     def _fit(self, indices: list[int]) -> None:
-        """Start members from the data, where the recipe says so."""
+        """Fit the initial weights to patches, where the recipe says so."""
         if self.recipe.start != "fitted" or not indices:
             return
         low, high = probe(self.sampler, 0, START_PATCHES)
@@ -250,7 +251,7 @@ class _Run:
         return [i for i in self.live if i not in self.ended]
 
     def _build(self, indices: list[int], halves: bool = False) -> list[_Team]:
-        """Engines for members, with the state they already have; parts that do not fit are made smaller."""
+        """Teams for members, with the states that they have; parts that do not fit in memory are halved."""
         teams: list[_Team] = []
         for part in build(
             self._split(indices) if halves else [indices],
@@ -288,8 +289,8 @@ class _Run:
         return self._build(indices, halves=True)
 
     def _halve(self, team: _Team, step: int, error: Exception) -> list[_Team]:
-        """Two smaller teams, where the large one's failed step left its members: for want of memory, or to find the
-        member at fault."""
+        """Two smaller teams that go on before the failed step: they need less memory, and an error can be traced to
+        its member."""
         self._share(team)
         self.teams.remove(team)
         kept = [i for i in team.members if i not in self.ended]
@@ -307,8 +308,8 @@ class _Run:
         for team in self.teams:
             for index, loss in zip(team.members, team.engine.losses(), strict=True):
                 steps = self._steps(index)
-                looked = step % CHECK_EVERY == 0 or step == steps - 1
-                if index in self.ended or not looked or not self.first[index] <= step < steps:
+                is_checked = step % CHECK_EVERY == 0 or step == steps - 1
+                if index in self.ended or not is_checked or not self.first[index] <= step < steps:
                     continue
                 try:
                     check_loss(self.members[index].config.id, self.recipe, step, loss, power)
@@ -318,7 +319,7 @@ class _Run:
                     self.curves[index].append((step, loss))
 
     def _share_block(self, seconds: float) -> None:
-        """On a GPU launches return at once and whoever looks at a value waits for all: time is shared by arithmetic."""
+        """On a GPU launches are asynchronous, so a block's time is divided among teams by their multiply-adds."""
         if self.device.type == "cpu" or not self.teams:
             return
         costs = [sum(macs(self.members[i].config) for i in team.members) for team in self.teams]
@@ -327,7 +328,7 @@ class _Run:
             self._share(team, seconds * cost / sum(costs))
 
     def _share(self, team: _Team, seconds: float | None = None) -> None:
-        """A team's time is its members', by arithmetic."""
+        """Divide a team's time among its members in proportion to their multiply-adds."""
         costs = [macs(self.members[i].config) for i in team.members]
         for index, cost in zip(team.members, costs, strict=True):
             self.seconds[index] += (team.seconds if seconds is None else seconds) * cost / sum(costs)
@@ -343,13 +344,13 @@ class _Run:
                     out[self.members[index].key] = self._checkpoint(index, done, team, team.engine.state(place))
         return out
 
-    def _checkpoint(self, index: int, step: int, team: _Team, state: State) -> bytes:
+    def _checkpoint(self, index: int, step: int, team: _Team, state: OptimiserState) -> bytes:
         config, curve, engines = self.members[index].config, self.curves[index], self._engines(index, team)
         vectors = (state.weights, state.first, state.second)
         return to_checkpoint(config, self.recipe, step, curve, *vectors, engines, self.seconds[index])
 
     def _engines(self, index: int, team: _Team) -> list[str]:
-        """What brought a member here, this team's engine last."""
+        """The engines that have trained a member, this team's last."""
         return list(dict.fromkeys([*self.engines[index], version_of(team.engine)]))
 
     def _finish(self) -> None:
@@ -368,7 +369,7 @@ class _Run:
         self.teams = []
 
     def results(self) -> list[Result]:
-        """What became of each member."""
+        """The result of each member."""
         return [self.ended.get(i) or self._trained(i) for i in range(len(self.members))]
 
     def _trained(self, index: int) -> Trained:
@@ -388,7 +389,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def pack_to_bytes(checkpoint: Checkpoint) -> bytes:
-    """A pack's checkpoint as one piece, for a file or a store."""
+    """A pack's checkpoint as bytes, for a file or a store."""
     buffer = io.BytesIO()
     torch.save({key: torch.frombuffer(bytearray(data), dtype=torch.uint8) for key, data in checkpoint.items()}, buffer)
     return buffer.getvalue()
@@ -397,7 +398,7 @@ def pack_to_bytes(checkpoint: Checkpoint) -> bytes:
 def pack_from_bytes(data: bytes) -> dict[str, bytes]:
     """The inverse of ``pack_to_bytes``; never runs what is stored. Raises BadWeights."""
     try:
-        found = torch.load(io.BytesIO(data), weights_only=True)
-        return {str(key): bytes(value.numpy().tobytes()) for key, value in found.items()}
+        stored = torch.load(io.BytesIO(data), weights_only=True)
+        return {str(key): bytes(value.numpy().tobytes()) for key, value in stored.items()}
     except Exception as error:
         raise BadWeights(f"the checkpoint of the pack cannot be read: {error}") from None

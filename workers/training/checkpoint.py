@@ -1,4 +1,4 @@
-"""A training run in the middle, as bytes: saved by every way of training, taken up again by any."""
+"""An unfinished training run as bytes: every engine writes the same form and resumes from any other's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workers.training.recipe import Recipe
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after ``step`` steps. Vectors as in ``Optimiser``, each (parameters,)."""
+    """A training run after ``step`` steps. Vectors as in ``Optimiser``, each (parameters,)."""
 
     step: int
     curve: list[tuple[int, float]]
@@ -24,7 +24,7 @@ class Checkpoint:
     first: Tensor
     second: Tensor
     engines: tuple[str, ...] = ()
-    """Which engines brought it here, as in ``facts.Provenance``."""
+    """Engines that trained it so far, as in ``facts.Provenance``."""
     seconds: float = 0.0
     """Training time so far."""
 
@@ -59,14 +59,16 @@ def to_checkpoint(
 
 
 def read_checkpoint(data: bytes, config: Config, recipe: Recipe, parameters: int) -> Checkpoint:
-    """What ``to_checkpoint`` wrote; nothing in it is run. Raises BadWeights for a damaged or foreign one."""
+    """Read what ``to_checkpoint`` wrote; nothing in it is run. Raises BadWeights for a damaged or foreign one."""
     try:
         state = torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
         owner, digest = state["config"], state["recipe"]
         weights, first, second = (state[name] for name in ("weights", "first", "second"))
         curve = [(int(step), float(loss)) for step, loss in state["curve"]]
         engines = tuple(str(engine) for engine in state.get("engines", ()))
-        found = Checkpoint(int(state["step"]), curve, weights, first, second, engines, float(state.get("seconds", 0)))
+        checkpoint = Checkpoint(
+            int(state["step"]), curve, weights, first, second, engines, float(state.get("seconds", 0))
+        )
     except Exception as error:
         raise BadWeights(f"the checkpoint of {config.id} cannot be read: {error}") from None
     if (owner, digest) != (config.id, recipe.digest):
@@ -75,4 +77,4 @@ def read_checkpoint(data: bytes, config: Config, recipe: Recipe, parameters: int
         )
     if any(tuple(vector.shape) != (parameters,) for vector in (weights, first, second)):
         raise BadWeights(f"the checkpoint of {config.id} does not have its {parameters} parameters")
-    return found
+    return checkpoint

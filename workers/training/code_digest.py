@@ -87,7 +87,7 @@ def _names_under(package: str, places: list[str]) -> Iterator[str]:
 
 
 def digest_of(program: Program, roots: tuple[Unit, ...]) -> str:
-    """Twelve hex digits of everything that ``roots`` reach."""
+    """Twelve hex digits: the digest of everything that ``roots`` reach."""
     text = "\n".join(tokens(program, reach(program, roots)))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -151,7 +151,7 @@ def _shipped(module: str, name: str) -> str:
 
 @cache
 def _foreign(module: str, source: str) -> str:
-    """With the family's own package among ours: a plug-in may lie in several files."""
+    """Covers the family's own package too: a plug-in may consist of several files."""
     own = Module(module, ast.parse(source))
     own.is_package = f"{module}.__init__" in InstalledSources()
     return digest_of(Program(InstalledSources(), (*PACKAGES, module.split(".")[0]), [own]), roots_of(Unit(module)))
@@ -163,8 +163,8 @@ def family_source(module: str) -> str:
         if code.module == module:
             return code.source
     # A plug-in of another package: installed like ours, not carried as text.
-    found = sys.modules.get(module)
-    place = getattr(found, "__file__", None)
-    if found is None or not place:
+    imported = sys.modules.get(module)
+    place = getattr(imported, "__file__", None)
+    if imported is None or not place:
         return ""
     return InstalledSources().get(module) or "".join(linecache.getlines(place))

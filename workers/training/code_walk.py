@@ -1,4 +1,4 @@
-"""Which pieces of our code a way of computing reaches, from the sources alone: nothing is imported or run.
+"""Find the code that a computation reaches, from the sources alone: nothing is imported or run.
 
 A *unit* is a top-level function, a class without its methods, one method, or a name set at the top of a module. From
 the units it begins with, the walk goes to
@@ -10,7 +10,7 @@ the units it begins with, the walk goes to
   object that is (or gives to ``getattr``), and those that Python or PyTorch call: ``__init__`` and the other dunder
   methods, ``forward``. Not ``__post_init__`` of a frozen dataclass that sets nothing: all it can do is refuse.
 
-So it takes too much rather than too little. What it cannot see: names made at run time from pieces, ``exec``.
+The walk errs on the side of too much. It cannot see names that are composed at run time, or ``exec``.
 """
 
 from __future__ import annotations
@@ -67,8 +67,8 @@ class Module:
 
     def class_of(self, name: str) -> ast.ClassDef | None:
         """The class of a name, where the name is only that."""
-        found = self.bindings.get(name, [])
-        return found[0] if len(found) == 1 and isinstance(found[0], ast.ClassDef) else None
+        statements = self.bindings.get(name, [])
+        return statements[0] if len(statements) == 1 and isinstance(statements[0], ast.ClassDef) else None
 
 
 class Program:
@@ -85,7 +85,7 @@ class Program:
         self._named: dict[Unit, list[Unit]] = {}
 
     def with_module(self, module: Module) -> Program:
-        """This program with other code under the same names in one module; what is known of the others is kept."""
+        """This program with one module replaced; the results for the other modules are kept."""
         other = Program(self._sources, self._packages, [*self._modules.values(), module])
         other._imported = {name: names for name, names in self._imported.items() if name != module.name}
         other._normals = {unit: normal for unit, normal in self._normals.items() if unit.module != module.name}
@@ -152,20 +152,20 @@ class Program:
 
     def resolve(self, module: str, name: str) -> Target | None:
         """What a global name of a module means; None for a builtin."""
-        found = self.module(module)
-        if name in found.bindings:
+        code = self.module(module)
+        if name in code.bindings:
             return Ref(module, name)
         if module not in self._imported:
             self._imported[module] = {}
-            for statement in found.imports:
-                self._imported[module] |= self._import(found, statement)
+            for statement in code.imports:
+                self._imported[module] |= self._import(code, statement)
         return self._imported[module].get(name)
 
     def member(self, module: str, name: str) -> Target:
         """What an attribute of one of our modules means."""
-        found = self.resolve(module, name)
-        if found is not None:
-            return found
+        target = self.resolve(module, name)
+        if target is not None:
+            return target
         return Ref(f"{module}.{name}", "") if f"{module}.{name}" in self._sources else Foreign(f"{module}.{name}")
 
     def _import(self, module: Module, node: ast.Import | ast.ImportFrom) -> dict[str, Target]:
@@ -198,13 +198,13 @@ class Program:
 
 def reach(program: Program, roots: Iterable[Unit]) -> list[Unit]:
     """Every unit that ``roots`` reach, in an order that depends on neither files nor names of functions."""
-    found = dict.fromkeys(roots)
-    queue, attributes = list(found), set[str]()
+    reached = dict.fromkeys(roots)
+    queue, attributes = list(reached), set[str]()
 
     def add(units: Iterable[Unit]) -> None:
         for unit in units:
-            if unit not in found:
-                found[unit] = None
+            if unit not in reached:
+                reached[unit] = None
                 queue.append(unit)
 
     while queue:
@@ -214,12 +214,12 @@ def reach(program: Program, roots: Iterable[Unit]) -> list[Unit]:
             add(program.named(unit))
         add(
             Unit(unit.module, unit.name, method)
-            for unit in list(found)
+            for unit in list(reached)
             if unit.name and not unit.method
             for method, implicit in program.module(unit.module).methods(unit.name).items()
             if implicit or method in attributes
         )
-    return list(found)
+    return list(reached)
 
 
 def tokens(program: Program, units: list[Unit]) -> Iterator[str]:

@@ -1,12 +1,12 @@
-"""Where training starts: a deep net is set to pass its input through, as eSR filters start at a centre tap of one.
+"""Initial weights: a deep net starts by passing its input through, as eSR filters start with a centre tap of one.
 
 ``pass_through`` needs no data: one channel of each layer carries the pixel under the filter to the output; the others
-keep PyTorch's own draw, with a smaller say in the last layer. The net begins near plain enlargement instead of near
-grey, which is worth thousands of steps to nets this small (docs/decisions/030-start.md).
+keep PyTorch's random initialisation, with smaller weights in the last layer. The net begins near plain enlargement
+instead of near grey, which saves nets this small thousands of steps (docs/decisions/030-start.md).
 
-``fit`` then looks at patches: the hidden filters of ESPCN and eSR-CNN are made to tell apart what they see (their draw
-on white inputs, responses of equal spread, each filter's mean response taken off by its bias), and ESPCN's last layer
-is solved for by least squares (docs/decisions/033-fitted-start.md).
+``fit`` then uses patches: the hidden filters of ESPCN and eSR-CNN are decorrelated (random filters on whitened inputs,
+responses of equal spread, each filter's mean response subtracted by its bias), and ESPCN's last layer is solved for by
+least squares (docs/decisions/033-fitted-start.md).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from search_space.architectures.fsrcnn import FastSRCNN
 from workers.training.whitening import convs, second_moments
 
 SPREAD = {SubPixelCNN: 0.5, EdgeSRCNN: 1.0}
-"""Standard deviation of what a fitted hidden filter gives its tanh."""
+"""Standard deviation of a fitted hidden filter's response, before its tanh."""
 FLOOR = 1e-4
 """Added to each variance of a layer's inputs, times the largest."""
 TINY = 1e-12
-"""Least of the largest variance: patches of one grey have none."""
+"""Lower bound of the largest variance: patches of one grey have none."""
 RIDGE = 1e-5
 """Added to each second moment of the last layer's inputs, times their mean."""
 BLACK = 0.02
-"""Targets this near 0 or 1 are moved there before their logit is taken."""
+"""Targets are clamped to this distance from 0 and 1 before their logit is taken."""
 QUIET = 0.1
-"""What the last layer's own draw is multiplied by."""
+"""Factor for the random weights of the last layer."""
 
 
 def pass_through(module: nn.Module) -> None:
-    """Set the weights of an ESPCN, eSR-CNN or FSRCNN in place; other modules keep their own start."""
+    """Set the weights of an ESPCN, eSR-CNN or FSRCNN in place; other modules keep their initialisation."""
     with torch.no_grad():
         if isinstance(module, SubPixelCNN):
             *hidden, last = convs(module.net)
@@ -61,7 +61,7 @@ def pass_through(module: nn.Module) -> None:
 def fit(module: nn.Module, low: Tensor, high: Tensor) -> None:
     """Fit an ESPCN, or the hidden layers of an eSR-CNN, in place to patches (N, 1, p, p) and (N, 1, sp, sp).
 
-    Other modules keep their start.
+    Other modules keep their initialisation.
     """
     if isinstance(module, SubPixelCNN):
         *hidden, last = convs(module.net)
@@ -75,33 +75,33 @@ def fit(module: nn.Module, low: Tensor, high: Tensor) -> None:
     missing = _missing(low, target)
     x = low
     for at, conv in enumerate(hidden):
-        # Channels that carry the pixel stay: one a layer, two before a sigmoid.
+        # Channels that carry the pixel stay: one per layer, two before a sigmoid.
         carried = 2 if isinstance(module, SubPixelCNN) and at == len(hidden) - 1 else 1
-        _tell_apart(conv, x, missing, carried, SPREAD[type(module)])
+        _decorrelate(conv, x, missing, carried, SPREAD[type(module)])
         x = torch.tanh(conv(x))
     if isinstance(module, SubPixelCNN):
         _solve(last, x, target)
 
 
 def _missing(low: Tensor, target: Tensor) -> Tensor:
-    """What of the target (N, s*s, p, p) no line in the pixel itself tells."""
+    """The residual of the target (N, s*s, p, p) after linear regression on the pixel itself."""
     x = torch.stack([low.flatten(), torch.ones_like(low.flatten())], dim=1).double()
     y = target.transpose(0, 1).flatten(1).T.double()
-    left: Tensor = y - x @ torch.linalg.lstsq(x, y).solution
-    return left.T.float().view(-1, len(low), *low.shape[2:]).transpose(0, 1)
+    residual: Tensor = y - x @ torch.linalg.lstsq(x, y).solution
+    return residual.T.float().view(-1, len(low), *low.shape[2:]).transpose(0, 1)
 
 
-def _tell_apart(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, spread: float) -> None:
-    """Filters after the ``carried``: first those that tell most of what is missing, then the draw, on white inputs."""
+def _decorrelate(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, spread: float) -> None:
+    """Filters after the first ``carried``: those that explain most of ``missing``, then random, whitened ones."""
     moments, cross = second_moments(x, conv.kernel_size[0], missing)
     mean = moments[:-1, -1]
     variances, axes = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
     variances = variances.clamp_min(0)
     white = axes * (variances + FLOOR * variances[-1].clamp_min(TINY)).rsqrt() @ axes.T
     filters = conv.weight.flatten(1).double() @ white
-    telling = torch.linalg.svd(white @ (cross[:-1] - torch.outer(mean, cross[-1])), full_matrices=False)[0].T @ white
-    count = max(0, min(len(telling), len(filters) - carried))
-    filters[carried : carried + count] = telling[:count]
+    explaining = torch.linalg.svd(white @ (cross[:-1] - torch.outer(mean, cross[-1])), full_matrices=False)[0].T @ white
+    count = max(0, min(len(explaining), len(filters) - carried))
+    filters[carried : carried + count] = explaining[:count]
     size = ((filters @ axes).square() @ variances).sqrt().clamp_min(1e-12)
     filters *= spread / size[:, None]
     conv.weight[carried:] = filters.view_as(conv.weight)[carried:].float()
@@ -110,7 +110,7 @@ def _tell_apart(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, sprea
 
 
 def _solve(last: nn.Conv2d, x: Tensor, target: Tensor) -> None:
-    """The linear layer before ESPCN's sigmoid that comes nearest to the logit of the truth."""
+    """The linear layer before ESPCN's sigmoid, by least squares on the logit of the target."""
     moments, cross = second_moments(x, last.kernel_size[0], target)
     moments += RIDGE * moments.diagonal().mean() * torch.eye(len(moments), dtype=moments.dtype, device=x.device)
     solution = torch.linalg.solve(moments, cross).T.float()
@@ -130,7 +130,7 @@ def _carry(convs: list[nn.Conv2d], first_gain: float, first_bias: float) -> None
 
 
 def _finish(conv: nn.Conv2d, gain: float) -> None:
-    """Every output is ``gain`` times the carried pixel, and a little of the rest."""
+    """Every output is ``gain`` times the carried pixel plus ``QUIET`` times the random weights."""
     conv.weight.mul_(QUIET)
     conv.weight[:, 0] = 0.0
     conv.weight[:, 0, 1, 1] = gain
@@ -139,7 +139,7 @@ def _finish(conv: nn.Conv2d, gain: float) -> None:
 
 
 def _undo_sigmoid(hidden: list[nn.Conv2d], last: nn.Conv2d) -> None:
-    """A second channel carries twice the pixel; the two tanh curves are mixed into the logit of luma 16..235."""
+    """A second channel carries twice the pixel; a mix of the two tanh curves fits the logit of luma 16..235."""
     mixer = hidden[-1]
     if mixer.out_channels < 2 or mixer.bias is None:
         _finish(last, gain=4.0)
@@ -158,7 +158,7 @@ def _undo_sigmoid(hidden: list[nn.Conv2d], last: nn.Conv2d) -> None:
 
 
 def _enlarge(layer: nn.ConvTranspose2d) -> Tensor:
-    """A cubic filter of the size of a transposed convolution's, at its padding; each phase sums to one."""
+    """A cubic filter with the size and padding of a transposed convolution; each phase sums to one."""
     side, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
     taps = cubic((torch.arange(side, dtype=torch.float64) - padding + 0.5) / stride - 0.5)
     for phase in range(stride):

@@ -1,9 +1,9 @@
 """Python code as tokens that say what it computes and not how it is written: what ``code_digest`` hashes.
 
-Left out: docstrings and other bare strings, comments, layout, annotations, ``assert``, ``import`` and what follows
+Left out: docstrings and other bare strings, comments, layout, annotations, ``assert``, ``import`` and the operand of
 ``raise``. A name of another library is its full dotted name, however it was imported; a name of our own is a ``Ref``
 (which ``code_digest`` numbers in the order of reach, so that neither its file nor its spelling counts); a local
-variable is a number. Names of attributes, methods and parameters stay: they are how objects find each other.
+variable is a number. Names of attributes, methods and parameters stay: objects find each other by them.
 
 The walk goes over nodes and the fields they hold, leaving out what is empty, so that Python 3.11, 3.12 and 3.13, whose
 trees differ in optional fields, give the same tokens.
@@ -70,7 +70,7 @@ class _Scope:
 def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
     """What the ``own_nodes`` of a scope bind, beside imports."""
     names: set[str] = set()
-    freed: set[str] = set()
+    outer: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names.add(node.id)
@@ -79,30 +79,30 @@ def bound_names(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.MatchMapping) and node.rest:
             names.add(node.rest)
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
-            freed.update(node.names)
-    return names - freed
+            outer.update(node.names)
+    return names - outer
 
 
 def own_nodes(nodes: Iterable[ast.AST]) -> list[ast.AST]:
-    """Everything in the scope of some statements; nested functions, classes and comprehensions keep what is theirs."""
-    found: list[ast.AST] = []
+    """All nodes in the scope of some statements; nested functions, classes and comprehensions have their own scopes."""
+    scope_nodes: list[ast.AST] = []
     queue = list(nodes)
     while queue:
         node = queue.pop()
-        found.append(node)
+        scope_nodes.append(node)
         if isinstance(node, (*_FUNCTION, ast.ClassDef, ast.Lambda)):
             continue
         if isinstance(node, _COMPREHENSION):
             # An assignment expression inside binds in the function around it.
-            found += (n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+            scope_nodes += (n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
             continue
         for name in node._fields:
             part = getattr(node, name, None)
             if isinstance(part, list):
-                queue += (one for one in part if isinstance(one, ast.AST))
+                queue += (child for child in part if isinstance(child, ast.AST))
             elif isinstance(part, ast.AST):
                 queue.append(part)
-    return found
+    return scope_nodes
 
 
 class Reader:
@@ -315,7 +315,7 @@ class Reader:
         elif scope is None or scope.of_class or name in scope.parameters:
             self._put(f"name:{name}")
         else:
-            depth = next(depth for depth, known in enumerate(self._scopes) if known is scope)
+            depth = next(depth for depth, candidate in enumerate(self._scopes) if candidate is scope)
             self._put(f"local:{depth}:{scope.numbers.setdefault(name, len(scope.numbers))}")
 
     def _attribute(self, node: ast.Attribute, compared: bool) -> None:

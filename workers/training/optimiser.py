@@ -1,9 +1,9 @@
 """One training step: Adam, for the eSR families on the cosine coefficients of each filter and faster on its gates;
-for ESPCN and eSR-CNN orthogonal steps on white inputs, where the recipe says so (``workers.training.whitening``).
+for ESPCN and eSR-CNN orthogonal steps on whitened inputs, where the recipe says so (``workers.training.whitening``).
 
-Neighbouring pixels are alike, so the gradient of a filter's taps is nearly the same for all of them, and Adam's
-step size a tap cannot tell smooth from sharp. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
-sharp parts are nearly independent, and each gets a step of its own size (docs/decisions/031-descent.md).
+Neighbouring pixels are similar, so the gradient is nearly the same for all taps of a filter, and Adam's step size per
+tap cannot distinguish smooth from sharp patterns. In the orthonormal cosine basis (DCT-II) the gradients of smooth and
+sharp parts are nearly independent, and each gets its own step size (docs/decisions/031-descent.md).
 
 Vectors here are flat: all trained parameters of a module, in its order.
 """
@@ -64,7 +64,7 @@ def cosine_basis(side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Turned:
-    """Filters that lie one after another in a flat vector and are trained by their cosine coefficients."""
+    """Consecutive filters of a flat vector that are trained on their cosine coefficients."""
 
     start: int
     rows: int
@@ -78,10 +78,10 @@ class Turned:
 
 @dataclass(frozen=True)
 class Rule:
-    """What sets a module's step apart from Adam's: ``turned`` filters, and a ``multiplier`` (parameters,) of steps.
+    """How a module's step differs from Adam's: ``turned`` filters, and a ``multiplier`` (parameters,) of steps.
 
     A module with ``layers`` takes orthogonal steps instead. It has no second moments: their vector holds its weights
-    of the last refresh, from which a resume finds the same white inputs again.
+    of the last refresh, from which a resume computes the same whitening again.
     """
 
     turned: tuple[Turned, ...]
@@ -102,19 +102,19 @@ class Rule:
         if not self.turned:
             return vector
         out = vector.clone()
-        for one in self.turned:
-            basis = cosine_basis(one.side).to(vector)
-            out[one.part] = (vector[one.part].view(-1, one.side**2) @ (basis.T if back else basis)).view(-1)
+        for block in self.turned:
+            basis = cosine_basis(block.side).to(vector)
+            out[block.part] = (vector[block.part].view(-1, block.side**2) @ (basis.T if back else basis)).view(-1)
         return out
 
 
 def rule_of(module: nn.Module, recipe: Recipe) -> Rule:
-    """The rule a recipe has for a module: plain Adam where it is not of the eSR families."""
-    orthogonal = {
+    """A recipe's rule for a module: plain Adam for families without one of their own."""
+    choices = {
         SubPixelCNN: (recipe.espcn, recipe.momentum),
         EdgeSRCNN: (recipe.esr_cnn, recipe.esr_cnn_momentum),
     }
-    steps, momentum = orthogonal.get(type(module), ("adam", 0.0))
+    steps, momentum = choices.get(type(module), ("adam", 0.0))
     if steps == "orthogonal":
         return Rule((), torch.ones_like(flat(module)), layers_of(module), momentum)
     gates = _gates(module)
@@ -170,7 +170,7 @@ class Optimiser:
 
     @torch.no_grad()
     def whiten(self, low: Tensor, fresh: bool) -> None:
-        """Take the second moments of layer inputs on ``low`` (N, 1, p, p): at today's weights (``fresh``), or again at
+        """Take the second moments of layer inputs on ``low`` (N, 1, p, p) at the present weights (``fresh``), or at
         those of the last refresh."""
         if not self.rule.layers:
             return
@@ -183,7 +183,7 @@ class Optimiser:
         """Step number ``step`` (0-based) at learning rate ``rate``, from the gradients in the parameters."""
         beta1, beta2 = self._recipe.betas
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
-        gradient = self.rule.to_coefficients(torch.cat([one.reshape(-1) for one in gradients]))
+        gradient = self.rule.to_coefficients(torch.cat([part.reshape(-1) for part in gradients]))
         if self.rule.layers:
             fresh = 1 - self.rule.momentum
             self.first.lerp_(gradient, fresh)
@@ -198,7 +198,7 @@ class Optimiser:
 
 
 def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]:
-    """``whitening.inverses`` of a module with other weights; its own are as before afterwards."""
+    """``whitening.inverses`` of a module at other weights; its own are restored."""
     own = flat(module)
     set_weights(weights, module)
     try:
@@ -210,13 +210,13 @@ def inverses_at(weights: Tensor, module: nn.Module, low: Tensor) -> list[Tensor]
 def orthogonal_steps(momentum: Tensor, layers: tuple[Layer, ...], inverse: list[Tensor]) -> Tensor:
     """The step of every layer, flat as ``momentum`` is."""
     out = torch.empty_like(momentum)
-    for layer, one in zip(layers, inverse, strict=True):
+    for layer, matrix in zip(layers, inverse, strict=True):
         taps = slice(layer.start, layer.start + layer.rows * layer.width)
         biases = slice(layer.bias, layer.bias + layer.rows)
         rows = momentum[taps].view(layer.rows, -1)
         if layer.bias >= 0:
             rows = torch.cat([rows, momentum[biases, None]], dim=1)
-        moved = orthogonal(rows, one) * gain(*rows.shape)
+        moved = orthogonal(rows, matrix) * gain(*rows.shape)
         out[taps] = moved[:, : layer.width].reshape(-1)
         if layer.bias >= 0:
             out[biases] = moved[:, -1]

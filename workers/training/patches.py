@@ -2,7 +2,7 @@
 
 The patch of a step is a pure function of (images, scale, patch, batch, seed, step): positions come from a
 counter-based generator (SplitMix64, Steele et al. 2014), in integer tensor arithmetic that gives the same
-numbers on a CPU and on a GPU. Nothing has to be saved to resume.
+numbers on a CPU and on a GPU. A resume needs no saved state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from workers.data.image_set import ImageSet, Pixels
 from workers.data.luma import crop, luma
 
 FIXED = 128
-"""High-resolution luma is kept as int16 in steps of 1/128: the truth in evaluation is not rounded to 8 bits either."""
+"""High-resolution luma is kept as int16 in steps of 1/128: evaluation does not round its reference to 8 bits either."""
 BLOCK = 256
 """Steps whose positions are drawn together."""
 
@@ -95,7 +95,7 @@ class PatchSampler:
         key = _mix(torch.full((), self.seed, dtype=torch.int64, device=self.device) * _GAMMA + 1)
         place = (_mix(2 * counter * _GAMMA + key) & _POSITIVE) % self.places
         flip_y = (_mix((2 * counter + 1) * _GAMMA + key) >> 40) & 1
-        # The other two bits go round the batch, so that a quarter of it can be turned in one operation.
+        # The other two bits cycle through the batch, so that each quarter of it can be turned in one operation.
         symmetry = flip_y + 2 * ((counter // self.size + counter % self.size) & 3)
         image = torch.searchsorted(self._ends, place, right=True)
         inside = place - self._first[image]
@@ -106,7 +106,7 @@ class PatchSampler:
         return torch.stack([lr_at, hr_at, width, symmetry], dim=1).view(BLOCK, self.size, 4)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """``(lr, hr)`` of a step; the same for every config, whatever was asked before."""
+        """``(lr, hr)`` of a step; the same for every config, whatever was drawn before."""
         draws = self.draws(step)
         return self._cut_rows(draws, step) if self.device.type == "cpu" else self.cut(draws)
 
@@ -116,7 +116,7 @@ class PatchSampler:
             low, high = zip(*(self.batch(first + i) for i in range(count)), strict=True)
             return torch.stack(low), torch.stack(high)
         cut = self.cut(torch.cat([self.draws(first + i) for i in range(count)]))
-        low_all, high_all = (one.view(count, self.size, *one.shape[1:]) for one in cut)
+        low_all, high_all = (part.view(count, self.size, *part.shape[1:]) for part in cut)
         return low_all, high_all
 
     def cut(self, draws: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,7 +139,7 @@ class PatchSampler:
         return flat[index].unsqueeze_(1).float()
 
     def _cut_rows(self, draws: Tensor, step: int) -> tuple[Tensor, Tensor]:
-        """The same patches, faster on a CPU: rows are copied whole, a quarter of the batch turned alike."""
+        """The same patches, faster on a CPU: copies whole rows and turns a quarter of the batch at once."""
         lr_at, hr_at, width, symmetry = draws.unbind(1)
         flip_y = symmetry & 1
         lr = self._copy_rows(self._lr, lr_at, width, flip_y, self.patch, step)
@@ -152,10 +152,10 @@ class PatchSampler:
         block = flat.unfold(0, side, 1).index_select(0, rows.view(-1)).view(self.size, side, side)
         out = torch.empty(self.size, 1, side, side)
         for turn in range(4):
-            mine = slice((turn - step) % 4, None, 4)
-            part = block[mine]
+            quarter = slice((turn - step) % 4, None, 4)
+            part = block[quarter]
             part = part.flip(2) if turn & 1 else part
-            out[mine, 0] = part.transpose(1, 2) if turn & 2 else part
+            out[quarter, 0] = part.transpose(1, 2) if turn & 2 else part
         return out
 
 

@@ -1,4 +1,4 @@
-"""What a recipe's ``precision`` means, in one place for every way of training.
+"""The meaning of a recipe's ``precision``, for all engines.
 
 ``fp32``: all products in float32, TF32 off in cuBLAS and cuDNN alike, forward, backward and update. ``tf32``: TF32
 on for the whole step. ``bf16``: the forward pass under autocast to bfloat16, and so its gradients; weights, loss and
@@ -31,7 +31,7 @@ def check(precision: str, device: str | torch.device) -> None:
 
 @contextlib.contextmanager
 def applied(precision: str, device: str | torch.device) -> Iterator[None]:
-    """Hold for whole training steps (forward, backward, update); what was set before is restored after.
+    """Hold for whole training steps (forward, backward, update); the previous settings are restored.
 
     Raises SweepError for a precision that the device does not train in.
     """

@@ -26,18 +26,18 @@ class Recipe:
 
     name: str
     steps: int
-    """Of a family without its own in ``family_steps``."""
+    """Steps of a family that ``family_steps`` does not name."""
     batch: int
-    """Patches a step."""
+    """Patches per step."""
     patch: int
     """Side of a patch in low-resolution pixels."""
     border: int
     """Low-resolution pixels at the patch's edge left out of the loss, as evaluation leaves out an image's."""
     lr: float
-    """Peak learning rate of a family without one of its own in ``family_lr``."""
+    """Peak learning rate of a family that ``family_lr`` does not name."""
     family_lr: tuple[tuple[str, float], ...] = ()
     warmup: int = 50
-    """Steps of linear warm-up before the way down to ``final_lr`` times the peak."""
+    """Steps of linear warm-up before the decay to ``final_lr`` times the peak."""
     final_lr: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
     """Adam's (Kingma and Ba, 2015)."""
@@ -45,26 +45,26 @@ class Recipe:
     filters: str = "taps"
     """What Adam steps on in the eSR families: filter taps, or cosine coefficients (``workers.training.optimiser``)."""
     gate: float = 1.0
-    """What the steps of filters that choose between templates (keys, queries) are multiplied by, in one-layer nets."""
+    """Multiplier of the steps of filters that choose between templates (keys, queries), in one-layer nets."""
     deep_gate: float = 1.0
     """The same for eSR-CNN's keys."""
     start: str = "passing"
-    """Where deep nets begin: passing their input through, or fitted to the first patches too
+    """Initialisation of deep nets: passing their input through, or also fitted to the first patches
     (``workers.training.initialisation``)."""
     espcn: str = "adam"
-    """The steps of ESPCN's layers: Adam's, or orthogonal ones on white inputs (``workers.training.whitening``)."""
+    """The steps of ESPCN's layers: Adam's, or orthogonal ones on whitened inputs (``workers.training.whitening``)."""
     momentum: float = 0.99
-    """Of ESPCN's orthogonal steps: what a gradient of few patches says of small directions is mostly noise."""
+    """Momentum of ESPCN's orthogonal steps; high, since small components of the gradient are mostly noise."""
     refresh: int = 500
-    """Steps between two looks at the inputs of layers that are made white."""
+    """Steps between two estimates of the whitening of layer inputs."""
     esr_cnn: str = "adam"
-    """The steps of eSR-CNN's layers: as ``espcn``."""
+    """The steps of eSR-CNN's layers, as ``espcn``."""
     esr_cnn_momentum: float = 0.99
-    """Of eSR-CNN's orthogonal steps."""
+    """Momentum of eSR-CNN's orthogonal steps."""
     family_steps: tuple[tuple[str, int], ...] = ()
     """Families that need more steps than the others, or fewer."""
     schedule: str = "cosine"
-    """The way down: half a cosine, or straight."""
+    """The decay of the learning rate: half a cosine, or linear."""
     loss: str = "mse"
     precision: str = "fp32"
     diverged: float = 4.0
@@ -120,16 +120,16 @@ class Recipe:
         return max(self.steps, *(count for _, count in self.family_steps), 0)
 
     def rate(self, step: int, config: Config) -> float:
-        """The schedule: what the peak learning rate of ``config`` is multiplied by at ``step`` (0-based)."""
+        """The schedule: the factor of ``config``'s peak learning rate at ``step`` (0-based)."""
         if step < self.warmup:
             return (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / max(1, self.steps_of(config) - self.warmup))
-        left = 1 - progress if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
-        return self.final_lr + (1 - self.final_lr) * left
+        decay = 1 - progress if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+        return self.final_lr + (1 - self.final_lr) * decay
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits of all fields but the name; a later field counts only where it is not as it was before."""
+        """Twelve hex digits of all fields but the name; ``_LATER`` values are left out: earlier recipes keep theirs."""
         content = {k: v for k, v in asdict(self).items() if k != "name" and (k, v) not in _LATER}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -168,19 +168,19 @@ class Recipe:
         return f"{self.steps} steps" + (f" ({own})" if own else "")
 
     def with_steps(self, steps: int) -> Recipe:
-        """A copy of so many steps, named after them; families with steps of their own keep their proportion."""
+        """A copy with ``steps`` steps, named after them; ``family_steps`` change in proportion."""
         part = steps / self.steps if self.steps else 0.0
         own = tuple((family, round(part * count)) for family, count in self.family_steps)
         return replace(self, name=f"{self.name}-{steps}", steps=steps, family_steps=own)
 
     def with_changes(self, **changes: Any) -> Recipe:
-        """A copy with other fields; its digest tells it apart."""
+        """A copy with other fields, and so another digest."""
         return replace(self, **changes)
 
 
 _LATER = (("esr_cnn", "adam"), ("esr_cnn_momentum", 0.99), ("family_steps", ()), ("schedule", "cosine"))
-"""Fields that recipes of earlier versions lack, and what they meant."""
-_FOUND: dict[str, Any] = {
+"""Fields that recipes of earlier versions lack, and the values that they implied."""
+_TUNED: dict[str, Any] = {
     "lr": 3e-3,
     "family_lr": (("ESPCN", 1e-3), ("eSR-CNN", 1e-3)),
     "loss": "charbonnier",
@@ -191,19 +191,19 @@ _FOUND: dict[str, Any] = {
     "start": "fitted",
     "espcn": "orthogonal",
 }
-"""What docs/decisions/031 to 034 found; 037 the borders."""
-_SOON: dict[str, Any] = {
-    **_FOUND,
+"""From docs/decisions/031 to 034; the borders from 037."""
+_TUNED_SHORT: dict[str, Any] = {
+    **_TUNED,
     "lr": 6e-3,
     "schedule": "linear",
     "momentum": 0.97,
     "esr_cnn": "orthogonal",
     "esr_cnn_momentum": 0.95,
 }
-"""What docs/decisions/068 found for a twelfth of the steps."""
+"""From docs/decisions/068, for a twelfth of the steps."""
 _RECIPES = {
-    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_FOUND),
-    "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_FOUND),
+    "smoke": Recipe("smoke", steps=40, batch=8, patch=16, border=1, warmup=5, **_TUNED),
+    "demo": Recipe("demo", steps=4000, batch=8, patch=16, border=1, warmup=50, **_TUNED),
     "evening": Recipe(
         "evening",
         steps=8000,
@@ -212,9 +212,9 @@ _RECIPES = {
         border=1,
         warmup=100,
         family_steps=(("ESPCN", 12_000), ("eSR-CNN", 12_000)),
-        **{**_SOON, "family_lr": (*_FOUND["family_lr"], ("FSRCNN", 3e-3))},
+        **{**_TUNED_SHORT, "family_lr": (*_TUNED["family_lr"], ("FSRCNN", 3e-3))},
     ),
-    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_FOUND),
+    "paper": Recipe("paper", steps=100_000, batch=4, patch=32, border=1, warmup=100, **_TUNED),
 }
 
 

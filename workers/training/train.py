@@ -1,4 +1,4 @@
-"""Training one config by itself in plain PyTorch: the reference that fused packs must equal."""
+"""Train one config alone in plain PyTorch: the reference that packs are compared with."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from workers.training.recipe import Recipe
 from workers.training.whitening import probe
 
 CHECK_EVERY = 50
-"""Steps between two looks at the loss; looking costs a synchronisation on a GPU."""
+"""Steps between two checks of the loss; each costs a synchronisation on a GPU."""
 START_PATCHES = 64
-"""Patches that a fitted start looks at, at least."""
+"""Least number of patches that a fitted initialisation uses."""
 
 
 class Diverged(SweepError):
@@ -57,7 +57,7 @@ class Trained:
 
 
 def initial_module(config: Config, seed: int) -> nn.Module:
-    """The initial weights of (config, seed), whatever was trained before; torch's global generator stays as it was."""
+    """The config's module with the initial weights of ``seed``; torch's global generator is not changed."""
     mixed = hashlib.sha256(f"{config.id}/{seed}".encode()).hexdigest()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(mixed[:14], 16))
@@ -91,9 +91,10 @@ def check_loss(config: str, recipe: Recipe, step: int, loss: float, power: float
 
 
 class Reference:
-    """One config trained alone in plain PyTorch: what decides a trial's numbers, and where ``code_digest`` begins.
+    """One config trained alone in plain PyTorch: this decides a trial's numbers, and ``code_digest`` begins here.
 
-    ``steps`` trains; ``train`` wraps it in what decides nothing: progress, checkpoints, time. Keep such things there.
+    ``steps`` trains; ``train`` adds what has no effect on the numbers (progress, checkpoints, time). Keep such things
+    there.
     """
 
     def __init__(
@@ -117,7 +118,7 @@ class Reference:
         self._peak = recipe.peak_lr(config) * lr_scale
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Go on from there, bit for bit on a CPU; before the first step."""
+        """Continue from a checkpoint, bit for bit on a CPU. Call before ``steps``."""
         self.optimiser.weights.copy_(checkpoint.weights)
         self.optimiser.first.copy_(checkpoint.first)
         self.optimiser.second.copy_(checkpoint.second)
@@ -143,7 +144,7 @@ class Reference:
         check_finite(self.config.id, self.last, self.module)
 
     def _step(self, step: int) -> tuple[Tensor, Tensor]:
-        """The loss before the update, and the target inside the border."""
+        """Take one step; the loss before the update, and the target inside the border."""
         recipe, optimiser = self.recipe, self.optimiser
         border = recipe.border * self.config.scale
         refreshes = step % recipe.refresh == 0
@@ -175,9 +176,9 @@ def train(
     device: str | torch.device = "cpu",
     sampler: PatchSampler | None = None,
 ) -> Trained:
-    """Train one config from its own initialisation to the last of its steps in the recipe.
+    """Train one config from its initialisation to its last step.
 
-    ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; given back as
+    ``save`` gets a checkpoint every ``save_every`` steps, and after each step for which ``due()`` holds; passed as
     ``checkpoint`` it resumes bit for bit on a CPU. ``progress`` gets the number of steps done. Raises Diverged,
     BadWeights for a foreign checkpoint, and SweepError for a precision that the device does not train in.
     """
@@ -189,10 +190,10 @@ def train(
     engines = [f"reference/{code_of(config)}"]
     optimiser = run.optimiser
     if checkpoint is not None:
-        found = read_checkpoint(checkpoint, config, recipe, optimiser.weights.numel())
-        run.resume(found)
-        engines = list(dict.fromkeys([*found.engines, *engines]))
-        began -= found.seconds
+        stored = read_checkpoint(checkpoint, config, recipe, optimiser.weights.numel())
+        run.resume(stored)
+        engines = list(dict.fromkeys([*stored.engines, *engines]))
+        began -= stored.seconds
     for done in run.steps():
         if progress is not None:
             progress(done)

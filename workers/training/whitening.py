@@ -1,11 +1,12 @@
-"""Steps for the layers of ESPCN and eSR-CNN: orthogonal ones, on inputs made white.
+"""Orthogonal steps on whitened inputs, for the layers of ESPCN and eSR-CNN.
 
-The inputs of a layer are alike: neighbouring pixels, channels that carry the same edge. Steepest descent and Adam then
-move along what they share and hardly along what tells them apart, for tens of thousands of steps. Here the gradient
-(rows, n) of a layer is taken as if its inputs, with the constant 1 for the bias, were white (multiplied by the inverse
-square root of their second moments), its momentum is made orthogonal, so that every direction is stepped alike (Jordan
-et al. 2024, "Muon"), and the step is turned back. Only the inverse of the second moments is needed for that, never its
-root (docs/decisions/032-orthogonal-steps.md, 068-an-evening.md). Moments are taken anew every ``Recipe.refresh`` steps.
+The inputs of a layer are correlated: neighbouring pixels, channels that carry the same edge. Steepest descent and Adam
+then move along what the inputs share and hardly along their differences, for tens of thousands of steps. Here the
+gradient (rows, n) of a layer is taken as if its inputs, with the constant 1 for the bias, were white (multiplied by the
+inverse square root of their second moments), its momentum is made orthogonal, so that all directions get steps of one
+size (Jordan et al. 2024, "Muon"), and the step is transformed back. Only the inverse of the second moments is needed,
+never its root (docs/decisions/032-orthogonal-steps.md, 068-an-evening.md). Moments are estimated again every
+``Recipe.refresh`` steps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from search_space.architectures.esr_cnn import EdgeSRCNN
 from workers.training.patches import PatchSampler
 
 FLOOR = 1e-4
-"""Added to every second moment, times their Frobenius norm: rounding is not stretched to full size."""
+"""Times their Frobenius norm, added to the diagonal of the second moments, so that rounding is not amplified."""
 ROUNDS = 5
 QUINTIC = (3.4445, -4.7750, 2.0315)
 """Muon's polynomial: five rounds bring singular values between 0.002 and 1 near 1."""
@@ -60,14 +61,14 @@ def layers_of(module: nn.Module) -> tuple[Layer, ...]:
 
 
 def _convs(module: nn.Module) -> list[nn.Conv2d]:
-    """Those whose inputs are made white."""
+    """The layers whose inputs are whitened."""
     if isinstance(module, SubPixelCNN):
         return convs(module.net)
     return convs(module.filter) if isinstance(module, EdgeSRCNN) else []
 
 
 def probe(sampler: PatchSampler, step: int, patches: int = 16) -> tuple[Tensor, Tensor]:
-    """``(lr, hr)`` of at least so many patches: those of ``step`` and the steps after it."""
+    """``(lr, hr)`` of at least ``patches`` patches: those of ``step`` and the steps after it."""
     batches = [sampler.batch(step + i) for i in range(-(-patches // sampler.size))]
     return torch.cat([lr for lr, _ in batches]), torch.cat([hr for _, hr in batches])
 
@@ -118,17 +119,17 @@ def orthogonal(momentum: Tensor, inverse: Tensor) -> Tensor:
     gram = turned @ momentum.mT
     size = gram.diagonal(dim1=-2, dim2=-1).sum(-1).clamp_min(1e-30)[..., None, None]
     gram = gram / size
-    one = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
-    total = one
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    total = identity
     for _ in range(ROUNDS):
-        factor = a * one + b * gram + c * gram @ gram
+        factor = a * identity + b * gram + c * gram @ gram
         total = total @ factor
         gram = gram @ factor @ factor
     return total @ turned / size.sqrt()
 
 
 def gain(rows: int, n: int) -> float:
-    """What a step is multiplied by: more rows than inputs share the same directions."""
+    """Factor of a step: where there are more rows than inputs, several rows share a direction."""
     return float(max(1.0, rows / n) ** 0.5)
 
 

@@ -1,4 +1,4 @@
-"""The first schema: sweeps, trials, attempts, figures, artifacts."""
+"""The first schema: sweeps, trials, attempts, measurements, artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a lease was given (a clock set back must not make it endless), history, and the figure of each image."""
+"""When a lease was given (a clock set back must not make it endless), history, and the measurement of each image."""
 
 from __future__ import annotations
 

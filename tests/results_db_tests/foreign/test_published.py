@@ -103,7 +103,7 @@ def test_only_a_pickle_is_taken(tmp_path: Path) -> None:
     other.write_text("config")
     with pytest.raises(SweepError, match="import-table"):
         published.read(other)
-    with pytest.raises(SweepError, match="No such file"):
+    with pytest.raises(SweepError, match="there is no file"):
         published.read(tmp_path / "none.pkl")
 
 

@@ -48,7 +48,7 @@ def test_the_class_of_a_failure_decides_what_becomes_of_the_checkpoint(
 ) -> None:
     store.save_checkpoints([state(claim, 100)])
     store.record([failed(claim, failure)])
-    kept = {Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT}
+    kept = {Failure.OOM, Failure.WORKER_LOST, Failure.TIMEOUT, Failure.DEVICE}
     assert (claim.trial in store.checkpoints([claim.trial])) is (failure in kept)
 
 

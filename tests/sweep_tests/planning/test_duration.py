@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from search_space import parse_id
 from search_space.describe import describe
+from search_space.facts import TrialKey
 from search_space.spaces import load_space
-from sweep.planning.duration import from_history
+from sweep.planning.duration import Estimate, from_history
 from sweep.planning.in_words import in_words
 from sweep.planning.packs import trial_keys
 
@@ -29,3 +31,44 @@ def test_a_config_without_history_takes_the_rate_of_the_others():
 
 def test_a_time_is_said_in_words():
     assert [in_words(s) for s in (5, 89, 3000, 100_000, 1e6)] == ["5 s", "89 s", "50 min", "27.8 h", "11.6 days"]
+
+
+def key(config: str) -> TrialKey:
+    return TrialKey(config, 0, "r", "d", "c")
+
+
+def macs(config: str) -> float:
+    return float(describe(parse_id(config)).macs_full_hd)
+
+
+FIRST, SECOND, THIRD, OTHER = (f"eSR-MAX_s2_K3_C{n}" for n in (1, 2, 3, 4))
+
+
+def test_unequal_rates_give_the_median_one_and_known_configs_their_own_time() -> None:
+    history = {FIRST: 1e-9 * macs(FIRST), SECOND: 2e-9 * macs(SECOND), THIRD: 90e-9 * macs(THIRD)}
+    found = from_history([key(OTHER), key(THIRD)], history)
+    assert found is not None
+    assert found.seconds == pytest.approx(2e-9 * macs(OTHER) + history[THIRD], rel=1e-9)
+    assert found.how == "judged by 3 finished trials"
+
+
+def test_trials_that_took_no_time_tell_no_rate() -> None:
+    history = {FIRST: 1.0, SECOND: 1.0, THIRD: 0.0}
+    assert from_history([key(OTHER)], history) is None
+    found = from_history([key(THIRD)], history | {OTHER: 2.0})
+    assert found is not None and found.seconds > 0
+
+
+def test_work_is_shared_among_workers_and_no_worker_counts_as_one() -> None:
+    assert [Estimate(12.0, "").on(n) for n in (0, 1, 4)] == [12.0, 12.0, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.4, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"),
+        (48 * 3600 - 1, "48.0 h"), (48 * 3600, "2.0 days"), (144_190, "40.1 h"), (8_644_372, "100.1 days"),
+    ],
+)  # fmt: skip
+def test_the_unit_changes_where_the_next_one_reads_better(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words

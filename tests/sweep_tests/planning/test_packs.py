@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import parse_id
+from search_space.describe import describe
 from search_space.spaces import load_space
-from sweep.planning.packs import Item, packs, tally, trial_keys
+from sweep.planning.packs import Item, Pack, order, packs, tally, trial_keys
 
 PAPER = load_space("paper").configs
 
@@ -55,3 +57,102 @@ def test_a_pack_that_runs_by_itself_comes_last():
     made = packs(wanted, 3)
     assert [pack.exclusive for pack in made] == [False] * (len(made) - 1) + [True]
     assert [item.trial for item in made[-1].items] == [1]
+
+
+MAX = [config for config in PAPER if config.family == "eSR-MAX"]
+
+
+def items_of(configs: list[str], seeds: tuple[int, ...] = (0,)) -> list[Item]:
+    keys = trial_keys([parse_id(name) for name in configs], seeds, "r", "d", lambda config: f"c{config.scale}")
+    return [Item(number, key) for number, key in enumerate(keys)]
+
+
+def seeds_of(pack: Pack) -> set[int]:
+    return {item.key.seed for item in pack.items}
+
+
+def cost(name: str) -> float:
+    return float(describe(parse_id(name)).macs_full_hd)
+
+
+def test_a_pack_has_one_seed() -> None:
+    made = packs(items_of([config.id for config in MAX[:6]], (0, 1, 2)), 48)
+    assert all(len(seeds_of(pack)) == 1 for pack in made)
+    assert {seed for pack in made for seed in seeds_of(pack)} == {0, 1, 2}
+
+
+def test_keys_are_those_of_every_config_and_seed_in_order() -> None:
+    keys = trial_keys([parse_id("Bicubic_s2"), parse_id("Bicubic_s3")], (4, 5), "r", "d", lambda c: f"c{c.scale}")
+    assert [(k.config, k.seed, k.recipe, k.data, k.code) for k in keys] == [
+        ("Bicubic_s2", 4, "r", "d", "c2"),
+        ("Bicubic_s2", 5, "r", "d", "c2"),
+        ("Bicubic_s3", 4, "r", "d", "c3"),
+        ("Bicubic_s3", 5, "r", "d", "c3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "workers", "sizes"),
+    [
+        (12, 48, 1, [4, 4, 4]),
+        (12, 48, 2, [2] * 6),
+        (12, 3, 1, [3] * 4),
+        (13, 48, 1, [5, 5, 3]),
+        (12, 48, 0, [4, 4, 4]),
+        (2, 48, 9, [1, 1]),
+        (2, 0, 1, [1, 1]),
+    ],
+)
+def test_a_worker_gets_three_packs_where_there_are_trials_enough(
+    count: int, size: int, workers: int, sizes: list[int]
+) -> None:
+    made = packs(items_of([config.id for config in MAX if config.scale == 2][:count]), size, workers)
+    assert sorted((len(pack.items) for pack in made), reverse=True) == sizes
+
+
+def test_the_usual_pack_has_48_members_for_one_worker() -> None:
+    wanted = items_of([config.id for config in PAPER if config.scale == 2])
+    assert max(len(pack.items) for pack in packs(wanted)) == 48
+    assert len(packs(wanted)) == len(packs(wanted, 48, 1))
+
+
+def test_the_cost_of_a_pack_is_that_of_its_members_and_the_costliest_go_together() -> None:
+    names = ["eSR-MAX_s2_K3_C1", "eSR-MAX_s2_K3_C4", "eSR-MAX_s2_K7_C8", "eSR-MAX_s2_K5_C2"]
+    made = packs(items_of(names), 2)
+    assert [[item.key.config for item in pack.items] for pack in made] == [
+        ["eSR-MAX_s2_K7_C8", "eSR-MAX_s2_K5_C2"],
+        ["eSR-MAX_s2_K3_C4", "eSR-MAX_s2_K3_C1"],
+    ]
+    assert [pack.cost for pack in made] == [sum(cost(i.key.config) for i in pack.items) for pack in made]
+
+
+def test_configs_of_equal_cost_are_in_the_order_of_their_ids() -> None:
+    names = ["eSR-TM_s2_K3_C2", "eSR-MAX_s2_K3_C4"]
+    assert cost(names[0]) == cost(names[1])
+    (made,) = packs([*items_of(names), *items_of(["eSR-MAX_s2_K3_C1"])], 3, 0)[:1]
+    assert [item.key.config for item in made.items][:1] == ["eSR-MAX_s2_K3_C4"]
+
+
+@pytest.mark.parametrize("how", ["own_pack", "exclusive"])
+def test_a_trial_that_runs_by_itself_has_a_pack_of_its_own_and_does_not_shrink_the_others(how: str) -> None:
+    some = items_of([config.id for config in MAX if config.scale == 2][:7])
+    first = replace(some[0], **{how: True})
+    made = packs([first, *some[1:]], 48, 1)
+    (own,) = [pack for pack in made if first in pack.items]
+    assert own.items == (first,) and own.cost == cost(first.key.config)
+    assert sorted(len(pack.items) for pack in made) == [1, 2, 2, 2]
+    assert own.exclusive is (how == "exclusive")
+
+
+def test_packs_that_need_the_machine_come_last_whatever_they_cost() -> None:
+    cheap, costly = items_of(["eSR-MAX_s2_K3_C1", "eSR-MAX_s2_K7_C8"])
+    light, heavy = Pack((cheap,), 1.0), Pack((replace(costly, exclusive=True),), 9.0)
+    assert sorted([heavy, light], key=order) == [light, heavy]
+    assert order(light) < order(Pack((cheap,), 0.5))
+
+
+def test_a_tally_counts_every_config_of_a_family_and_scale() -> None:
+    keys = trial_keys([parse_id("Bicubic_s2"), *MAX[:3]], (0, 1), "r", "d", lambda config: "c")
+    counted = tally(keys, 3)
+    assert (counted.planned, counted.done, counted.missing) == (8, 3, 5)
+    assert counted.by_family == {"Bicubic": {2: 2}, "eSR-MAX": {MAX[0].scale: 6}}

@@ -9,8 +9,8 @@ from search_space.spaces import load_space, select
 from sweep.search.encoding import encoding
 from sweep.search.features import features
 from sweep.search.frontier_sampler import FrontierSampler
-from sweep.search.loop import Search, at_once
-from sweep.search.objectives import parse_part
+from sweep.search.loop import Search, batch_size
+from sweep.search.objectives import parse_percentage
 from sweep.search.replay import TableEvaluator
 from sweep.search.surrogate import Surrogate
 from tests.sweep_tests.search.tables import FPS, PSNR, figures, table
@@ -94,10 +94,10 @@ def test_a_search_stops_when_little_more_is_expected() -> None:
 
 @pytest.mark.parametrize(("budget", "expected"), [(1, 1), (5, 1), (9, 2), (14, 3), (39, 8), (40, 8), (400, 8)])
 def test_a_small_budget_is_spent_in_smaller_batches(budget: int, expected: int) -> None:
-    assert at_once(8, budget) == expected
+    assert batch_size(8, budget) == expected
 
 
 @pytest.mark.parametrize("text", ["0.5", "0%", "100%", "-1%", "x%", "", "1e-3%"])
-def test_only_a_percentage_is_a_part(text: str) -> None:
-    with pytest.raises(BadSpace, match="is not a part"):
-        parse_part(text)
+def test_only_a_percentage_between_0_and_100_is_taken(text: str) -> None:
+    with pytest.raises(BadSpace, match="is not a percentage"):
+        parse_percentage(text)

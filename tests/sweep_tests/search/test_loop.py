@@ -13,7 +13,7 @@ from sweep.search.encoding import encoding
 from sweep.search.loop import Facts, Interrupted, Search, frontier_of
 from sweep.search.objectives import Objective, parse_constraint
 from sweep.search.samplers import SamplerName, make_sampler
-from sweep.search.studies import add_result, copy_study, open_storage, open_study, storage_url, study_names
+from sweep.search.studies import add_result, copy_study, open_storage, open_study, storage_url
 from tests.sweep_tests.search.tables import FPS, PSNR, figures
 
 SPACE = load_space("paper")
@@ -151,7 +151,7 @@ def test_the_study_is_an_ordinary_optuna_study_and_can_be_copied(tmp_path: Path)
     assert len(loaded.trials) == 5
     other = open_storage(str(tmp_path / "other.db"))
     assert copy_study(storage_url(str(tmp_path / "s.db")), "mine", other) == "mine"
-    assert study_names(other) == ["mine"]
+    assert optuna.get_all_study_names(other) == ["mine"]
     with pytest.raises(SweepError, match="already"):
         copy_study(storage_url(str(tmp_path / "s.db")), "mine", other)
     with pytest.raises(SweepError, match="no study"):

@@ -15,7 +15,7 @@ from sweep.search.comparison import compare
 from sweep.search.loop import Facts
 from sweep.search.replay import TableEvaluator, encoding_for, replay
 from sweep.search.samplers import SamplerName
-from sweep.search.tables import of_facts, published_file
+from sweep.search.tables import published_file, published_table
 from tests.sweep_tests.search.tables import table
 
 TABLE = table()
@@ -87,7 +87,7 @@ def test_on_the_published_table_the_default_is_far_above_random() -> None:
         pytest.skip("the published table is not here (development material; set EDGE_SWEEP_SHARED)")
     from results_db.foreign import published
 
-    found = of_facts(published.read(path), "AGX", "BSDS100", 2)
+    found = published_table(published.read(path), "AGX", "BSDS100", 2)
     assert len(found.values) == 395
     encoded = encoding_for(found, load_space("paper"))
     ours = median(replay(found, SamplerName.FRONTIER, 40, seed, encoded).ratio[-1] for seed in range(2))

@@ -24,7 +24,7 @@ TABLE = replay_table("made up", (FPS, PSNR, POWER), ROWS)
 
 def test_three_axes_are_scored_by_their_volume_over_the_worst_corner() -> None:
     # Axes (log fps, psnr, -log power) over (1, 30, -3): (2, 0, 3), (1, 1, 2) and (0, 3, 0); only the second has volume.
-    assert TABLE.whole == pytest.approx(2.0)
+    assert TABLE.exhaustive == pytest.approx(2.0)
     assert TABLE.ratio([parse_id("eSR-MAX_s2_K5_C1")]) == pytest.approx(1.0)
     assert TABLE.ratio([parse_id("eSR-MAX_s2_K7_C1")]) == 0.0
 
@@ -32,7 +32,7 @@ def test_three_axes_are_scored_by_their_volume_over_the_worst_corner() -> None:
 def test_only_configs_that_keep_the_constraints_count() -> None:
     values, powers = {k: v[:2] for k, v in ROWS.items()}, {k: {POWER: v[2]} for k, v in ROWS.items()}
     bounded = replay_table("bounded", (FPS, PSNR), values, (parse_constraint("power:D<=8"),), powers)
-    assert bounded.whole == pytest.approx(1.0)
+    assert bounded.exhaustive == pytest.approx(1.0)
     assert bounded.ratio([parse_id("eSR-MAX_s2_K7_C1")]) == 0.0
     assert bounded.ratio([parse_id("eSR-MAX_s2_K7_C1"), parse_id("eSR-MAX_s2_K5_C1")]) == pytest.approx(1.0)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from workers.packs.engine import State
+from workers.packs.engine import OptimiserState
 from workers.packs.kernels import conv_kernels, head_kernel, launch, update_kernels
 from workers.packs.kernels.graph import StepGraph
 from workers.packs.kernels.nets import DeepNet, deep_net_of
@@ -282,12 +282,12 @@ class DeepTrainer:
             out[member] += loss * share
         return out
 
-    def state(self, member: int) -> State:
+    def state(self, member: int) -> OptimiserState:
         """A copy on the CPU."""
         mine = slice(self._edges[member], self._edges[member + 1])
-        return State(*(vector[mine].cpu().clone() for vector in (self.weights, self.first, self.second)))
+        return OptimiserState(*(vector[mine].cpu().clone() for vector in (self.weights, self.first, self.second)))
 
-    def restore(self, member: int, state: State) -> None:
+    def restore(self, member: int, state: OptimiserState) -> None:
         """The inverse of ``state``."""
         mine = slice(self._edges[member], self._edges[member + 1])
         for vector, part in ((self.weights, state.weights), (self.first, state.first), (self.second, state.second)):

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from workers.packs.engine import State, upload
+from workers.packs.engine import OptimiserState, upload
 from workers.packs.kernels.deep import MOST_ROWS, DeepTrainer
 from workers.packs.kernels.nets import deep_net_of
 from workers.packs.kernels.one_layer import OneLayerTrainer
@@ -90,12 +90,12 @@ class KernelEngine:
                 out[member] = loss
         return out
 
-    def state(self, index: int) -> State:
+    def state(self, index: int) -> OptimiserState:
         """See ``Engine``."""
         part, at = self._place[index]
         return part.state(at)
 
-    def restore(self, index: int, state: State) -> None:
+    def restore(self, index: int, state: OptimiserState) -> None:
         """See ``Engine``."""
         part, at = self._place[index]
         part.restore(at, state)

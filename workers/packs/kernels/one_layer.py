@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workers.packs.engine import State
+from workers.packs.engine import OptimiserState
 from workers.packs.kernels import launch
 from workers.packs.kernels.one_layer_kernel import one_layer_steps
 from workers.packs.kernels.slots import Group, OneLayer, one_layer_of, plan_slots
@@ -51,7 +51,7 @@ class OneLayerTrainer:
         for member, module in enumerate(modules):
             conv = cast(nn.Conv2d, module.filter)
             zeros = torch.zeros(conv.weight.numel())
-            self.restore(member, State(conv.weight.detach().reshape(-1).cpu(), zeros, zeros))
+            self.restore(member, OptimiserState(conv.weight.detach().reshape(-1).cpu(), zeros, zeros))
         if device.type == "cuda":
             self._streams = [torch.cuda.Stream(device) for _ in self.banks]  # type: ignore[no-untyped-call]
 
@@ -130,15 +130,15 @@ class OneLayerTrainer:
         pixels = self.recipe.batch * (self.recipe.patch - 2 * self.recipe.border) ** 2 * self.scale**2
         return [value / pixels for value in out]
 
-    def state(self, member: int) -> State:
+    def state(self, member: int) -> OptimiserState:
         """A copy on the CPU: taps, and moments of coefficients, as the module numbers them."""
         bank = self._bank_of[member]
         weights, first, second = (self._take(tensor, member) for tensor in (bank.weights, bank.first, bank.second))
         side = self.nets[member].side
         taps = (weights.double() @ self._basis(side).T).float()
-        return State(taps.reshape(-1), first.reshape(-1), second.reshape(-1))
+        return OptimiserState(taps.reshape(-1), first.reshape(-1), second.reshape(-1))
 
-    def restore(self, member: int, state: State) -> None:
+    def restore(self, member: int, state: OptimiserState) -> None:
         """The inverse of ``state``."""
         bank, side = self._bank_of[member], self.nets[member].side
         coefficients = (state.weights.view(-1, side**2).double() @ self._basis(side)).float()
