@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -47,6 +47,9 @@ class Nodes:
         self.seen.append((node, task))
         self.given.append((len(self.seen), node, task))
         return len(self.seen)
+
+    def steps(self) -> Mapping[int, int]:
+        return {}
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
         given, self.given = self.given, []
