@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -253,4 +254,5 @@ def _print_plan(outline: _Outline) -> None:
     )
     if outline.missing:
         time = outline.time
-        output.note(f"training takes about {in_words(time.seconds)} on {time.workers} worker(s), {time.how}")
+        about = "" if math.isnan(time.seconds) else "about "
+        output.note(f"training takes {about}{in_words(time.seconds)} on {time.workers} worker(s), {time.how}")

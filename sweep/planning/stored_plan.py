@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from results_db.records import SweepRow
 from results_db.states import State
 from results_db.store import Store
 from search_space import Config, parse_id
-from search_space.errors import SweepError
+from search_space.errors import SweepError, first_line
 from search_space.facts import TrialKey
 from search_space.user_code import loaded
 from sweep.planning import test_set_names, user_families
@@ -190,5 +191,9 @@ def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float],
     todo = packs([Item(i, key) for i, key in enumerate(missing) if runs(key.config)], plan.settings.pack_size, workers)
     if not todo:
         return WallTime(0.0, workers, "there is nothing to train")
-    how = "judged by packs that were trained here for a moment, measuring included"
-    return WallTime(wall_seconds(todo, plan.recipe, data, workers), workers, how)
+    try:
+        wall = wall_seconds(todo, plan.recipe, data, workers)
+    except Exception as error:
+        # Whatever is wrong belongs to the trials, which keep it; a plan is never refused for want of an estimate.
+        return WallTime(math.nan, workers, f"a pack could not be tried here: {first_line(error)}")
+    return WallTime(wall, workers, "judged by packs that were trained here for a moment, measuring included")
