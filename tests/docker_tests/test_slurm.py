@@ -63,7 +63,9 @@ def job(tmp_path: Path) -> dict[str, str]:
 
 def start(job: dict[str, str], *arguments: str) -> subprocess.Popen[bytes]:
     """The script in a session of its own, up to the start of its driver."""
-    script = subprocess.Popen(["bash", str(SCRIPT), *arguments], env=job, start_new_session=True)
+    script = subprocess.Popen(
+        ["env", "--default-signal=INT", "bash", str(SCRIPT), *arguments], env=job, start_new_session=True
+    )
     log = Path(job["LOG"])
     deadline = time.monotonic() + 30
     while not (log.exists() and "started" in log.read_text()):
