@@ -45,11 +45,17 @@ class _Process:
         )
         os.close(answers)
         self._read(time.monotonic() + START_S)
+        self._code: tuple[user_code.UserCode, ...] = ()
+
+    def is_outdated(self) -> bool:
+        """Whether it has run a file that this process has no longer: its families could stand in the way."""
+        return not set(self._code) <= set(user_code.loaded())
 
     def ask(self, config: Config) -> dict[str, object] | None:
         """The answer, or None when the process ended or took too long."""
         assert self._child.stdin is not None
-        question = {"config": config.id, "code": [asdict(code) for code in user_code.loaded()]}
+        self._code = user_code.loaded()
+        question = {"config": config.id, "code": [asdict(code) for code in self._code]}
         try:
             self._child.stdin.write(json.dumps(question).encode() + b"\n")
             self._child.stdin.flush()
@@ -91,6 +97,9 @@ def costs(config: Config) -> Costs:
     global _process
     with _lock:
         if config not in _failed:
+            if _process is not None and _process.is_outdated():
+                _process.end()
+                _process = None
             _process = _process or _Process()
             answer = _process.ask(config)
             if answer is None:
