@@ -237,7 +237,9 @@ class DeepTrainer:
             constants = {"PARTS": sizes.parts, "R": sizes.flat}
             out.append((update_kernels.momentum_flat, (len(self._momentum),), arguments, constants))
         for padded, (columns, rows) in self._white.items():
-            white = {"RP": padded, "NC": WHITE_COLUMNS, "PREC": EXACT}
+            # With 4 warps the products of so many rows would not stay in registers.
+            warps = {"num_warps": 8} if padded > IN_REGISTERS else {}
+            white = {"RP": padded, "NC": WHITE_COLUMNS, "PREC": EXACT, **warps}
             arguments = (self._ahead, self.inverses, self._rows_turned, columns, rates, self.clock, members)
             out.append((update_kernels.turn_white, (len(columns),), arguments, white))
             a, b, c = QUINTIC
@@ -248,7 +250,7 @@ class DeepTrainer:
                 arguments, constants = (*moved, *by), {**polynomial, "NC": WHITE_COLUMNS}
                 out.append((update_kernels.step_orthogonally, (len(rows),), arguments, constants))
             else:
-                arguments, constants = (*moved, self._scratch, *by), {**polynomial, "NB": WHITE_COLUMNS}
+                arguments, constants = (*moved, self._scratch, *by), {**polynomial, "NB": WHITE_COLUMNS, **warps}
                 out.append((update_kernels.step_orthogonally_wide, (len(rows),), arguments, constants))
         out.append((update_kernels.tick, (1,), (self.clock,), {}))
         return out
