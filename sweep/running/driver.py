@@ -339,16 +339,13 @@ class Driver:
                 self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING])
 
     def _outcomes(self, end: Finished, running: _Running) -> list[Outcome]:
-        if end.lost is None and end.reason:
+        if end.lost is not None or end.reason:
             self.report.lost_packs += 1
             self._report(EventKind.LOST, running.claims[0].trial, f"{len(running.claims)} trials: {end.reason}")
-            return list(end.outcomes)
+        elif running.pack.cost:
+            self._seconds_per_cost.append((time.monotonic() - running.started) / running.pack.cost)
         if end.lost is None:
-            if running.pack.cost:
-                self._seconds_per_cost.append((time.monotonic() - running.started) / running.pack.cost)
             return list(end.outcomes)
-        self.report.lost_packs += 1
-        self._report(EventKind.LOST, running.claims[0].trial, f"{len(running.claims)} trials: {end.reason}")
         return [
             Failed(claim.trial, claim.attempt, end.lost, end.reason, end.reason, end.node) for claim in running.claims
         ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from results_db.store import Store
 from search_space.facts import Checkpoint, Failure
 from sweep.executors import by_name
-from sweep.executors.core import Finished
 from sweep.executors.inline import InlineExecutor
 from sweep.running.driver import Driver
 from tests.sweep_tests.kit import DATA, RECIPE, driver, planned
@@ -21,43 +19,24 @@ AT_ONCE = 1e-9
 """Seconds between two checkpoints: one after every step."""
 
 
-@dataclass
-class Recording:
-    """The inline executor, with what it was given and what it handed out; ``after`` is called with each hand-out."""
+class Recording(InlineExecutor):
+    """The inline executor, with what it was given; ``after`` is called with each hand-out of states."""
 
-    after: Callable[[Sequence[Checkpoint]], None] = lambda states: None
-    tasks: list[PackTask] = field(default_factory=list)
-    inner: InlineExecutor = field(default_factory=lambda: InlineExecutor(by_name.worker_data(DATA)))
-    reports_progress: bool = False
-
-    def free(self) -> int:
-        return self.inner.free()
-
-    def slots(self) -> int:
-        return 1
+    def __init__(self, after: Callable[[Sequence[Checkpoint]], None] = lambda states: None) -> None:
+        super().__init__(by_name.worker_data(DATA))
+        self.after = after
+        self.tasks: list[PackTask] = []
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         self.tasks.append(task)
-        return self.inner.submit(task, timeout_s)
-
-    def poll(self, timeout_s: float) -> Sequence[Finished]:
-        return self.inner.poll(timeout_s)
+        return super().submit(task, timeout_s)
 
     def connect(self, stopping: Callable[[], bool], save: Callable[[Sequence[Checkpoint]], None]) -> None:
         def save_and_tell(states: Sequence[Checkpoint]) -> None:
             save(states)
             self.after(states)
 
-        self.inner.connect(stopping, save_and_tell)
-
-    def steps(self) -> Mapping[int, int]:
-        return {}
-
-    def stop(self, timeout_s: float) -> Sequence[Finished]:
-        return self.inner.stop(timeout_s)
-
-    def close(self, now: bool = False) -> None:
-        return None
+        super().connect(stopping, save_and_tell)
 
 
 @pytest.fixture
