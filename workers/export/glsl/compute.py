@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.export.glsl.convolution import Target, over_luma, over_planes, over_vectors, started
-from workers.export.glsl.heads import phases, sub_pixels
+from workers.export.glsl.heads import last_pass, phases
 from workers.export.glsl.passes import Pass
 from workers.export.glsl.plan import Layer, Plan
 from workers.export.glsl.reading import NEAREST, Stored, luma_taps, plane_function
@@ -80,14 +80,7 @@ def _store(number: int, after: Stored, value: str) -> str:
 
 def _last(plan: Plan, before: Stored | None) -> Pass:
     parts = phases(plan)
-    lines: list[str] = []
-    if plan.one_layer:
-        lines += luma_taps(plan.layers[0].kernel)
-    elif plan.head.beside is not None:
-        lines += luma_taps(plan.head.beside.shape[-1])
-    if before is not None:
-        lines.append("vec4 v;")
-    lines += sub_pixels(plan, range(len(parts)))
+    lines = last_pass(plan, before, range(len(parts)))
     for i, part in enumerate(parts):
         for place in range(part.start, part.stop):
             row, column = divmod(place, plan.scale)

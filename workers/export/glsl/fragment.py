@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from workers.export.glsl.convolution import Target, over_luma, over_planes
-from workers.export.glsl.heads import phases, sub_pixels
+from workers.export.glsl.heads import last_pass, phases
 from workers.export.glsl.passes import Pass
 from workers.export.glsl.plan import Layer, Plan
 from workers.export.glsl.reading import NEAREST, Stored, luma_taps, plane_function, shift
@@ -44,14 +44,8 @@ def _hidden(layer: Layer, number: int, before: Stored | None, *, left: bool) -> 
 
 def _sub_pixels(plan: Plan, number: int, before: Stored | None) -> list[str]:
     part = phases(plan)[number]
-    lines: list[str] = []
-    if plan.one_layer:
-        lines += luma_taps(plan.layers[0].kernel)
-    elif plan.head.beside is not None:
-        lines += luma_taps(plan.head.beside.shape[-1])
-    if before is not None:
-        lines.append("vec4 v;")
-    return [*lines, *sub_pixels(plan, [number]), f"return nearest({four(f'r{number}', part.stop - part.start)});"]
+    lines = last_pass(plan, before, [number])
+    return [*lines, f"return nearest({four(f'r{number}', part.stop - part.start)});"]
 
 
 def _pass(images: Sequence[list[str]], before: Stored | None, name: str) -> Pass:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from workers.export.glsl.convolution import Target, over_luma, over_planes
 from workers.export.glsl.plan import Array, Plan
+from workers.export.glsl.reading import Stored, luma_taps
 from workers.export.glsl.words import TYPES, activated, groups, vector
 
 Convolve = Callable[[Sequence[Target]], list[str]]
@@ -14,6 +15,18 @@ Convolve = Callable[[Sequence[Target]], list[str]]
 def phases(plan: Plan) -> list[slice]:
     """The sub-pixels in vectors: sub-pixel ``row * scale + column`` of each low-resolution pixel."""
     return groups(plan.scale**2)
+
+
+def last_pass(plan: Plan, before: Stored | None, numbers: Sequence[int]) -> list[str]:
+    """``sub_pixels`` of those phases with what they read: luma where the head sees it, and a value of a plane."""
+    lines: list[str] = []
+    if plan.one_layer:
+        lines += luma_taps(plan.layers[0].kernel)
+    elif plan.head.beside is not None:
+        lines += luma_taps(plan.head.beside.shape[-1])
+    if before is not None:
+        lines.append("vec4 v;")
+    return [*lines, *sub_pixels(plan, numbers)]
 
 
 def sub_pixels(plan: Plan, chosen: Sequence[int]) -> list[str]:
