@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +12,12 @@ from PIL import Image
 
 from search_space import parse_id
 from search_space.errors import BadData, BadWeights
-from sweep.cli.main import main
 from workers.quality import protocol
 from workers.quality.evaluate_files import evaluate_files, find_weights, read_sets
 from workers.training import weights
 
 SHARED = Path(os.environ.get("EDGE_SWEEP_SHARED", Path(__file__).parents[4] / "shared"))
 CONFIGS = ("eSR-MAX_s2_K3_C1", "ESPCN_s3_D0_S3", "eSR-TM_s2_K3_C2")
-
-
-@pytest.fixture
-def sweep(monkeypatch, capsys):
-    """Run the command line as a shell does: (exit status, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sweep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture
