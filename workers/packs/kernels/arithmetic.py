@@ -32,15 +32,22 @@ def loss_and_slope(difference, LOSS: tl.constexpr):
 
 
 @triton.jit
-def adam(weights, first, second, at, gradient, move, rate, root, beta1, beta2, eps):
-    """Adam's step in place at ``at``, where ``move``: elsewhere weights and moments stay as they are."""
+def moments(first, second, at, gradient, move, beta1, beta2):
+    """Adam's moments at ``at``, brought up to date in place where ``move``."""
     m = tl.load(first + at, mask=move, other=0.0)
     v = tl.load(second + at, mask=move, other=0.0)
-    w = tl.load(weights + at, mask=move, other=0.0)
     m = m + (1 - beta1) * (gradient - m)
     v = v * beta2 + (1 - beta2) * gradient * gradient
     tl.store(first + at, m, mask=move)
     tl.store(second + at, v, mask=move)
+    return m, v
+
+
+@triton.jit
+def adam(weights, first, second, at, gradient, move, rate, root, beta1, beta2, eps):
+    """Adam's step in place at ``at``, where ``move``: elsewhere weights and moments stay as they are."""
+    w = tl.load(weights + at, mask=move, other=0.0)
+    m, v = moments(first, second, at, gradient, move, beta1, beta2)
     tl.store(weights + at, w - m / (tl.sqrt(v) / root + eps) * rate, mask=move)
 
 

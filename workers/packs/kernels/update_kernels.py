@@ -6,7 +6,7 @@
 import triton
 import triton.language as tl
 
-from workers.packs.kernels.arithmetic import adam, product
+from workers.packs.kernels.arithmetic import adam, moments, product
 from workers.packs.kernels.conv_kernels import _pixel_offsets
 
 
@@ -87,12 +87,7 @@ def adam_turned(
         mask = (r < count)[:, None] & (t < AREA)[None, :]
         turn = tl.load(basis + t[:, None] * AP + t[None, :])
         gradient = product(_whole_gradient(gradients, at, mask, parameters, PARTS), turn, PREC)
-        m = tl.load(first + at, mask=mask, other=0.0)
-        v = tl.load(second + at, mask=mask, other=0.0)
-        m = m + (1 - beta1) * (gradient - m)
-        v = v * beta2 + (1 - beta2) * gradient * gradient
-        tl.store(first + at, m, mask=mask)
-        tl.store(second + at, v, mask=mask)
+        m, v = moments(first, second, at, gradient, mask, beta1, beta2)
         moved = (
             m / (tl.sqrt(v) / tl.load(corrections + 2 * step) + eps) * tl.load(multiplier + at, mask=mask, other=0.0)
         )
