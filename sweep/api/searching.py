@@ -11,7 +11,7 @@ from results_db.store import opened
 from sweep.api.arguments import DEFAULT_DB, as_text, many, recipe_of, space_of
 from sweep.planning.data import load_data
 from sweep.running.launch import Launch
-from sweep.search.by_scale import ScaleReport, SearchPlan, search_plan
+from sweep.search.by_scale import ScaleReport, SearchOptions, SearchPlan, search_plan
 from sweep.search.loop import Interrupted
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -132,18 +132,12 @@ def search(
         data_root=as_text(data_root),
         checkpoint_every=checkpoint_every,
     )
-    plan = plan_search(
-        space,
-        how,
-        recipe=recipe,
-        steps=steps,
-        train=many(train),
-        test=many(test),
+    options = SearchOptions(
+        budget=budget,
         objectives=objectives,
-        constraint=many(constraint),
+        constraints=many(constraint),
         sampler=sampler,
         name=name,
-        budget=budget,
         scales=many(scale),
         families=many(family),
         where=where,
@@ -152,6 +146,7 @@ def search(
         benchmark_first=benchmark_first,
         until=until,
     )
+    plan = plan_search(space, how, options, recipe=recipe_of(recipe, steps), train=many(train), test=many(test))
     reports = []
     with opened(db) as store:
         try:
@@ -165,42 +160,12 @@ def search(
 def plan_search(
     space: str | Path | Space,
     how: Launch,
+    options: SearchOptions,
     *,
-    recipe: str | Path | Recipe,
-    steps: int | None,
+    recipe: Recipe,
     train: tuple[str, ...],
     test: tuple[str, ...],
-    objectives: str | None,
-    constraint: Sequence[str],
-    sampler: str,
-    name: str | None,
-    budget: int,
-    scales: tuple[int, ...],
-    families: tuple[str, ...],
-    where: str | None,
-    screening: bool,
-    seed: int,
-    benchmark_first: bool,
-    until: str | None = None,
 ) -> SearchPlan:
     """What ``search`` is asked for as a plan; the database is not looked at."""
     chosen, asked = space_of(space)
-    return search_plan(
-        chosen,
-        asked,
-        recipe_of(recipe, steps),
-        load_data(how.data_root, train, test),
-        how,
-        objectives=objectives,
-        constraint=constraint,
-        sampler=sampler,
-        name=name,
-        budget=budget,
-        scales=scales,
-        families=families,
-        where=where,
-        screening=screening,
-        seed=seed,
-        benchmark_first=benchmark_first,
-        until=until,
-    )
+    return search_plan(chosen, asked, recipe, load_data(how.data_root, train, test), how, options)

@@ -109,10 +109,12 @@ def search(
         _copy(db, import_study, export_study)
         return
     from results_db.store import Store
+    from sweep.api.arguments import recipe_of
     from sweep.api.searching import plan_search
     from sweep.planning.asked import usual_recipe
     from sweep.running.launch import Launch
     from sweep.running.signals import EXIT_INTERRUPTED
+    from sweep.search.by_scale import SearchOptions
     from sweep.search.loop import Interrupted, SearchEvent
     from sweep.search.objectives import Objective
 
@@ -128,18 +130,12 @@ def search(
         data_root=str(data_root) if data_root else None,
         checkpoint_every=checkpoint_every,
     )
-    plan = plan_search(
-        space,
-        launch,
-        recipe=recipe or usual_recipe(space),
-        steps=steps,
-        train=tuple(train or ()),
-        test=tuple(test or ()),
+    options = SearchOptions(
+        budget=budget,
         objectives=objectives,
-        constraint=constraint or (),
+        constraints=tuple(constraint or ()),
         sampler=sampler,
         name=name,
-        budget=budget,
         scales=tuple(scale or ()),
         families=tuple(family or ()),
         where=where,
@@ -148,6 +144,8 @@ def search(
         benchmark_first=benchmark_first,
         until=until,
     )
+    chosen = recipe_of(recipe or usual_recipe(space), steps)
+    plan = plan_search(space, launch, options, recipe=chosen, train=tuple(train or ()), test=tuple(test or ()))
 
     def show_event(event: SearchEvent, axes: tuple[Objective, ...]) -> None:
         if not as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,34 +53,51 @@ class ScaleReport:
 
 
 @dataclass(frozen=True)
+class SearchOptions:
+    """What a search is asked for, as a user writes it."""
+
+    budget: int = 40
+    """Configs to train, for each scale."""
+    objectives: str | None = None
+    """None: PSNR on the first test set and this machine's speed."""
+    constraints: tuple[str, ...] = ()
+    sampler: str = SamplerName.FRONTIER
+    name: str | None = None
+    """Of the studies and the sweep; None: made of space, recipe and objectives."""
+    scales: tuple[int, ...] = ()
+    """Empty: all of the space."""
+    families: tuple[str, ...] = ()
+    where: str | None = None
+    screening: bool = False
+    seed: int = 0
+    """Of the sampler."""
+    benchmark_first: bool = True
+    until: str | None = None
+    """Stop when one more training is expected to add less than this part of the hypervolume, such as ``0.5%``."""
+
+
+@dataclass(frozen=True)
 class SearchPlan:
-    """Everything a search needs: the space, the objectives, the recipe and how the trainings run."""
+    """What to search, with what, and how the trainings run."""
 
     space: Space
     space_name: str
-    """The preset or file that the user named."""
+    """As it was asked for: a preset or a file."""
     recipe: Recipe
     data: Data
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...]
-    label: str
-    """Names the studies (with ``-x2``, ...) and the sweep of the trainings (after ``search-``)."""
     launch: Launch
     """Its pack size is the number of suggestions that train together."""
-    budget: int
-    """Configs to train, for each scale."""
-    sampler: SamplerName
-    scales: tuple[int, ...]
-    """Empty: all scales of the space."""
-    families: tuple[str, ...]
-    where: str | None
-    screening: bool
-    seed: int
-    """Of the sampler."""
-    benchmark_first: bool
-    speed_protocol: str
-    until: float = 0.0
-    """Stop when one more training is expected to add less than this fraction of the hypervolume; 0: never."""
+    options: SearchOptions
+    objectives: tuple[Objective, ...]
+    constraints: tuple[Constraint, ...]
+    until: float
+    """As of the options, as a part of 1; 0 spends the budget."""
+
+    @property
+    def label(self) -> str:
+        """Names the studies (with ``-x2``, ...) and the sweep of the trainings (after ``search-``)."""
+        default = f"{self.space.name}-{self.recipe.name}-{'-'.join(map(str, self.objectives))}"
+        return self.options.name or default
 
     def run(
         self,
@@ -104,37 +121,38 @@ class SearchPlan:
             tuple(dict.fromkeys((*self.objectives, *(bound.objective for bound in self.constraints)))),
             self.launch,
             self.launch.data_root,
-            speed_protocol=self.speed_protocol,
+            speed_protocol=usual_speed_protocol(self.recipe),
             quiet=quiet,
             on_forced_exit=on_forced_exit,
         )
         try:
-            for scale in sorted(set(self.scales or _scales(self.space))):
+            for scale in sorted(set(self.options.scales or _scales(self.space))):
                 candidates = self._candidates(scale)
                 search = self._search(address, scale, candidates, training, listener)
                 if self.until:
                     _stop_at(search, self.until)
-                search.run(self.budget)
+                search.run(self.options.budget)
                 yield _report(search, scale, len(candidates))
         finally:
             training.close()
             disconnect()
 
     def _candidates(self, scale: int) -> tuple[Config, ...]:
-        space = self.space
-        if space.size <= 20 * MOST_LISTED or (space.size <= ENUMERABLE and self.where):
-            candidates = select(space.configs, self.families, [scale], self.where)
+        space, options = self.space, self.options
+        if space.size <= 20 * MOST_LISTED or (space.size <= ENUMERABLE and options.where):
+            configs = space.configs
         else:
-            candidates = select(space.draw(20 * MOST_LISTED, self.seed), self.families, [scale], self.where)
+            configs = space.draw(20 * MOST_LISTED, options.seed)
+        candidates = select(configs, options.families, [scale], options.where)
         if not candidates:
             raise BadSpace(f"the filters leave no config at scale {scale}")
-        return select(candidates, sample=MOST_LISTED, seed=self.seed)
+        return select(candidates, sample=MOST_LISTED, seed=self.options.seed)
 
     def _search(
         self, address: str, scale: int, candidates: tuple[Config, ...], training: Training, listener: Listener
     ) -> Search:
         """One scale's search: speeds are measured and earlier results added to its study."""
-        if self.benchmark_first and len(candidates) <= MOST_BENCHMARKED:
+        if self.options.benchmark_first and len(candidates) <= MOST_BENCHMARKED:
             training.benchmark(candidates)
         costs = training.known_costs(candidates)
         for objective in self.objectives:
@@ -143,15 +161,15 @@ class SearchPlan:
                 candidates = tuple(config for config in candidates if objective in costs[config])
                 if not candidates:
                     raise BadSpace(f"{objective}: no speeds of that device in the database (sweep import-measurements)")
-        encoded = encoding(self.space, scale, self.families)
+        encoded = encoding(self.space, scale, self.options.families)
         sampler = make_sampler(
-            self.sampler,
+            SamplerName(self.options.sampler),
             encoded,
             candidates,
             self.objectives,
             lambda config: costs[config],
             self.constraints,
-            self.seed,
+            self.options.seed,
         )
         study = open_study(open_storage(address), f"{self.label}-x{scale}", self.objectives, sampler)
 
@@ -172,61 +190,25 @@ class SearchPlan:
             training,
             self.constraints,
             self.launch.pack_size,
-            self.screening,
-            self.seed,
+            self.options.screening,
+            self.options.seed,
             notify,
         )
 
 
 def search_plan(
-    space: Space,
-    space_name: str,
-    recipe: Recipe,
-    data: Data,
-    launch: Launch,
-    *,
-    objectives: str | None,
-    constraint: Sequence[str],
-    sampler: str,
-    name: str | None,
-    budget: int,
-    scales: tuple[int, ...],
-    families: tuple[str, ...],
-    where: str | None,
-    screening: bool,
-    seed: int,
-    benchmark_first: bool,
-    until: str | None = None,
+    space: Space, space_name: str, recipe: Recipe, data: Data, launch: Launch, options: SearchOptions
 ) -> SearchPlan:
-    """A plan from the options as a user writes them; ``HERE`` stands for this machine. Raises BadSpace."""
-    if sampler not in list(SamplerName):
-        raise BadSpace(f"unknown sampler {sampler[:40]!r} (choose from {', '.join(SamplerName)})")
+    """A plan with the texts of ``options`` read; ``HERE`` stands for this machine. Raises BadSpace."""
+    if options.sampler not in list(SamplerName):
+        raise BadSpace(f"unknown sampler {options.sampler[:40]!r} (choose from {', '.join(SamplerName)})")
     here = launch.device or device_name()
-    text = objectives or f"psnr:{data.tests[0].name},fps:HERE"
+    text = options.objectives or f"psnr:{data.tests[0].name},fps:HERE"
     axes = parse_objectives(text.replace(":HERE", f":{here}"))
-    bounds = tuple(parse_constraint(bound.replace(":HERE", f":{here}")) for bound in constraint)
+    bounds = tuple(parse_constraint(bound.replace(":HERE", f":{here}")) for bound in options.constraints)
     check_targets((*axes, *(bound.objective for bound in bounds)), data)
-    label = name or f"{space.name}-{recipe.name}-{'-'.join(map(str, axes))}"
-    return SearchPlan(
-        space,
-        space_name,
-        recipe,
-        data,
-        axes,
-        bounds,
-        label,
-        launch,
-        budget,
-        SamplerName(sampler),
-        scales,
-        families,
-        where,
-        screening,
-        seed,
-        benchmark_first,
-        usual_speed_protocol(recipe),
-        parse_percentage(until) if until else 0.0,
-    )
+    until = parse_percentage(options.until) if options.until else 0.0
+    return SearchPlan(space, space_name, recipe, data, launch, options, axes, bounds, until)
 
 
 def _stop_at(search: Search, until: float) -> None:
