@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from search_space import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from sweep.search.features import Array
 from sweep.search.loop import batch_size
 from sweep.search.objectives import FREE

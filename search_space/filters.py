@@ -195,7 +195,7 @@ class _Reader:
 
 
 def _described(config: Config, name: str) -> int:
-    from search_space.describe import describe
+    from search_space.costs.describe import describe
 
     known = describe(config)
     return known.parameters if name == "parameters" else known.macs_full_hd

@@ -10,7 +10,7 @@ from analysis.reading.disturbed import keep_speeds, mask
 from analysis.reading.selection import Selection
 from results_db.reading import frames, seed_means, speed_kinds
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadConfig, SweepError
 from search_space.metrics import METRICS, Quantity, cost, metric
 

@@ -63,7 +63,7 @@ def results(
     """One row per finished trial, quality protocol and speed measurement; NaN where something is not known.
 
     Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
-    elsewhere, ``search_space.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
+    elsewhere, ``search_space.costs.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
     1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
     quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
     seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,

@@ -84,7 +84,7 @@ def show(
 
 
 def _facts(config: Config) -> dict[str, Any]:
-    from search_space.describe import describe
+    from search_space.costs.describe import describe
 
     description = describe(config)
     return {

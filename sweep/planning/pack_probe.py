@@ -18,7 +18,7 @@ import torch
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from sweep.planning.data import Data
 from sweep.planning.packs import Pack
 from sweep.planning.training_progress import step_cost

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search_space import Config, parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadConfig
 from search_space.facts import TrialKey
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadConfig
 
 

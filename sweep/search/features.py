@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space import Config
-from search_space.describe import FULL_HD, describe
+from search_space.costs.describe import FULL_HD, describe
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def _costs(configs: Sequence[Config]) -> Array:
         described = [describe(config) for config in configs]
         return np.array([[d.macs_full_hd, d.parameters, d.receptive_field] for d in described], dtype=float)
     # Measuring a receptive field takes a second per config, and the kernel sizes are fields anyway.
-    from search_space.measure import macs, parameters
+    from search_space.costs.measure import macs, parameters
 
     return np.array([[macs(config, *FULL_HD), parameters(config)] for config in configs], dtype=float)
 

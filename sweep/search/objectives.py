@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from search_space import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadSpace
 from search_space.metrics import COSTS, METRICS, direction
 

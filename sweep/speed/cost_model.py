@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import SweepError
 
 if TYPE_CHECKING:

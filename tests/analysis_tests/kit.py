@@ -13,7 +13,7 @@ import pytest
 from results_db.store import Store
 from search_space import parse_id
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.facts import Artifact, Done, Failed, Failure, Quality, Speed, TrialKey
 from search_space.spaces import load_space
 from workers.training import weights

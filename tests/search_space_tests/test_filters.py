@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadSpace, SweepError
 from search_space.filters import where
 from search_space.spaces import load_space, select

@@ -150,7 +150,7 @@ def test_a_new_architecture_registers_itself_from_one_file(tmp_path: Path) -> No
     configs = load_space(file).configs
     assert len(configs) == 6
     assert parse_id("Test-One_s3_K5") in configs
-    from search_space.describe import describe
+    from search_space.costs.describe import describe
 
     assert describe(parse_id("Test-One_s2_K5")).parameters == 4 * 25 + 4
     assert describe(parse_id("Test-One_s2_K5")).receptive_field == 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadWeights, SweepError
 
 PREFIX = "edge_sweep."

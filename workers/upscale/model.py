@@ -14,7 +14,7 @@ from torch import nn
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadConfig, BadWeights, first_line
 from workers.data.luma import luma
 from workers.export import Metadata, onnx_runner

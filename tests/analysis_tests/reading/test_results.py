@@ -11,7 +11,7 @@ from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
 from search_space import Config, parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import SweepError
 from search_space.facts import Done, Speed, TrialKey
 from tests.analysis_tests import kit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.facts import TrialKey
 from search_space.spaces import load_space
 from sweep.planning.duration import Estimate, from_history

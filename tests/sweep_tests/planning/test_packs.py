@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.spaces import load_space
 from sweep.planning.packs import Item, Pack, order, packs, tally, trial_keys
 

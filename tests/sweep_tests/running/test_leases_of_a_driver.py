@@ -13,7 +13,7 @@ from results_db.records import Claim
 from results_db.states import State
 from results_db.store import Store
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from sweep.running.driver import Driver
 from sweep.running.lease_keeper import LeaseKeeper
 from tests.results_db_tests.kit.facts import key

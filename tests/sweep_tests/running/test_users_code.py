@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from search_space import measure_apart, user_code
-from search_space.describe import describe
+from search_space import user_code
+from search_space.costs import measure_apart
+from search_space.costs.describe import describe
 from search_space.errors import BadConfig
 from search_space.spaces import load_space
 from tests.sweep_tests.conftest import command as elsewhere

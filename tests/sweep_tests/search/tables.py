@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from search_space import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.spaces import load_space, select
 from sweep.search.objectives import Objective
 from sweep.search.replay_table import ReplayTable, replay_table

@@ -11,7 +11,7 @@ from analysis.measures.hypervolume import hypervolume
 from results_db.records import Source
 from results_db.store import Store
 from search_space.config import Config
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadData, SweepError
 from search_space.facts import Quality, Speed
 from search_space.spaces import load_space

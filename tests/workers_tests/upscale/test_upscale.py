@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from search_space import parse_id
-from search_space.describe import describe
+from search_space.costs.describe import describe
 from search_space.errors import BadData, BadWeights
 from sweep.cli.main import app
 from workers.data.embedded import embedded

@@ -25,7 +25,7 @@ LIMIT_S = 20.0
 Costs = tuple[int, int, int]
 """Parameters, multiply-accumulates of a Full-HD output, receptive field."""
 
-_SERVE = "import sys; sys.path[:0] = {path!r}; from search_space.measure_server import serve; serve({fd})"
+_SERVE = "import sys; sys.path[:0] = {path!r}; from search_space.costs.measure_server import serve; serve({fd})"
 
 
 class _Process:
@@ -33,7 +33,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._answers, answers = os.pipe()
-        path = [str(Path(__file__).parents[1])]
+        path = [str(Path(__file__).parents[2])]
         self._child = subprocess.Popen(
             [sys.executable, "-c", _SERVE.format(path=path, fd=answers)],
             stdin=subprocess.PIPE,

@@ -4,7 +4,7 @@ import pytest
 
 from search_space import parse_id
 from search_space.config import Config
-from search_space.describe import Description, describe, measured
+from search_space.costs.describe import Description, describe, measured
 
 EXAMPLES = [
     "Bicubic_s2",

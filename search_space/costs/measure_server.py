@@ -1,4 +1,4 @@
-"""The program of the process that measures the costs of a user's family (``search_space.measure_apart``)."""
+"""The program of the process that measures the costs of a user's family (``search_space.costs.measure_apart``)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import sys
 
-from search_space import describe, measure, parse_id, user_code
+from search_space import parse_id, user_code
+from search_space.costs import describe, measure
 from search_space.errors import first_line
 
 

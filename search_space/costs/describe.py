@@ -59,9 +59,9 @@ def measured(config: Config) -> Description:
     from search_space import user_code
 
     if type(config).__module__ in {code.module for code in user_code.loaded()}:
-        from search_space import measure_apart
+        from search_space.costs import measure_apart
 
         return Description(*measure_apart.costs(config))
-    from search_space.measure import macs, parameters, receptive_field
+    from search_space.costs.measure import macs, parameters, receptive_field
 
     return Description(parameters(config), macs(config, *FULL_HD), receptive_field(config))
