@@ -80,7 +80,7 @@ def _copy_open(store: Store, target: Path) -> bool:
 def _fill(
     fresh: Store, row: SweepRow, claims: Sequence[Claim], outcomes: Sequence[Outcome], states: Sequence[Checkpoint]
 ) -> None:
-    """Plan and claim the trials in hand in a new store, and store what became of them under their new numbers."""
+    """Plan and claim the trials in hand in a new store, and store their outcomes and states under their new numbers."""
     sweep = fresh.create_sweep(row.name, row.space, row.recipe_json, row.git, settings=row.settings)
     keys: Mapping[int, TrialKey] = {claim.trial: claim.key for claim in claims}
     fresh.plan(sweep, keys.values())

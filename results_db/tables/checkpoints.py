@@ -22,7 +22,7 @@ def refusal(attempt: int, state: State, newest: int, outcome: str | None) -> str
     """Why a checkpoint of ``attempt`` is fenced, or None when it is kept (pure).
 
     ``state`` and ``newest`` are the trial's; ``outcome`` says how that attempt ended so far. A checkpoint of the
-    newest attempt still counts after its lease ran out or was given back: nobody has begun anew.
+    newest attempt still counts after its lease ran out or was given back: no other attempt has started.
     """
     if attempt > newest:
         return f"attempt {attempt} was never given out (the newest is {newest})"

@@ -165,7 +165,7 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
 
 
 def _provenance(known: Provenance | None) -> dict[str, Any]:
-    """The columns of a trial that say what trained it; empty where nobody said."""
+    """The columns of a trial that say what trained it; empty where that is not known."""
     return {
         "engines": json.dumps(list(known.engines)) if known else None,
         "trained_on": storable(known.device) if known else None,

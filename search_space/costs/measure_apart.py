@@ -103,7 +103,7 @@ def costs(config: Config) -> Costs:
             _process = _process or _Process()
             answer = _process.ask(config)
             if answer is None:
-                # It may have been on its way out just now: the exit status is what counts.
+                # The process may be ending at this moment: only its exit status tells how.
                 time.sleep(0.05)
                 _failed[config] = _process.end()
                 _process = None

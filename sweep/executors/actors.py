@@ -31,16 +31,16 @@ from workers.device_errors import DeviceFailure
 from workers.task import PackTask
 
 SILENCE_S = 1200.0
-"""A pack is given up when its worker took no training step and measured nothing for so long. Compiling for a GPU and
-measuring one model on the largest test set take minutes."""
+"""A pack is given up when its worker has taken no training step and measured nothing for this time. Compiling for a
+GPU and measuring one model on the largest test set take minutes."""
 NO_ANSWER_S = 30.0
-"""A worker that does not even answer for so long is given up: stopped, or cut off."""
+"""A worker that does not answer for this time is given up: its process is stopped, or its node is cut off."""
 FIRST_ANSWER_S = 60.0
 """A new worker answers by then: its process has to start, on a machine that may be busy."""
 POLL_GAP_S = 30.0
 """A longer time between two polls (the driver was waiting for its store) does not count as silence of the workers."""
 START_SILENCE_S = 60.0
-"""The same while it starts: importing PyTorch lets nobody else speak (25 s on a machine with ten times its load)."""
+"""The same while it starts: importing PyTorch blocks its answers (25 s on a machine with ten times its load)."""
 START_TIMEOUT_S = 300.0
 """A worker that answers but is not ready by then is given up: it cannot get its images."""
 NODES_EVERY_S = 0.5
@@ -190,7 +190,7 @@ class ActorExecutor:
         return self._judged(worker, Finished(ticket, tuple(outcomes), node=worker.place))
 
     def _lost(self, worker: _Worker, failure: Failure | None, reason: str) -> Finished:
-        """The worker is given up; without a ``failure`` nobody is to blame."""
+        """The worker is given up; without a ``failure`` no trial is charged."""
         self._drop(worker)
         return self._judged(worker, Finished(worker.ticket, lost=failure, reason=reason, node=worker.place))
 

@@ -14,11 +14,11 @@ from search_space.facts import Failure
 from workers.oom_kills import oom_kills
 
 ANSWER_S = 20.0
-"""A node that says nothing by then is on its way out."""
+"""A node that has not answered by then is leaving."""
 _NODE_WORDS = ("its node has died", "node was drained", "node is dead", "node died", "preempted")
 
 Verdict = tuple[Failure | None, str]
-"""The class of the failure, None when nobody is to blame, and the reason in words."""
+"""The class of the failure, None when no trial is charged, and the reason in words."""
 
 
 @dataclass

@@ -63,7 +63,7 @@ class PackWorker:
         self._progress, self._steps = self._progress + 1, steps
 
     def progress(self) -> tuple[int, int, list[Checkpoint]]:
-        """How many training steps it took and test sets it measured since it started (only a change says something),
+        """How many training steps it took and test sets it measured since it started (only a change has a meaning),
         how many steps its pack has had, and the states that were handed out since the last call."""
         return self._progress, self._steps, self._checkpointing.take()
 

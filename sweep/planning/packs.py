@@ -65,7 +65,7 @@ def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: i
         try:
             cost = float(describe(config).macs_full_hd) * item.left
         except BadConfig:
-            # Its own code cannot run. A worker finds that out, and nobody else is to suffer from it.
+            # Its code cannot run: the worker records that, and in a pack of its own no other trial fails.
             ready.append(Pack((replace(item, own_pack=True),), 0.0))
             continue
         if item.own_pack or item.exclusive:

@@ -257,7 +257,7 @@ class Driver:
         )
 
     def _save_checkpoints(self, states: Sequence[Checkpoint]) -> None:
-        """A state that cannot be stored is replaced by the next one; the results have their own patience."""
+        """A state that cannot be stored is replaced by the next one; results are stored again by ``StoreRetry``."""
         for state in states:
             self._ledger.put(state.trial, state.step)
         self._unsaved_states |= {state.trial: state for state in states}

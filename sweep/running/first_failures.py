@@ -18,7 +18,7 @@ _SHARED = frozenset((Failure.BUG, Failure.DEVICE, Failure.BAD_DATA))
 
 @dataclass
 class FirstFailures:
-    """Collects what became of the trials of a run until one succeeds."""
+    """Collects the outcomes of a run's trials until one succeeds."""
 
     attempts: list[tuple[int, int]] = field(default_factory=list)
     """(trial, number) of those that failed."""

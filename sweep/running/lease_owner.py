@@ -17,7 +17,7 @@ PID_NAMESPACE = Path("/proc/self/ns/pid")
 def this_machine() -> str:
     """``host/boot/namespace``: where a process number means one process. Containers and cloned machines share a name.
 
-    Without both of Linux's marks it is empty after the name: then nobody is called dead by a number.
+    Without both of Linux's marks it is empty after the name: then no owner is called dead by a number.
     """
     try:
         boot = BOOT_ID.read_text().strip().replace("-", "")[:12]
