@@ -15,7 +15,8 @@ import pytest
 from tests.sweep_tests.cli.test_run import rows, wait_for
 from tests.sweep_tests.conftest import SWEEP, command
 
-STEPS = 4000
+STEPS = 20_000
+"""Some seconds of training: a pack must not end before its worker has heard of the stop."""
 CONFIGS = (
     *("--space", "paper", "--scale", "2", "--where", "K == 3 and C <= 2"),
     *("--family", "eSR-MAX", "--family", "eSR-TM", "--recipe", "smoke", "--steps", str(STEPS)),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import pytest
 from rich.console import Console
 
 from results_db.store import Store
-from sweep.executors.core import Finished
 from sweep.planning.training_progress import Rate, TrainingLedger, TrainingProgress
 from sweep.running.events import DriverEvent, EventKind
 from sweep.running.progress import Display
@@ -60,14 +58,10 @@ def test_the_rate_is_that_of_the_last_minutes():
     assert seen[9] == 0.0 and seen[-1] == pytest.approx(5.0)
 
 
-@dataclass
 class Telling(Recording):
     """Says half of the steps of each pack before it ends."""
 
-    reports_progress: bool = True
-
-    def poll(self, timeout_s: float) -> Sequence[Finished]:
-        return self.inner.poll(timeout_s)
+    reports_progress = True
 
     def steps(self) -> Mapping[int, int]:
         return dict.fromkeys(range(1, len(self.tasks) + 1), LONG.steps // 2)
