@@ -94,7 +94,7 @@ class _Load:
         members = tuple(TrialTask(c.trial, c.attempt, c.key.config, c.key.seed) for c in self.claims)
         task = PackTask(members, self.recipe_json, checkpoint_every_s=every_s)
         began, wall = time.process_time(), time.monotonic()
-        thread = threading.Thread(target=self.worker.run, args=(task,))
+        thread = threading.Thread(target=self.worker.run, args=(task, 1))
         thread.start()
         saves = 0
         while thread.is_alive():
@@ -103,7 +103,7 @@ class _Load:
         return time.process_time() - began, saves, time.monotonic() - wall
 
     def _ask(self) -> int:
-        _, _, states = self.worker.progress()
+        *_, states = self.worker.progress()
         states = pickle.loads(pickle.dumps(states, protocol=5))
         if not states:
             return 0

@@ -128,7 +128,7 @@ class ActorExecutor:
         now = time.monotonic()
         worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
         worker.task = replace(task, device=worker.device)
-        worker.steps, worker.result = 0, worker.actor.run.remote(worker.task)
+        worker.steps, worker.result = 0, worker.actor.run.remote(worker.task, worker.ticket)
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:
@@ -326,8 +326,10 @@ class ActorExecutor:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:
                 with contextlib.suppress(RayError):
-                    progress, worker.steps, states = ray.get(worker.answer, timeout=1)
+                    progress, ticket, steps, states = ray.get(worker.answer, timeout=1)
                     worker.answered = now
+                    if ticket == worker.ticket:  # else the answer is about the pack before
+                        worker.steps = steps
                     if states:
                         self._save(states)
                     if progress != worker.progress:

@@ -32,7 +32,7 @@ class PackWorker:
     """One thread trains packs while another one answers for it."""
 
     def __init__(self) -> None:
-        self._progress = self._steps = 0
+        self._progress = self._steps = self._ticket = 0
         self._checkpointing = Checkpointing()
 
     def prepare(self, data: WorkerData, device: str) -> Ready:
@@ -50,22 +50,23 @@ class PackWorker:
         prove(device)
         return Ready(ray.get_runtime_context().get_node_id(), socket.gethostname(), Versions.here(), oom_kills())
 
-    def run(self, task: PackTask) -> tuple[list[Outcome], list[Checkpoint]]:
+    def run(self, task: PackTask, ticket: int) -> tuple[list[Outcome], list[Checkpoint]]:
         """Train and measure a pack: its outcomes, and the states of members without one that was stopped."""
         from workers.task import run_pack
 
         self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
-        self._steps = 0
+        self._steps, self._ticket = 0, ticket
         outcomes = run_pack(task, self._images.train, self._images.tests, self._count, checkpointing)
         return outcomes, checkpointing.take() if checkpointing.stopping else []
 
     def _count(self, steps: int) -> None:
         self._progress, self._steps = self._progress + 1, steps
 
-    def progress(self) -> tuple[int, int, list[Checkpoint]]:
+    def progress(self) -> tuple[int, int, int, list[Checkpoint]]:
         """How many training steps it took and test sets it measured since it started (only a change has a meaning),
-        how many steps its pack has had, and the states that were handed out since the last call."""
-        return self._progress, self._steps, self._checkpointing.take()
+        which pack it was given last and how many steps that has had, and the states that were handed out since the
+        last call."""
+        return self._progress, self._ticket, self._steps, self._checkpointing.take()
 
     def pid(self) -> int:
         """The number of its process on its node."""

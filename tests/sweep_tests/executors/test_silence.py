@@ -14,7 +14,7 @@ from workers.task import PackTask, TrialTask, run_pack
 
 HANGS = """
 import json, os, signal, time
-import psutil
+import psutil, ray
 from sweep.executors import by_name, cluster
 from sweep.executors.actors import ActorExecutor
 from tests.sweep_tests.kit import DATA, RECIPE
@@ -24,8 +24,15 @@ cluster.connect("local")
 executor = ActorExecutor(by_name.worker_data(DATA), most=1, silence_s=4.0)
 while not executor.free():
     executor.poll(0.2)
+members = (TrialTask(1, 1, "eSR-MAX_s2_K3_C1", 0),)
+first = executor.submit(PackTask(members, RECIPE.to_json()), float("inf"))
+while not executor.poll(0.2):
+    pass
 endless = RECIPE.with_changes(steps=10_000_000)
-executor.submit(PackTask((TrialTask(1, 1, "eSR-MAX_s2_K3_C1", 0),), endless.to_json()), float("inf"))
+second = executor.submit(PackTask(members, endless.to_json()), float("inf"))
+executor._workers[0].answer = ray.put((0, first, 10**9, []))  # asked for while the first pack ran
+executor.poll(0.0)
+assert executor.steps()[second] < 10**9
 began = time.monotonic()
 while time.monotonic() - began < 10:
     assert not executor.poll(0.2), "given up while it makes progress"
