@@ -83,7 +83,7 @@ def run(
         test: Image sets to measure on; default those of the paper that are there, or the embedded ones.
         strict: Refuse a folder with an unusable file in it.
         name: The sweep's name; default from space, recipe and data.
-        pack_size: Most configs trained together; 1 trains each alone.
+        pack_size: Most configs trained together; 1 trains each alone. The default is a whole scale on GPUs.
         checkpoint_every: Seconds between two stored states of a trial in training; 0 stores one only when stopped.
         executor: ``actors`` (Ray Core), ``tune`` (Ray Tune) or ``inline`` (this process, without Ray).
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
@@ -178,7 +178,7 @@ def resume(
         db: Address or path of the results database, or an open ``Store``.
         name: A sweep's name or number; default the newest of ours.
         data_root: Where the images are now, if they moved.
-        pack_size: Most configs trained together; 1 trains each alone.
+        pack_size: Most configs trained together; 1 trains each alone. The default is a whole scale on GPUs.
         checkpoint_every: Seconds between two stored states of a trial in training; 0 stores one only when stopped.
         executor: ``actors``, ``tune`` or ``inline``, as for ``run``.
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from search_space import Config, parse_id
-from search_space.costs.describe import describe
-from search_space.errors import BadConfig
 from search_space.facts import TrialKey
+from sweep.planning.duration import runs
+from sweep.planning.equal_packs import Group, equal_shares
+from sweep.planning.training_progress import step_cost
 
 DEFAULT_PACK_SIZE = 48
+"""On CPUs. On GPUs the default is a whole scale, cut so that all workers end together: a step of 400 configs takes as
+many launches as one of 48. Any other size holds on both."""
 SHARES = 3
 """Packs per worker at least, where there are enough trials: a worker that ends early gets another."""
 
@@ -30,12 +33,12 @@ class Item:
     step: int = 0
     """Training steps in its checkpoint; members of one pack go on from the same step."""
     left: float = 1.0
-    """Share of the training that is left."""
+    """Training steps that are left, or their share where all trials have as many: only ratios matter."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Trials that train together, and their cost in multiply-adds per step (only ratios matter)."""
+    """Trials that train together, and their cost: the multiply-adds of the steps that are left (only ratios matter)."""
 
     items: tuple[Item, ...]
     cost: float
@@ -53,32 +56,36 @@ def trial_keys(
     return tuple(TrialKey(config.id, seed, recipe, data, code(config)) for config in configs for seed in seeds)
 
 
-def packs(items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1) -> tuple[Pack, ...]:
+def packs(
+    items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1, on_gpu: bool = False
+) -> tuple[Pack, ...]:
     """Packs of at most ``pack_size`` members of one scale, seed and step, which share their patches; costliest first.
 
-    ``at_least`` is the number of workers: packs are made smaller so that no worker idles.
+    ``at_least`` is the number of workers: packs are made smaller so that no worker idles. On GPUs, where
+    ``pack_size`` is the default, they are made as large as they can be for all workers to end together.
     """
-    groups: dict[tuple[int, int, int], list[tuple[float, Item]]] = defaultdict(list)
+    groups: dict[tuple[int, int, int], Group[Item]] = defaultdict(list)
     ready: list[Pack] = []
     for item in items:
         config = parse_id(item.key.config)
-        try:
-            cost = float(describe(config).macs_full_hd) * item.left
-        except BadConfig:
+        if not runs(item.key.config):
             # Its code cannot run: the worker records that, and in a pack of its own no other trial fails.
             ready.append(Pack((replace(item, own_pack=True),), 0.0))
             continue
+        cost = step_cost(config) * item.left
         if item.own_pack or item.exclusive:
             ready.append(Pack((item,), cost))
         else:
             groups[config.scale, item.key.seed, item.step].append((cost, item))
-    total = sum(len(group) for group in groups.values())
-    size = max(1, min(pack_size, -(-total // (SHARES * max(1, at_least)))))
     for group in groups.values():
         group.sort(key=lambda pair: (-pair[0], pair[1].key.config))
-        for start in range(0, len(group), size):
-            part = group[start : start + size]
-            ready.append(Pack(tuple(item for _, item in part), sum(cost for cost, _ in part)))
+    if on_gpu and pack_size == DEFAULT_PACK_SIZE:
+        parts = equal_shares(list(groups.values()), max(1, at_least))
+    else:
+        total = sum(len(group) for group in groups.values())
+        size = max(1, min(pack_size, -(-total // (SHARES * max(1, at_least)))))
+        parts = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+    ready += [Pack(tuple(item for _, item in part), sum(cost for cost, _ in part)) for part in parts]
     return tuple(sorted(ready, key=order))
 
 

@@ -173,12 +173,13 @@ class Driver:
             step = steps.get(row.id, 0)
             config = parse_id(row.key.config)
             planned = self.sweep.recipe.steps_of(config)
-            left = max(0.0, 1 - step / max(1, planned))
+            left = float(max(0, planned - step))
             self._ledger.add(row.id, planned, step_cost(config), step)
             items.append(
                 Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
             )
-        made = packs(items, self.settings.pack_size, self.executor.slots())
+        on_gpu = precision.kind_of(self.settings.device) != "cpu"
+        made = packs(items, self.settings.pack_size, self.executor.slots(), on_gpu)
         self._queue = deque(sorted([*self._queue, *made], key=order))
 
     def _failed_attempts(self, rows: Sequence[TrialRow]) -> Mapping[int, Sequence[FailedAttempt]]:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_space import parse_id
-from search_space.costs.describe import describe
 from search_space.spaces import load_space
+from sweep.planning.pack_probe import makespan
 from sweep.planning.packs import Item, Pack, order, packs, tally, trial_keys
+from sweep.planning.training_progress import step_cost
 
 PAPER = load_space("paper").configs
 
@@ -72,7 +73,7 @@ def seeds_of(pack: Pack) -> set[int]:
 
 
 def cost(name: str) -> float:
-    return float(describe(parse_id(name)).macs_full_hd)
+    return step_cost(parse_id(name))
 
 
 def test_a_pack_has_one_seed() -> None:
@@ -156,3 +157,44 @@ def test_a_tally_counts_every_config_of_a_family_and_scale() -> None:
     counted = tally(keys, 3)
     assert (counted.planned, counted.done, counted.missing) == (8, 3, 5)
     assert counted.by_family == {"Bicubic": {2: 2}, "eSR-MAX": {MAX[0].scale: 6}}
+
+
+PAPER_ITEMS = [Item(i, key) for i, key in enumerate(trial_keys(PAPER, (0,), "r", "d", lambda config: "c"))]
+
+
+def test_on_a_gpu_the_default_is_one_pack_per_scale() -> None:
+    made = packs(PAPER_ITEMS, on_gpu=True)
+    assert [len(pack.items) for pack in made] == [395, 395, 395]
+    assert [parse_id(pack.items[0].key.config).scale for pack in made] == [4, 3, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 7, 8, 16, 64])
+def test_on_gpus_as_few_packs_as_let_all_workers_end_together(workers: int) -> None:
+    made = packs(PAPER_ITEMS, at_least=workers, on_gpu=True)
+    assert len(made) <= 3 + workers - 1
+    costs = [pack.cost for pack in made]
+    assert makespan(costs, workers) <= 1.03 * sum(costs) / workers
+
+
+def test_packs_of_one_scale_on_gpus_are_fair_samples_of_it() -> None:
+    made = packs(PAPER_ITEMS, at_least=8, on_gpu=True)
+    whole = [pack for pack in made if pack.cost > 0.9 * made[0].cost]
+    families = [{parse_id(item.key.config).family for item in pack.items} for pack in whole]
+    assert len(whole) >= 4 and all(len(family) >= 6 for family in families)
+
+
+def test_a_pack_size_that_was_asked_for_holds_on_a_gpu_too() -> None:
+    assert packs(PAPER_ITEMS, 60, 2, on_gpu=True) == packs(PAPER_ITEMS, 60, 2)
+
+
+@given(st.lists(st.integers(0, len(PAPER) - 1), unique=True, max_size=60), st.integers(1, 12))
+def test_on_gpus_every_trial_is_in_exactly_one_pack(places: list[int], workers: int) -> None:
+    made = packs([PAPER_ITEMS[i] for i in places], at_least=workers, on_gpu=True)
+    assert sorted(item.trial for pack in made for item in pack.items) == sorted(places)
+    assert all(pack.items and len({parse_id(i.key.config).scale for i in pack.items}) == 1 for pack in made)
+
+
+def test_what_is_left_of_a_training_counts_in_steps() -> None:
+    some = items_of(["eSR-MAX_s2_K7_C8", "eSR-TM_s2_K7_C8"])
+    (pack,) = packs([replace(some[0], left=100.0)])
+    assert pack.cost == 100 * cost("eSR-MAX_s2_K7_C8")

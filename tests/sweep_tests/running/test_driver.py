@@ -15,6 +15,7 @@ import pytest
 from results_db.store import Store
 from search_space.errors import StoreError
 from search_space.facts import Failure
+from sweep.planning.packs import DEFAULT_PACK_SIZE
 from sweep.running.events import EventKind
 from sweep.running.lease_owner import this_machine, this_owner
 from tests.sweep_tests.kit import Unlucky, driver, planned
@@ -305,3 +306,12 @@ def test_a_pack_that_is_heard_of_has_no_time_limit_but_the_users(store):
     assert driver(store, sweep_id, limited, timeout_s=77.0).run().done == 2
     assert (heard.timeouts, deaf.timeouts) == ([math.inf], [6 * 3600])
     assert set(limited.timeouts) == {77.0}
+
+
+@pytest.mark.parametrize(("device", "slots", "sizes"), [("cpu", 1, [2, 2, 2]), ("cuda", 1, [6]), ("cuda", 2, [3, 3])])
+def test_packs_for_gpus_are_as_large_as_all_workers_together_allow(device, slots, sizes, store, monkeypatch):
+    executor = Unlucky(lambda task: None)
+    monkeypatch.setattr(executor, "slots", lambda: slots)  # two on one card with --gpus-per-worker 0.5
+    made = driver(store, planned(store), executor, device=device, pack_size=DEFAULT_PACK_SIZE)
+    made._fill_queue()
+    assert [len(pack.items) for pack in made._queue] == sizes
