@@ -148,7 +148,6 @@ def _grow(engine: str, url: str, rounds: Sequence[int]) -> list[dict[str, Any]]:
         store.plan(sweep, keys)
         claims = store.claim([row.id for row in store.missing(sweep)], "benchmark", 1e6)
         kinds = [[_state(claim.key.config, seed) for claim in claims] for seed in (0, 1)]
-        began = time.monotonic()
         for number in range(1, max(rounds) + 1):
             states = [
                 Checkpoint(claim.trial, claim.attempt, number, data)
@@ -167,7 +166,6 @@ def _grow(engine: str, url: str, rounds: Sequence[int]) -> list[dict[str, Any]]:
                         "states_mib": round(info.checkpoint_size / 2**20, 1),
                         "largest_state_kib": round(max(map(len, kinds[0])) / 1024, 1),
                         "vacuum_every_s": VACUUM_EVERY_S if engine == "postgresql" else None,
-                        "seconds_per_round": round((time.monotonic() - began) / number, 2),
                     }
                 )
                 print(rows[-1], flush=True)

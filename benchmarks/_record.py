@@ -55,15 +55,25 @@ def versions(*packages: str) -> dict[str, str]:
     return out
 
 
+def origin() -> dict[str, str]:
+    """By which command, when and from which revision something was measured."""
+    return {
+        "command": " ".join(["python", *sys.argv]),
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "git": git_revision(),
+    }
+
+
 def record(name: str, results: dict[str, Any], packages: tuple[str, ...] = ("torch", "ray", "numpy")) -> Path:
     """Write ``results/NAME.json`` and return its path."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
+    made = origin()
     document = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": made["command"],
         "machine": machine(),
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "git": git_revision(),
+        "date": made["date"],
+        "git": made["git"],
         "versions": versions(*packages),
         **results,
     }

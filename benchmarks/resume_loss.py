@@ -170,7 +170,7 @@ def main() -> None:
     asked = parser.parse_args()
 
     from benchmarks import _checkpoint_load
-    from benchmarks._record import RESULTS, record
+    from benchmarks._record import RESULTS, origin, record
 
     for part in asked.part or ("stops", "cost", "growth"):
         if part == "stops":
@@ -190,7 +190,8 @@ def main() -> None:
             file = RESULTS / "resume_loss.json"
             before = json.loads(file.read_text()) if file.exists() else {}
             kept = {k: v for k, v in before.items() if k not in ("command", "machine", "date", "git", "versions")}
-            record("resume_loss", kept | figures, PACKAGES)
+            parts = kept.get("parts", {}) | {part: origin()}
+            record("resume_loss", kept | figures | {"parts": parts}, PACKAGES)
 
 
 if __name__ == "__main__":
