@@ -33,11 +33,12 @@ PROBE = only(
     timeoutSeconds=COUNT | {"minimum": 1},
     failureThreshold=COUNT | {"minimum": 1},
 )
+RESOURCES = only(("requests", "limits"), requests=AMOUNTS, limits=AMOUNTS)
 CONTAINER = only(
     ("name", "image", "resources", "readinessProbe", "livenessProbe"),
     name=NAME,
     image={"type": "string"},
-    resources=only(("requests", "limits"), requests=AMOUNTS, limits=AMOUNTS),
+    resources=RESOURCES,
     readinessProbe=PROBE,
     livenessProbe=PROBE,
     volumeMounts=array(only(("name", "mountPath"), name=NAME, mountPath={"type": "string", "pattern": "^/"})),
@@ -48,10 +49,12 @@ POD = only(
     containers=array(CONTAINER),
     volumes=array(
         only(
-            ("name", "emptyDir"),
+            ("name",),
             name=NAME,
             emptyDir=only((), medium={"enum": ["", "Memory"]}, sizeLimit=QUANTITY),
+            persistentVolumeClaim=only(("claimName",), claimName=NAME),
         )
+        | {"minProperties": 2, "maxProperties": 2}
     ),
 )
 # `ray start` options: a map of strings, also where the value looks like a number.
@@ -66,6 +69,8 @@ RAY_CLUSTER = only(
         ("headGroupSpec",),
         rayVersion={"type": "string"},
         authOptions=only((), mode={"enum": ["disabled", "token"]}),
+        enableInTreeAutoscaling={"type": "boolean"},
+        autoscalerOptions=only((), idleTimeoutSeconds=COUNT, resources=RESOURCES),
         headGroupSpec=only(("template",), rayStartParams=PARAMS, template=TEMPLATE),
         workerGroupSpecs=array(
             only(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,20 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.docker_tests.operator_schema import strict
 from tests.docker_tests.raycluster_schema import RAY_CLUSTER
+from tests.search_space_tests.shared_material import shared
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker" / "kuberay.yaml").read_text()
+SLIPS = [
+    ("authOptions", "authOption"),
+    ('"0"', "0"),
+    ("livenessProbe", "livenesProbe"),
+    ("sizeLimit: 2Gi", "sizeLimit: [2]"),
+    ("claimName", "claim"),
+    ("      maxReplicas: 8\n", ""),
+]
 
 
 @pytest.fixture
@@ -32,18 +43,52 @@ def test_the_cluster_keeps_to_the_schema(cluster: dict[str, Any]):
     jsonschema.validate(cluster, RAY_CLUSTER)
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ("authOptions", "authOption"),
-        ('"0"', "0"),
-        ("livenessProbe", "livenesProbe"),
-        ("sizeLimit: 2Gi", "sizeLimit: 2GiB"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new"), [*SLIPS, ("sizeLimit: 2Gi", "sizeLimit: 2GiB")])
 def test_the_schema_would_refuse_a_slip(old: str, new: str):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(yaml.safe_load(TEXT.replace(old, new)), RAY_CLUSTER)
+
+
+@pytest.fixture(scope="module")
+def operators() -> jsonschema.Draft4Validator:
+    """The schema of the operator itself: ``rayclusters-crd.yaml`` of its helm chart, at EDGE_SWEEP_KUBERAY_CRD."""
+    named = os.environ.get("EDGE_SWEEP_KUBERAY_CRD")
+    file = Path(named) if named else shared("cluster/kuberay/rayclusters-crd.yaml")
+    return jsonschema.Draft4Validator(strict(yaml.load(file.read_text(), yaml.CSafeLoader), "v1"))
+
+
+def test_the_cluster_keeps_to_the_schema_of_the_operator_itself(
+    cluster: dict[str, Any], operators: jsonschema.Draft4Validator
+):
+    operators.validate(cluster)
+
+
+@pytest.mark.parametrize(("old", "new"), SLIPS)
+def test_the_schema_of_the_operator_would_refuse_a_slip(old: str, new: str, operators: jsonschema.Draft4Validator):
+    assert not operators.is_valid(yaml.safe_load(TEXT.replace(old, new)))
+
+
+def test_rays_autoscaler_reads_the_cluster_as_meant(cluster: dict[str, Any]):
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr
+    from ray.autoscaler._private.util import validate_config
+
+    cluster["metadata"]["namespace"] = "default"
+    derived = _derive_autoscaling_config_from_ray_cr(cluster)
+    validate_config(derived)
+    head, workers = derived["available_node_types"]["headgroup"], derived["available_node_types"]["gpu"]
+    assert head["resources"]["CPU"] == 0, "nothing is trained on the head"
+    assert (workers["min_workers"], workers["max_workers"]) == (1, 8)
+    assert (workers["resources"]["CPU"], workers["resources"]["GPU"]) == (8, 1)
+
+
+def test_the_head_mounts_the_volume_of_the_images_that_is_claimed(cluster: dict[str, Any]):
+    claim = yaml.safe_load((ROOT / "docker" / "kuberay-data.yaml").read_text())
+    assert (claim["apiVersion"], claim["kind"]) == ("v1", "PersistentVolumeClaim")
+    head = pods(cluster)[0]
+    (volume,) = [volume for volume in head["volumes"] if "persistentVolumeClaim" in volume]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in head["containers"][0]["volumeMounts"]}
+    assert mounts[volume["name"]] == "/data"
 
 
 def test_pods_run_as_the_images_user_with_token_authentication(cluster: dict[str, Any]):
