@@ -37,6 +37,7 @@ COMMANDS = (
     "export",
     "upscale",
     "bundle",
+    "zoo",
     "import_measurements",
     "cost",
     "search",
