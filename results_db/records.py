@@ -20,6 +20,10 @@ class Source(StrEnum):
     RE_EVALUATED = "re-evaluated"
 
 
+ARCHIVED = "archived"
+"""Key of ``SweepRow.settings``: the date on which a sweep was set aside."""
+
+
 @dataclass(frozen=True)
 class SweepRow:
     """One sweep as it was planned."""
@@ -33,6 +37,11 @@ class SweepRow:
     settings: Mapping[str, Any]
     """All that ``sweep resume`` needs on another machine (data set names, seeds, pack size, ...); no secrets."""
     created_at: dt.datetime
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is set aside, and shown only where it is named."""
+        return ARCHIVED in self.settings
 
 
 @dataclass(frozen=True)

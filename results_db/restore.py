@@ -7,9 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from results_db.connection.engine import Database, explain
+from results_db.connection.engine import explain
 from results_db.connection.migrate import copy_pages
-from results_db.connection.opening import check_ours
+from results_db.connection.opening import stored_version
 from results_db.connection.urls import parse
 from search_space.atomic import replaced
 from search_space.errors import StoreError
@@ -29,11 +29,7 @@ def restore(backup: Path, target: str) -> list[Path]:
         raise StoreError("a backup file is restored to a SQLite file; for PostgreSQL use `sweep db copy`")
     if path.exists() and backup.exists() and path.samefile(backup):
         raise StoreError(f"{backup} is the database itself")
-    source = Database(parse(str(backup)), readonly=True)
-    try:
-        check_ours(source)
-    finally:
-        source.close()
+    stored_version(str(backup))
     _refuse_in_use(path)
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%f")
     names = {path.with_name(path.name + e): path.with_name(f"{path.name}.replaced-{stamp}{e}") for e in ("", *BESIDE)}

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from results_db import schema
+from results_db import schema, views
 from results_db.connection import clock
 from results_db.connection.engine import Database, explain
 from search_space.atomic import replaced
@@ -35,8 +35,10 @@ def migrate(db: Database, version: str, newest: str) -> str:
         now = connection.execute(text(f"SELECT version_num FROM {schema.VERSION_TABLE}")).scalar()
         if now != version:
             return "made by another program just now"
-        backup = _backup_file(db, version, stamp) if db.is_sqlite else _backup_schema(connection, version, stamp)
+        backup = back_up(connection, db, version, stamp)
+        views.drop(connection)
         upgrade(connection, newest)
+        views.make(connection)
         detail = f"schema {version} to {newest}; backup: {backup}"
         row = {"at": clock.now(connection), "trial_id": None, "kind": "migrated", "detail": detail}
         connection.execute(schema.event.insert(), [row])
@@ -45,6 +47,14 @@ def migrate(db: Database, version: str, newest: str) -> str:
     backup = db.write(work)
     log.warning("%s was migrated from schema %s; backup: %s", db.address, version, backup)
     return backup
+
+
+def back_up(connection: Connection, db: Database, version: str, stamp: str) -> str:
+    """Copy a store as it is, before something is changed in this transaction; the name of the copy.
+
+    SQLite: a file beside it. PostgreSQL: a schema of its own, made in the same transaction. Raises StoreError.
+    """
+    return _backup_file(db, version, stamp) if db.is_sqlite else _backup_schema(connection, version, stamp)
 
 
 def upgrade(connection: Connection, revision: str) -> None:

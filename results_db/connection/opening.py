@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from shlex import quote
 
 from sqlalchemy import Connection, inspect, text
 
-from results_db import schema
+from results_db import schema, views
 from results_db.connection.engine import Database
 from results_db.connection.filesystems import refuse_network
+from results_db.connection.urls import parse
 from search_space.errors import StoreError
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
+READABLE = ("0004", HEAD)
+"""Versions with today's tables, which can be looked at as they are: 0005 adds only views."""
 
 
 class EmptyDatabase(StoreError):
@@ -37,12 +41,15 @@ def prepare(db: Database) -> None:
         _check_file(path, db.readonly)
         refuse_network(path, db.readonly)
     version = db.read(lambda c: _version(c, db))
-    if version == HEAD:
+    if version == HEAD or (db.readonly and version in READABLE):
         return
     if db.readonly:
         if version is None:
             raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
-        raise OlderSchema(f"{db.address} has the older schema {version}; open it once for writing to migrate it")
+        raise OlderSchema(
+            f"{db.address} has the older schema {version}: `sweep db migrate --db {quote(str(db.address))}` brings it "
+            "up to date, after a backup"
+        )
     if version is None:
         _create(db)
     else:
@@ -51,14 +58,18 @@ def prepare(db: Database) -> None:
         migrate(db, version, HEAD)
 
 
-def check_ours(db: Database) -> str:
-    """The schema version of a database of ours that holds something. Raises StoreError for any other."""
-    if db.address.path is not None:
-        _check_file(db.address.path, db.readonly)
-    version = db.read(lambda c: _version(c, db))
-    if version is None:
-        raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
-    return version
+def stored_version(url: str) -> str:
+    """The schema version of a database of ours that holds something; nothing is changed. Raises StoreError."""
+    db = Database(parse(url), readonly=True)
+    try:
+        if db.address.path is not None:
+            _check_file(db.address.path, db.readonly)
+        version = db.read(lambda c: _version(c, db))
+        if version is None:
+            raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
+        return version
+    finally:
+        db.close()
 
 
 def _check_file(path: Path, readonly: bool) -> None:
@@ -117,6 +128,7 @@ def _create(db: Database) -> None:
         if _version(connection, db) is not None:
             return
         schema.metadata.create_all(connection)
+        views.make(connection)
         stamp(connection, HEAD)
         connection.execute(schema.meta.insert(), [{"key": "application", "value": schema.APPLICATION}])
 

@@ -14,7 +14,7 @@ from results_db.reading import speed_details
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
 from results_db.tables.speeds import SPEED_KEY, SPEED_VALUES
-from results_db.tables.trials import of_sweep, sweep_id
+from results_db.tables.trials import of_sweep, of_sweeps, sweep_id, sweeps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,9 +89,9 @@ def _results(
     protocol: str | None,
     metrics: Sequence[str] | None,
 ) -> pd.DataFrame:
-    number = narrowing(connection, wanted)
-    trials = _trials(connection, number, source, metrics is None)
-    qualities = _quality(connection, number, protocol, metrics)
+    numbers = narrowing(connection, wanted)
+    trials = _trials(connection, numbers, source, metrics is None)
+    qualities = _quality(connection, numbers, protocol, metrics)
     table = _beside(trials, qualities)
     names = list(qualities.columns[2:])
     table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
@@ -101,14 +101,16 @@ def _results(
     return table[[*first, *[column for column in table.columns if column not in first]]]
 
 
-def narrowing(connection: Connection, wanted: int | str | None) -> int | None:
-    """The id of the sweep whose trials are to be looked up; None where that is every trial.
+def narrowing(connection: Connection, wanted: int | str | None) -> tuple[int, ...] | None:
+    """The ids of the sweeps whose trials are to be looked up; None where those are all trials.
 
-    Raises StoreError for a sweep that is not there.
+    Without ``wanted`` those are the sweeps that are not archived. Raises StoreError for a sweep that is not there.
     """
-    number = None if wanted is None else sweep_id(connection, wanted)
-    # Where there is one sweep, every trial belongs to it.
-    return None if connection.execute(select(func.count()).select_from(sweep)).scalar_one() == 1 else number
+    every = sweeps(connection)
+    named = () if wanted is None else (sweep_id(connection, wanted),)
+    shown = named or tuple(row.id for row in every if not row.archived)
+    # A filter that leaves nothing out only costs time.
+    return None if len(shown) == len(every) else shown
 
 
 def with_speeds(
@@ -140,7 +142,7 @@ def _beside(trials: pd.DataFrame, qualities: pd.DataFrame) -> pd.DataFrame:
     return trials.merge(qualities, on="trial", how="left")
 
 
-def _trials(connection: Connection, number: int | None, source: str | None, details: bool) -> pd.DataFrame:
+def _trials(connection: Connection, numbers: Sequence[int] | None, source: str | None, details: bool) -> pd.DataFrame:
     sources = set(connection.execute(select(sweep.c.source)).scalars())
     # Where every sweep is of one source, so is every trial, and the column need not be read.
     known = sources.pop() if len(sources) == 1 else None
@@ -149,30 +151,32 @@ def _trials(connection: Connection, number: int | None, source: str | None, deta
     query: Any = select(*columns).where(trial.c.state == str(State.DONE))
     if source is not None:
         query = query.where(trial.c.source == str(source))
-    query = of_sweep(query, number)
+    query = of_sweeps(query, numbers)
     table = fetch(connection, query.order_by(trial.c.id)).rename(columns={"id": "trial"})
     if known:
         table["source"] = known
-    table["sweep"] = _sweep_names(connection, table["trial"], number)
+    table["sweep"] = _sweep_names(connection, table["trial"], numbers)
     return table
 
 
-def _sweep_names(connection: Connection, trials: pd.Series[int], number: int | None) -> Any:
-    """The name of the (first) sweep of each trial."""
+def _sweep_names(connection: Connection, trials: pd.Series[int], numbers: Sequence[int] | None) -> Any:
+    """The name of the (first) of these sweeps of each trial."""
     names = {row[0]: row[1] for row in connection.execute(select(sweep.c.id, sweep.c.name))}
-    if number is not None:
-        return names[number]
+    if numbers is not None and len(numbers) == 1:
+        return names[numbers[0]]
     if len(names) == 1:
         return next(iter(names.values()))
     first = select(sweep_trial.c.trial_id, func.min(sweep_trial.c.sweep_id).label("first")).group_by(
         sweep_trial.c.trial_id
     )
+    if numbers is not None:
+        first = first.where(sweep_trial.c.sweep_id.in_(numbers))
     owners = fetch(connection, first).set_index("trial_id")["first"]
     return trials.map(owners).map(names)
 
 
 def _quality(
-    connection: Connection, number: int | None, protocol: str | None, metrics: Sequence[str] | None
+    connection: Connection, numbers: Sequence[int] | None, protocol: str | None, metrics: Sequence[str] | None
 ) -> pd.DataFrame:
     """One row per trial and protocol, one column per ``metric:dataset``; the database turns rows into columns."""
     import pandas as pd
@@ -184,7 +188,7 @@ def _quality(
         names = list(columns)
         table = None
         for start in range(0, len(names), MOST_JOINS):
-            part = fetch(connection, turn({name: columns[name] for name in names[start : start + MOST_JOINS]}, number))
+            part = fetch(connection, turn({name: columns[name] for name in names[start : start + MOST_JOINS]}, numbers))
             table = part if table is None else table.merge(part, on="trial", how="outer")
         assert table is not None
         table = table.dropna(how="all", subset=names)
@@ -210,23 +214,23 @@ def kinds_of_quality(
     return kinds
 
 
-def _by_joins(columns: dict[str, int], number: int | None) -> Any:
+def _by_joins(columns: dict[str, int], numbers: Sequence[int] | None) -> Any:
     """SQLite: look each value up by its key, which takes half the time of grouping a million rows."""
     query: Any = select(trial.c.id.label("trial")).where(trial.c.state == str(State.DONE))
     for name, named in columns.items():
         value = quality.alias()
         query = query.add_columns(value.c.value.label(name))
         query = query.outerjoin_from(trial, value, and_(value.c.trial_id == trial.c.id, value.c.measure_id == named))
-    return of_sweep(query, number).order_by(trial.c.id)
+    return of_sweeps(query, numbers).order_by(trial.c.id)
 
 
-def _by_grouping(columns: dict[str, int], number: int | None) -> Any:
+def _by_grouping(columns: dict[str, int], numbers: Sequence[int] | None) -> Any:
     """PostgreSQL: one parallel pass over the values."""
     values = [func.max(quality.c.value).filter(quality.c.measure_id == n).label(name) for name, n in columns.items()]
     query: Any = select(quality.c.trial_id.label("trial"), *values).where(quality.c.measure_id.in_(columns.values()))
-    if number is not None:
-        query = query.join(sweep_trial, sweep_trial.c.trial_id == quality.c.trial_id)
-        query = query.where(sweep_trial.c.sweep_id == number)
+    if numbers is not None:
+        shown = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id.in_(numbers))
+        query = query.where(quality.c.trial_id.in_(shown))
     return query.group_by(quality.c.trial_id).order_by(quality.c.trial_id)
 
 

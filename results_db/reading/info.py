@@ -37,6 +37,12 @@ def describe(store: Store) -> Info:
     return Info(store.url, store.database.address.engine, server, version, size, int(held or 0), rows, sweeps)
 
 
+def file_size(store: Store) -> int:
+    """Bytes that a store takes on the disk."""
+    size, _, _ = store.database.read(_facts)
+    return size
+
+
 def _rows(connection: Connection) -> dict[str, int]:
     return {
         table.name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())

@@ -55,17 +55,17 @@ def _means(
     """None where there are more quality columns than the database joins at once."""
     import pandas as pd
 
-    number = narrowing(connection, wanted)
+    numbers = narrowing(connection, wanted)
     kinds = kinds_of_quality(connection, None, metrics)
     if any(len(columns) > MOST_JOINS for columns in kinds.values()):
         return None
     parts = [
-        fetch(connection, _with_values(columns, number)).assign(protocol=protocol)
+        fetch(connection, _with_values(columns, numbers)).assign(protocol=protocol)
         for protocol, columns in kinds.items()
     ]
-    if len(parts) != 1 or int(parts[0]["repeats"].sum()) < _finished(connection, number):
+    if len(parts) != 1 or int(parts[0]["repeats"].sum()) < _finished(connection, numbers):
         bare = [named for columns in kinds.values() for named in columns.values()]
-        parts.append(fetch(connection, _without_values(bare, number)).assign(protocol=None))
+        parts.append(fetch(connection, _without_values(bare, numbers)).assign(protocol=None))
     parts = [part for part in parts if len(part)] or parts[:1]
     table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
     table["protocol"] = table["protocol"].astype("str")
@@ -74,16 +74,16 @@ def _means(
     return with_speeds(connection, table, speeds, orphans=wanted is None)
 
 
-def _done(query: Any, number: int | None) -> Any:
+def _done(query: Any, numbers: Sequence[int] | None) -> Any:
     query = query.where(trial.c.state == str(State.DONE))
-    if number is not None:
-        of_sweep = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == number)
-        query = query.where(trial.c.id.in_(of_sweep))
+    if numbers is not None:
+        shown = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id.in_(numbers))
+        query = query.where(trial.c.id.in_(shown))
     return query
 
 
-def _groups(query: Any, number: int | None) -> Any:
-    return _done(query, number).group_by(trial.c.config, trial.c.source)
+def _groups(query: Any, numbers: Sequence[int] | None) -> Any:
+    return _done(query, numbers).group_by(trial.c.config, trial.c.source)
 
 
 def _summary() -> Any:
@@ -92,7 +92,7 @@ def _summary() -> Any:
     )
 
 
-def _with_values(columns: dict[str, int], number: int | None) -> Any:
+def _with_values(columns: dict[str, int], numbers: Sequence[int] | None) -> Any:
     """Trials with at least one of the values, and the means of those."""
     query, there = _summary(), []
     for name, named in columns.items():
@@ -100,20 +100,20 @@ def _with_values(columns: dict[str, int], number: int | None) -> Any:
         query = query.add_columns(func.avg(value.c.value, type_=Double).label(name))
         query = query.outerjoin_from(trial, value, and_(value.c.trial_id == trial.c.id, value.c.measure_id == named))
         there.append(value.c.value.is_not(None))
-    return _groups(query.where(or_(*there)), number)
+    return _groups(query.where(or_(*there)), numbers)
 
 
-def _without_values(numbers: Sequence[int], number: int | None) -> Any:
+def _without_values(measures: Sequence[int], numbers: Sequence[int] | None) -> Any:
     """Trials with none of the values."""
     measurement = exists().where(
-        quality.c.trial_id == trial.c.id, quality.c.measure_id.in_(numbers), quality.c.value.is_not(None)
+        quality.c.trial_id == trial.c.id, quality.c.measure_id.in_(measures), quality.c.value.is_not(None)
     )
     query = _summary()
-    return _groups(query.where(not_(measurement)) if numbers else query, number)
+    return _groups(query.where(not_(measurement)) if measures else query, numbers)
 
 
-def _finished(connection: Connection, number: int | None) -> int:
-    query = _done(select(func.count()).select_from(trial), number)
+def _finished(connection: Connection, numbers: Sequence[int] | None) -> int:
+    query = _done(select(func.count()).select_from(trial), numbers)
     return int(connection.execute(query).scalar_one())
 
 
@@ -132,9 +132,9 @@ def planned_configs(store: Store, source: str, of_sweep: int | str | None = None
     """The configs planned in sweeps of a source (or in one sweep, if it is of that source), finished or not."""
 
     def work(connection: Connection) -> list[str]:
-        number = None if of_sweep is None else store.sweep_id(of_sweep)
-        query = select(sweep.c.id).where(sweep.c.source == source)
-        chosen = [n for n in connection.execute(query).scalars() if number in (None, n)]
+        shown = narrowing(connection, of_sweep)
+        chosen = [n for n in connection.execute(select(sweep.c.id).where(sweep.c.source == source)).scalars()
+                  if shown is None or n in shown]  # fmt: skip
         if not chosen:
             return []
         ids = select(trial.c.config).distinct()

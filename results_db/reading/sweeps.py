@@ -33,8 +33,10 @@ class Summary:
 
     @property
     def state(self) -> str:
-        """One word: ``empty``, ``done``, ``running``, ``failed`` (all ended, some failed) or ``stopped``."""
+        """One word: ``archived``, ``empty``, ``done``, ``running``, ``failed`` (ended with failures) or ``stopped``."""
         counts = self.counts
+        if self.row.archived:
+            return "archived"
         if not counts.planned:
             return "empty"
         if counts.running:
@@ -44,11 +46,13 @@ class Summary:
         return "failed" if counts.done + counts.failed == counts.planned else "stopped"
 
 
-def summaries(store: Store, tags: Iterable[str] = ()) -> list[Summary]:
-    """The sweeps that have all of ``tags``, oldest first."""
+def summaries(store: Store, tags: Iterable[str] = (), archived: bool = False) -> list[Summary]:
+    """The sweeps that have all of ``tags``, oldest first; those set aside only with ``archived``."""
     wanted = set(tags)
     out = []
     for row in store.sweeps():
+        if row.archived and not archived:
+            continue
         mine = tags_of(row)
         if wanted <= set(mine):
             dataset, best = store.database.read(lambda c, number=row.id: _best(c, number))  # type: ignore[misc]

@@ -42,6 +42,13 @@ def of_sweep(query: Any, sweep_number: int | None) -> Any:
     return query.join(sweep_trial, sweep_trial.c.trial_id == trial.c.id).where(sweep_trial.c.sweep_id == sweep_number)
 
 
+def of_sweeps(query: Any, sweep_numbers: Sequence[int] | None) -> Any:
+    """Only the trials of at least one of these sweeps (None: of all), each once."""
+    if sweep_numbers is None or len(sweep_numbers) == 1:
+        return of_sweep(query, None if sweep_numbers is None else sweep_numbers[0])
+    return query.where(trial.c.id.in_(select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id.in_(sweep_numbers))))
+
+
 def create_sweep(
     connection: Connection,
     name: str,

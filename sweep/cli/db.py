@@ -1,4 +1,4 @@
-"""``sweep db``: look at, check, back up, restore and copy the results database."""
+"""``sweep db``: look at, check, back up, restore, shrink and copy the results database."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
-group = typer.Typer(help="Look at, check, back up, restore and copy the results database.", no_args_is_help=True)
+group = typer.Typer(
+    help="Look at, check, back up, restore, shrink and copy the results database.", no_args_is_help=True
+)
 
 
 def add(app: typer.Typer) -> None:
@@ -113,6 +115,20 @@ def restore(
 
 
 @group.command()
+def migrate(db: Db = DEFAULT_DB) -> None:
+    """Bring an older database to this version's schema, after a backup. Commands that write do it by themselves.
+
+    Example: sweep db migrate --db sweep.db
+    """
+    from results_db.connection.opening import HEAD, stored_version
+    from results_db.store import Store
+
+    before = stored_version(db)
+    with Store.open(db) as store:
+        output.print_text(f"{store.url} has schema {HEAD}" + (f", had {before}" if before != HEAD else ""))
+
+
+@group.command()
 def check(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
     """Check pages, references and the SHA-256 of every stored file; the exit status is 1 when something is wrong.
 
@@ -129,6 +145,22 @@ def check(db: Db = DEFAULT_DB, as_json: Json = False) -> None:
         output.print_lines(found or ["sound"])
     if found:
         raise typer.Exit(1)
+
+
+@group.command()
+def shrink(db: Db = DEFAULT_DB) -> None:
+    """Give the space of what was deleted back to the disk.
+
+    Writers wait while it runs; SQLite needs as much free disk again as the database is large.
+
+    Example: sweep db shrink --db sweep.db
+    """
+    from results_db.housekeeping import shrink as give_back
+    from results_db.store import Store
+
+    with Store.open(db) as store:
+        before, after = give_back(store)
+    output.print_text(f"{after / 2**20:.1f} MiB, was {before / 2**20:.1f} MiB")
 
 
 @group.command()

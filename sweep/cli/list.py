@@ -18,6 +18,7 @@ def add(app: typer.Typer) -> None:
 
 def list_sweeps(
     tag: Annotated[list[str] | None, typer.Option("--tag", help="Only sweeps with this tag (repeatable).")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Those set aside by sweep archive too.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -30,7 +31,7 @@ def list_sweeps(
     from sweep.cli.summary import count_fields
 
     with Store.open(db, readonly=True) as store:
-        listed = summaries(store, tag or ())
+        listed = summaries(store, tag or (), archived)
     if as_json:
         output.print_json([
             {

@@ -24,6 +24,8 @@ COMMANDS = (
     "retry",
     "list",
     "tag",
+    "archive",
+    "delete",
     "status",
     "logs",
     "evaluate",

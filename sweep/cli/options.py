@@ -122,6 +122,7 @@ MeasureProtocol = Annotated[
 SweepName = Annotated[
     str | None, typer.Option("--name", "--sweep", help="A sweep's name or number; default the newest.")
 ]
+SweepNames = Annotated[list[str], typer.Argument(metavar="SWEEP...", help="Names or numbers of sweeps.")]
 OneSweep = Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")]
 SourceName = Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")]
 OfDevice = Annotated[str | None, typer.Option("--device", help="One device; default all.")]

@@ -122,10 +122,11 @@ class OpenSweep:
 
 
 def find_row(store: Store, name: str | None = None) -> SweepRow:
-    """The sweep of that name or number; without one the newest of ours. Raises SweepError when there is none."""
+    """The sweep of that name or number; without one the newest of ours that is not archived. Raises SweepError when
+    there is none."""
     if name:
         return store.sweep(name)
-    ours = [row for row in store.sweeps() if row.source is Source.OURS]
+    ours = [row for row in store.sweeps() if row.source is Source.OURS and not row.archived]
     if not ours:
         raise SweepError("this database holds no sweep of ours yet; start one with `sweep run`")
     return ours[-1]

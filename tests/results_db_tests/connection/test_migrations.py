@@ -100,7 +100,7 @@ def test_a_migration_that_fails_leaves_the_old_store_as_it_was(url: str, monkeyp
 
 def test_an_older_store_is_not_changed_by_looking_at_it(url: str) -> None:
     old_store(url)
-    with pytest.raises(StoreError, match="older schema 0001; open it once for writing"):
+    with pytest.raises(StoreError, match="older schema 0001: `sweep db migrate --db "):
         Store.open(url, readonly=True)
 
 

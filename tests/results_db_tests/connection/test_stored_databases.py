@@ -113,3 +113,11 @@ def test_its_lapsed_leases_end_and_its_trials_can_be_claimed_and_finished(opened
     claims = store.claim(sorted(running), "today", 60)
     assert {claim.trial for claim in claims} == running
     assert store.release(claims, "today", "only a test") == len(running)
+
+
+def test_a_database_with_todays_tables_can_be_looked_at_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.db"
+    shutil.copy(FOLDER / "schema-0004.sqlite", path)
+    with Store.open(str(path), readonly=True) as store:
+        assert len(frames.results(store)) == len(json.loads((FOLDER / "schema-0004.json").read_text())["results"])
+    assert version_of(path) == "0004"
