@@ -57,6 +57,7 @@ def run(
     benchmark: bool = True,
     device: str | None = None,
     speed_protocol: str | None = None,
+    track: str | Sequence[str] = (),
     quiet: bool = True,
 ) -> Report:
     """Train and measure a space. The same call again does only what is missing.
@@ -95,6 +96,8 @@ def run(
         benchmark: Measure speed here after training.
         device: Name under which this machine's speed is stored; default its host name.
         speed_protocol: ``fullhd14`` (the paper's), ``uhd14`` (4K) or ``qhd5`` (quick); default by the recipe's length.
+        track: What is told of the sweep: ``tensorboard``, ``mlflow``, ``wandb``, each also as ``NAME=WHERE``,
+            ``webhook=URL``, ``command=COMMAND``, or a plug-in of the entry point group ``edge_sweep.trackers``.
         quiet: Show no progress on stderr; what goes wrong is told there all the same.
 
     Returns:
@@ -130,6 +133,7 @@ def run(
         data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+        track=many(track),
     )
     plan, data = plan_run(
         space,
@@ -168,6 +172,7 @@ def resume(
     benchmark: bool = True,
     device: str | None = None,
     speed_protocol: str | None = None,
+    track: str | Sequence[str] = (),
     quiet: bool = True,
 ) -> Report:
     """Do what is missing of a stored sweep, on this machine or another; only the database is needed.
@@ -190,6 +195,7 @@ def resume(
         benchmark: Measure speed here after training.
         device: Name under which this machine's speed is stored; default its host name.
         speed_protocol: Default the one stored with the sweep.
+        track: What is told of the sweep, as for ``run``.
         quiet: Show no progress on stderr; what goes wrong is told there all the same.
 
     Returns:
@@ -219,6 +225,7 @@ def resume(
         data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+        track=many(track),
     )
     with opened(db) as store:
         return launch(*recall(store, name, how), quiet=quiet)

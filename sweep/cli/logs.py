@@ -12,7 +12,9 @@ from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
+    from results_db.reading.trial_facts import Curve
     from results_db.records import AttemptRow, EventRow
+    from results_db.store import Store
 
 
 def add(app: typer.Typer) -> None:
@@ -22,12 +24,15 @@ def add(app: typer.Typer) -> None:
 
 def logs(
     config: Annotated[str, typer.Argument(metavar="ID", help="A config id.")],
+    curve: Annotated[bool, typer.Option("--curve", help="The training loss of each trial.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
     """The history of a config: attempts, nodes, times, errors, results that were fenced, leases that ran out.
 
     Example: sweep logs eSR-TM_s2_K5_C4
+
+    Example: sweep logs eSR-TM_s2_K5_C4 --curve
     """
     from results_db.store import Store
     from search_space import parse_id
@@ -35,6 +40,7 @@ def logs(
 
     with Store.open(db, readonly=True) as store:
         attempts = store.attempts(config)
+        losses = _curves(store, attempts) if curve else {}
         by_trial = {trial: store.events(trial) for trial in dict.fromkeys(attempt.trial for attempt in attempts)}
     if not attempts:
         # Only now: the history of a family of a user's own file is shown without the file.
@@ -42,10 +48,26 @@ def logs(
         raise SweepError(f"no attempt at {config} is in this database")
     history = [(attempt, _during(attempt, attempts, by_trial[attempt.trial])) for attempt in attempts]
     if as_json:
-        output.print_json([_document(*part) for part in history])
+        output.print_json([_document(*part, losses.get(part[0].trial)) for part in history])
         return
     for attempt, events in history:
         _show(attempt, events)
+        if curve and attempt.outcome == "done":
+            _show_curve(losses.get(attempt.trial, ()))
+
+
+def _curves(store: Store, attempts: Sequence[AttemptRow]) -> dict[int, Curve]:
+    from results_db.reading.trial_facts import curves
+
+    return curves(store, [attempt.trial for attempt in attempts if attempt.outcome == "done"])
+
+
+def _show_curve(curve: Curve) -> None:
+    from sweep.cli.curve_drawing import in_words, sparkline
+
+    if curve:
+        output.print_text(f"  {sparkline(curve)}")
+    output.print_text(f"  {in_words(curve) if curve else 'no training loss is stored'}")
 
 
 def _during(attempt: AttemptRow, attempts: Sequence[AttemptRow], events: Sequence[EventRow]) -> list[EventRow]:
@@ -60,7 +82,8 @@ def _during(attempt: AttemptRow, attempts: Sequence[AttemptRow], events: Sequenc
     ]
 
 
-def _document(attempt: AttemptRow, events: Sequence[EventRow]) -> dict[str, Any]:
+def _document(attempt: AttemptRow, events: Sequence[EventRow], curve: Curve | None = None) -> dict[str, Any]:
+    losses = {"curve": [list(point) for point in curve]} if curve and attempt.outcome == "done" else {}
     return {
         "trial": attempt.trial,
         "attempt": attempt.number,
@@ -77,6 +100,7 @@ def _document(attempt: AttemptRow, events: Sequence[EventRow]) -> dict[str, Any]
         "detail": dict(attempt.detail),
         "trained_with": asdict(attempt.provenance) if attempt.provenance else None,
         "events": [{"at": event.at.isoformat(), "kind": event.kind, "detail": event.detail} for event in events],
+        **losses,
     }
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "tag",
     "archive",
     "delete",
+    "track",
     "status",
     "logs",
     "evaluate",

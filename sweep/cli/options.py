@@ -107,6 +107,14 @@ DataVia = Annotated[
     ),
 ]
 SpeedPhase = Annotated[bool, typer.Option("--benchmark/--no-benchmark", help="Measure speed here after training.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        metavar="NAME[=WHERE]",
+        help="Tell tensorboard, mlflow, wandb, webhook=URL, command=COMMAND or a plug-in what happens (repeatable).",
+    ),
+]
 DeviceName = Annotated[str | None, typer.Option("--device", help="Name under which this machine's speed is stored.")]
 MeasureProtocol = Annotated[
     str | None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from sweep.cli.options import (
@@ -22,6 +24,7 @@ from sweep.cli.options import (
     SpeedPhase,
     SweepName,
     Timeout,
+    Track,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -47,6 +50,7 @@ def resume(
     benchmark: SpeedPhase = True,
     device: DeviceName = None,
     speed_protocol: MeasureProtocol = None,
+    track: Track = None,
     as_json: Json = False,
 ) -> None:
     """Do what is missing of a sweep, on this machine or another; only the database is needed.
@@ -58,8 +62,9 @@ def resume(
     from results_db.store import Store
     from sweep.api.arguments import as_text
     from sweep.api.training import recall
-    from sweep.cli.summary import end_with_summary, resume_command
+    from sweep.cli.summary import end_with_summary, show
     from sweep.running.launch import Launch, launch
+    from sweep.running.resume_command import resume_command
 
     asked = Launch(
         executor=executor,
@@ -75,9 +80,10 @@ def resume(
         data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+        track=tuple(track or ()),
     )
     with Store.open(db) as store:
         sweep, how = recall(store, name, asked)
         go_on = resume_command(sweep.row, how, db)
-        report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)
+        report = launch(sweep, how, quiet=as_json, on_forced_exit=partial(show, go_on))
         end_with_summary(sweep, report, go_on, as_json)

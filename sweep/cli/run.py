@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,7 @@ from sweep.cli.options import (
     Steps,
     TestSets,
     Timeout,
+    Track,
     TrainSets,
     Where,
 )
@@ -92,6 +94,7 @@ def run(
     benchmark: SpeedPhase = True,
     device: DeviceName = None,
     speed_protocol: MeasureProtocol = None,
+    track: Track = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -120,6 +123,7 @@ def run(
         data_root=as_text(data_root),
         speed_protocol=speed_protocol,
         checkpoint_every=checkpoint_every,
+        track=tuple(track or ()),
     )
     plan, data = plan_run(
         space,
@@ -145,9 +149,10 @@ def run(
 
 def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
     from results_db.store import Store
-    from sweep.cli.summary import end_with_summary, resume_command
+    from sweep.cli.summary import end_with_summary, show
     from sweep.planning.stored_plan import finished_seconds, open_plan, without_result
     from sweep.running.launch import launch
+    from sweep.running.resume_command import resume_command
 
     with Store.open(db) as store:
         sweep = open_plan(store, plan, data)
@@ -155,7 +160,7 @@ def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
             missing = without_result(store, plan)
             _print_plan(_outline(plan, data, missing, finished_seconds(store, plan), how))
         go_on = resume_command(sweep.row, how, db)
-        report = launch(sweep, how, quiet=as_json, on_forced_exit=go_on.show)
+        report = launch(sweep, how, quiet=as_json, on_forced_exit=partial(show, go_on))
         end_with_summary(sweep, report, go_on, as_json)
 
 

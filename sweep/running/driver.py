@@ -416,7 +416,7 @@ class Driver:
 
     def _report(self, kind: EventKind, trial: int, text: str = "") -> None:
         config = self._configs.get(trial) or self._with_retry(partial(self.store.config_of, trial))
-        self.listener(DriverEvent(kind, config, text))
+        self.listener(DriverEvent(kind, config, text, trial))
 
     def _report_progress(self) -> None:
         """Say how far the training is, at most every ``PROGRESS_EVERY_S``."""

@@ -30,6 +30,8 @@ class DriverEvent:
     kind: EventKind
     config: str
     text: str = ""
+    trial: int = 0
+    """Its id in the store, where the event is about one."""
     progress: TrainingProgress = field(default_factory=TrainingProgress)
     """Of all trials of this run, with events of that kind."""
 

@@ -2,69 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, redirect_stdout
-from dataclasses import dataclass
+from contextlib import ExitStack, redirect_stdout, suppress
+from functools import partial
 
 from rich.console import Console
 
 from results_db.rescue import rescue
-from search_space.errors import StoreError, StoreLost, SweepError
+from search_space.errors import StoreError, StoreLost, SweepError, first_line
 from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
-from sweep.planning.packs import DEFAULT_PACK_SIZE
-from sweep.running.driver import STOPPING_STORE_S, Driver, DriverSettings
-from sweep.running.events import Report
+from sweep.running.driver import STOPPING_STORE_S, Driver
+from sweep.running.events import DriverEvent, EventKind, Report
+from sweep.running.launch_options import Launch as Launch
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
+from sweep.running.resume_command import resume_command
 from sweep.running.signals import stop_on_signal
-from workers.checkpointing import CHECKPOINT_EVERY_S
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How to run, as asked for on the command line."""
-
-    executor: str = "actors"
-    address: str = "local"
-    cpus: float = 1.0
-    gpus: float = 0.0
-    pack_size: int = DEFAULT_PACK_SIZE
-    max_attempts: int = 3
-    timeout: float = 0.0
-    benchmark: bool = True
-    device: str | None = None
-    data_via: str = "store"
-    """How images reach the workers: ``store`` (Ray's), ``path`` or a URL."""
-    data_root: str | None = None
-    speed_protocol: str | None = None
-    """None: the one stored with the sweep."""
-    checkpoint_every: float = CHECKPOINT_EVERY_S
-    """Seconds between two stored states of a pack in training."""
-
-    def __post_init__(self) -> None:
-        """Raises SweepError for a value that is too small or not a number, and for an executor that there is not."""
-        by_name.check_name(self.executor)
-        for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
-            if not (least <= getattr(self, name) < math.inf):
-                raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("gpus", "timeout", "checkpoint_every"):
-            if not (0 <= getattr(self, name) < math.inf):
-                raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")
-
-    @property
-    def driver_settings(self) -> DriverSettings:
-        """Those of the driver among them."""
-        device = "cuda" if self.gpus else "cpu"
-        return DriverSettings(
-            self.pack_size,
-            self.max_attempts,
-            self.timeout,
-            device=device,
-            checkpoint_every_s=self.checkpoint_every,
-        )
+from sweep.tracking.tracking import Tracking
 
 
 def launch(
@@ -75,17 +31,41 @@ def launch(
     The first Ctrl-C stops cleanly, the second at once. ``on_forced_exit`` is called when a clean stop takes too
     long, and then the process ends; without it the process is never ended.
     """
+    console = Console(stderr=True)
+    with ExitStack() as cleanup:
+        tracking = Tracking(sweep.store, sweep.row, how.track, partial(_warn, console))
+        if how.track:
+            # Trackers print; stdout belongs to --json.
+            cleanup.enter_context(redirect_stdout(sys.stderr))
+        report = Report()
+        try:
+            report = _run_phases(sweep, how, console, tracking, quiet, on_forced_exit)
+        except SweepError as error:
+            _finish(tracking, sweep, how, report, first_line(error))
+            raise
+        _finish(tracking, sweep, how, report)
+        return report
+
+
+def _run_phases(
+    sweep: OpenSweep,
+    how: Launch,
+    console: Console,
+    tracking: Tracking,
+    quiet: bool,
+    on_forced_exit: Callable[[], None] | None,
+) -> Report:
     report = Report()
     try:
         missing = len(sweep.missing())
         if missing:
-            report = _train(sweep, how, missing, quiet, on_forced_exit)
+            report = _train(sweep, how, missing, console, tracking, quiet, on_forced_exit)
         if not report.interrupted:
-            measure_quality(sweep, quiet=quiet)
+            measure_quality(sweep, quiet=quiet, measured_trial=tracking.put)
         if how.benchmark and not report.interrupted:
             from sweep.running.speed_phase import measure_speed
 
-            measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet)
+            measure_speed(sweep, how.device, how.speed_protocol, quiet=quiet, measured_configs=tracking.put_configs)
         sweep.store.database.check_present()
     except StoreLost as lost:
         raise StoreError(f"{lost}; {rescue(sweep.store, sweep.row, error=lost)}") from None
@@ -95,10 +75,30 @@ def launch(
     return report
 
 
+def _finish(tracking: Tracking, sweep: OpenSweep, how: Launch, report: Report, error: str = "") -> None:
+    """Tell the trackers that the run is over, as far as the store can still say how."""
+    if not how.track:
+        return
+    counts = None
+    with suppress(StoreError):
+        counts = sweep.counts()
+    resume = resume_command(sweep.row, how, sweep.store.database.address.whole).command
+    tracking.finish(counts, resume, report.seconds, report.interrupted, error)
+
+
+def _warn(console: Console, text: str) -> None:
+    console.print(text, style="yellow", markup=False, highlight=False)
+
+
 def _train(
-    sweep: OpenSweep, how: Launch, missing: int, quiet: bool, on_forced_exit: Callable[[], None] | None
+    sweep: OpenSweep,
+    how: Launch,
+    missing: int,
+    console: Console,
+    tracking: Tracking,
+    quiet: bool,
+    on_forced_exit: Callable[[], None] | None,
 ) -> Report:
-    console = Console(stderr=True)
     data = by_name.worker_data(sweep.data, max(1, int(how.cpus)), how.data_via, how.data_root)
     # Ray prints its own messages ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as cleanup:
@@ -106,7 +106,13 @@ def _train(
         cleanup.callback(disconnect)
         executor = by_name.make_executor(how.executor, data, how.address, how.cpus, how.gpus)
         display = cleanup.enter_context(Display(missing, console, quiet))
-        driver = Driver(sweep, executor, how.driver_settings, display)
+
+        def listen(event: DriverEvent) -> None:
+            display(event)
+            if event.kind in (EventKind.DONE, EventKind.FAILED):
+                tracking.put(event.trial)
+
+        driver = Driver(sweep, executor, how.driver_settings, listen)
         stop.stops(driver)
         return driver.run()
 

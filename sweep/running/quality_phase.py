@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import Progress
@@ -18,11 +19,14 @@ from workers.quality.protocol import evaluate
 from workers.training.weights import load
 
 
-def measure_quality(sweep: OpenSweep, *, quiet: bool = False) -> int:
+def measure_quality(
+    sweep: OpenSweep, *, quiet: bool = False, measured_trial: Callable[[int], None] = lambda trial: None
+) -> int:
     """Evaluate the weights of finished trials on each test set they have no measurements of.
 
     Nothing is trained. Returns how many trials were measured; each is stored at once, so a stop loses one trial's
-    measurements. A trial whose weights are missing or damaged is named on stderr and passed over.
+    measurements. A trial whose weights are missing or damaged is named on stderr and passed over. ``measured_trial``
+    gets the id of each that was measured.
     """
     missing: dict[int, list[ImageSet]] = defaultdict(list)
     for images in sweep.data.tests:
@@ -49,6 +53,7 @@ def measure_quality(sweep: OpenSweep, *, quiet: bool = False) -> int:
                 )
             else:
                 sweep.store.add_trial_qualities(trial, qualities)
+                measured_trial(trial)
                 measured += 1
             bar.advance(task)
     return measured

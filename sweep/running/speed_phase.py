@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,12 +16,18 @@ from workers.benchmark import protocol
 
 
 def measure_speed(
-    sweep: OpenSweep, device: str | None = None, speed_protocol: str | None = None, *, quiet: bool = False
+    sweep: OpenSweep,
+    device: str | None = None,
+    speed_protocol: str | None = None,
+    *,
+    quiet: bool = False,
+    measured_configs: Callable[[Sequence[str]], None] = lambda configs: None,
 ) -> int:
     """Measure the sweep's finished configs without a speed on ``device``; returns how many were measured.
 
     ``speed_protocol`` is the name of a protocol, by default the one stored with the sweep. Configs that could not
-    be measured are named on stderr, as is waiting for another benchmark.
+    be measured are named on stderr, as is waiting for another benchmark. ``measured_configs`` gets the ids of those
+    that were measured.
     """
     chosen = protocol(speed_protocol or sweep.speed_protocol)
     job = BenchmarkJob((), device or device_name(), protocol=chosen)
@@ -35,4 +43,6 @@ def measure_speed(
         def notice(text: str) -> None:
             bar.console.print(text, style="yellow", markup=False, highlight=False)
 
-        return len(measure_missing(sweep.store, configs, job, progress=progress, notice=notice).speeds)
+        speeds = measure_missing(sweep.store, configs, job, progress=progress, notice=notice).speeds
+    measured_configs([speed.config for speed in speeds])
+    return len(speeds)

@@ -8,8 +8,8 @@ import shlex
 import pytest
 
 from results_db.records import Source, SweepRow
-from sweep.cli.summary import resume_command
 from sweep.running.launch import Launch
+from sweep.running.resume_command import resume_command
 
 
 def row(name: str = "night", root: str | None = None) -> SweepRow:
