@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 
 from search_space.errors import SweepError
 from sweep.tracking.tracker import SweepEnd, Tracker
+
+STDERR = 2
+"""Descriptor of the standard error: standard output belongs to ``--json``."""
 
 
 class Command(Tracker):
@@ -31,7 +33,7 @@ class Command(Tracker):
             shell=True,
             input=json.dumps(end.document),
             text=True,
-            stdout=sys.stderr.fileno(),
+            stdout=STDERR,
             env={**os.environ, **values},
             check=False,
         )

@@ -10,7 +10,7 @@ from results_db.reading.trial_facts import trial_facts
 from results_db.records import Counts, SweepRow
 from results_db.states import State
 from results_db.store import Store
-from search_space.errors import SweepError
+from search_space.errors import SweepError, first_line
 from search_space.ids import split_id
 from sweep.tracking import by_name
 from sweep.tracking.follower import Follower
@@ -65,7 +65,19 @@ class Tracking:
 
 
 def track_stored(store: Store, row: SweepRow, asked: str, resume: str) -> int:
-    """Tell one tracker all of a stored sweep, here and now; returns the number of trials."""
+    """Tell one tracker all of a stored sweep, here and now; returns the number of trials.
+
+    Raises SweepError with what the tracker raises.
+    """
+    try:
+        return _track_stored(store, row, asked, resume)
+    except SweepError:
+        raise
+    except Exception as error:
+        raise SweepError(f"tracker {by_name.split(asked)[0]}: {first_line(error)}") from error
+
+
+def _track_stored(store: Store, row: SweepRow, asked: str, resume: str) -> int:
     tracker = by_name.make(asked)
     tracker.start(tracked_sweep(store, row))
     ended = store.trials(row.id, ENDED)

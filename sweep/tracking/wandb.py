@@ -33,13 +33,13 @@ class Wandb(Tracker):
         run.summary.update({**trial.metrics, "error": "" if trial.done else trial.facts.error or ""})
         if trial.done and trial.facts.weights is not None:
             self._save(run, f"{trial.facts.config}.safetensors", trial.facts.weights.data)
-        run.finish(0 if trial.done else 1, quiet=True)
+        run.finish(0 if trial.done else 1)
 
     def end(self, end: SweepEnd) -> None:
         """Write the sweep's own run."""
         run = self._run(self.sweep.name, "sweep", {"recipe": dict(self.sweep.recipe), "space": self.sweep.space})
         run.summary.update(end.document)
-        run.finish(0, quiet=True)
+        run.finish(0)
 
     def _run(self, name: str, kind: str, config: dict[str, Any]) -> Any:
         # The same trial is the same run, however often it is told.

@@ -61,6 +61,7 @@ def test_mlflows_own_page_shows_the_runs(mlflow_folder):
 
     client = MlflowClient(f"sqlite:///{mlflow_folder}/mlflow.db")
     experiment = client.get_experiment_by_name("tiny").experiment_id
+    child = client.search_runs([experiment], "params.C = '2'")[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -72,7 +73,11 @@ def test_mlflows_own_page_shows_the_runs(mlflow_folder):
             with chromium() as tab:
                 tab.page.set_default_timeout(180_000)
                 tab.page.goto(f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning")
-                tab.page.get_by_text("eSR-MAX_s2_K3_C2-seed0").first.wait_for()
+                tab.page.get_by_text("matching runs").wait_for()
+                assert "3 matching runs" in tab.page.inner_text("body"), "the sweep's run and those of its trials"
+                tab.page.goto(f"{address}/#/experiments/{experiment}/runs/{child.info.run_id}")
+                tab.page.get_by_text("psnr/test").first.wait_for()
+                assert child.info.run_name in tab.page.inner_text("body")
                 if keep := os.environ.get("EDGE_SWEEP_SCREENSHOTS"):
                     tab.page.screenshot(path=f"{keep}/mlflow.png")
         finally:
