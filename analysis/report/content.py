@@ -15,6 +15,7 @@ from analysis.reading.results import SOURCES, Results, gather, load
 from analysis.reading.selection import Selection
 from analysis.report.health import health
 from analysis.report.samples import Samples
+from analysis.report.training import training
 from results_db.reading import exportable
 from search_space.errors import SweepError
 from search_space.metrics import COSTS, METRICS
@@ -59,6 +60,8 @@ class Content:
     points: dict[str, list[Any]]
     """Columns; ``model`` is the row in ``models``. A model without a speed has no row."""
     health: dict[str, Any]
+    training: dict[str, Any]
+    """Loss curves by trial id, and what the sweep cost."""
     sweeps: list[dict[str, Any]]
     versions: dict[str, str]
     samples: dict[str, Any]
@@ -99,6 +102,7 @@ def content(
         models=models,
         points=points,
         health=health(store, selection.sweep),
+        training=training(store, selection.sweep, models["trial"]),
         sweeps=[
             {"name": s.name, "space": s.space, "source": str(s.source), "git": s.git,
              "created": s.created_at.isoformat(timespec="seconds"), "recipe": _parsed(s.recipe_json),

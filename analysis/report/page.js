@@ -103,7 +103,7 @@ function drawDetail() {
   const others = points.filter((p) => p !== here).map((p) => [`${p.device}, ${timing(p)}`, `${number(p.fps)} frames/s${known(p.power_w) ? `, ${number(p.power_w)} W` : ""}`]);
   const list = (pairs) => element("dl", {}, ...pairs.flatMap(([label, value]) => [element("dt", { text: label }), element("dd", { text: String(value) })]));
   $("detail-title").textContent = model.config;
-  $("detail-body").replaceChildren(list([...facts, ...made]), ...(others.length ? [element("h3", { text: "Elsewhere" }), list(others)] : []), crops(model));
+  $("detail-body").replaceChildren(list([...facts, ...made]), ...(others.length ? [element("h3", { text: "Elsewhere" }), list(others)] : []), curveOf(model), crops(model));
 }
 
 function crops(model) {
@@ -136,7 +136,7 @@ function drawHealth() {
   const bar = element("div", { class: "bar", role: "img", "aria-label": `${c.done} done, ${c.failed} failed, ${c.running} running, ${c.pending} pending of ${c.planned}` });
   for (const kind of ["done", "failed", "running"]) { const part = element("span", { class: kind }); part.style.cssText = share(c[kind]); bar.append(part); }
   const told = `${c.done} of ${c.planned} done, ${c.failed} failed, ${c.running} running, ${c.pending} pending. ` + (h.attempts ? `${h.attempts} attempts (${h.retried} repeats), ${duration(h.time.work)} of training in ${duration(h.time.wall)}.` : "No training took place in this store: the results were imported.");
-  const parts = [bar, element("p", { text: told })];
+  const parts = [bar, element("p", { text: `${told} ${costsInWords()}` })];
   if (h.nodes.length) parts.push(element("h3", { text: "Machines" }), simpleTable(["Node", "Done", "Failed", "Training s"], h.nodes.map((n) => [n.node, n.done, n.failed, n.seconds])));
   if (h.failures.length) {
     parts.push(element("h3", { text: `Failures: ${Object.entries(h.by_class).map(([k, n]) => `${n} ${k}`).join(", ")}` }), simpleTable(["Model", "Class", "Why", "Node", "Attempt"], h.failures.map((f) => [f.config, f.class, f.error, f.node, f.attempt]), 2));

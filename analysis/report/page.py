@@ -19,7 +19,7 @@ def render(content: Content, live: bool = False) -> str:
         content=content,
         data=content.to_json(),
         css=_file("page.css"),
-        script="\n".join(_file(name) for name in ("data.js", "chart.js", "tables.js", "page.js")),
+        script="\n".join(_file(name) for name in ("data.js", "chart.js", "tables.js", "training.js", "page.js")),
         plotly=_plotly(),
         live=live,
     )

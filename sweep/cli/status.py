@@ -65,7 +65,7 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
         "started": row.created_at.isoformat(timespec="seconds"),
         "database": store.url,
     }
-    facts |= _training(store, row)
+    facts |= _training(store, row) | _costs(store, row)
     if counts.failed:
         last = store.failures(row.id)
         facts["classes"] = dict(Counter(str(attempt.failure) for attempt in last))
@@ -106,6 +106,15 @@ def _training(store: Store, row: SweepRow) -> dict[str, Any]:
     }
 
 
+def _costs(store: Store, row: SweepRow) -> dict[str, Any]:
+    """What the attempts cost; nothing of results that were imported."""
+    from results_db.reading.costs import costs
+
+    known = costs(store, row.id)
+    hours = {"core_hours": round(known.core_hours, 4), "gpu_hours": round(known.gpu_hours, 4)}
+    return {**hours, "attempts_not_counted": known.not_counted} if known.attempts else {}
+
+
 def _show(facts: dict[str, Any], failed: bool) -> None:
     share = 100 * facts["done"] / facts["planned"] if facts["planned"] else 0
     output.print_text(f"sweep {facts['sweep']} (space {facts['space']}, recipe {facts['recipe']})")
@@ -115,6 +124,8 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
     )
     if "steps_planned" in facts:
         output.print_text(_training_in_words(facts))
+    if "core_hours" in facts:
+        output.print_text(_costs_in_words(facts))
     for owner, count in facts.get("drivers", {}).items():
         output.print_text(f"  driver {owner}: {count} trials in training")
     for failure, count in facts.get("classes", {}).items():
@@ -136,4 +147,13 @@ def _training_in_words(facts: dict[str, Any]) -> str:
     left = facts["seconds_left"]
     if left:
         text += f", about {in_words(left)} left"
+    return text
+
+
+def _costs_in_words(facts: dict[str, Any]) -> str:
+    text = f"{facts['core_hours']:.3g} core-hours"
+    if facts["gpu_hours"]:
+        text += f", {facts['gpu_hours']:.3g} GPU-hours"
+    if facts["attempts_not_counted"]:
+        text += f" (without {facts['attempts_not_counted']} attempts that were stopped)"
     return text

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from results_db.reading.costs import CPUS, GPUS
 from results_db.records import Claim, TrialRow
 from results_db.rescue import rescue
 from results_db.states import State
@@ -56,8 +57,16 @@ class DriverSettings:
     """The limit until the first pack has ended, for an executor that does not report progress."""
     start_timeout_s: float = 180.0
     """How long to wait for the first worker."""
+    cpus: float = 1.0
+    """Processors that a worker holds."""
+    gpus: float = 0.0
     store_retry_s: float = 600.0
     """How long results are kept in memory while the store cannot be written (disk full, locked, unreachable)."""
+
+    @property
+    def held(self) -> dict[str, float]:
+        """What is kept with an attempt of the processors that it holds: nothing of one processor alone."""
+        return ({CPUS: self.cpus} if self.cpus != 1 else {}) | ({GPUS: self.gpus} if self.gpus else {})
 
 
 @dataclass
@@ -216,7 +225,7 @@ class Driver:
     def _submit_packs(self) -> None:
         while pack := self._next_pack():
             # "solo" is what databases call it.
-            shared = {"pack": len(pack.items)} | ({"solo": True} if pack.exclusive else {})
+            shared = {"pack": len(pack.items), **self.settings.held} | ({"solo": True} if pack.exclusive else {})
             detail = {
                 item.trial: {"lr_scale": item.lr_scale, **shared} | ({"from_step": item.step} if item.step else {})
                 for item in pack.items

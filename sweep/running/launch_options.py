@@ -58,4 +58,6 @@ class Launch:
             self.timeout,
             device=device,
             checkpoint_every_s=self.checkpoint_every,
+            cpus=self.cpus,
+            gpus=self.gpus,
         )

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,8 +74,8 @@ def test_mlflows_own_page_shows_the_runs(mlflow_folder):
             with chromium() as tab:
                 tab.page.set_default_timeout(180_000)
                 tab.page.goto(f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning")
-                tab.page.get_by_text("matching runs").wait_for()
-                assert "3 matching runs" in tab.page.inner_text("body"), "the sweep's run and those of its trials"
+                # The sweep's run and those of its trials, once the page has asked for them.
+                tab.page.wait_for_function("document.body.innerText.includes('3 matching runs')")
                 tab.page.goto(f"{address}/#/experiments/{experiment}/runs/{child.info.run_id}")
                 tab.page.get_by_text("psnr/test").first.wait_for()
                 assert child.info.run_name in tab.page.inner_text("body")
@@ -122,14 +123,26 @@ def test_wandb_writes_offline_runs_that_its_own_schema_reads(sweep_row, tmp_path
     assert len(files) == 3, "two trials and the sweep"
     names, keys = set(), set()
     for file in files:
-        for data in _records(file.read_bytes()):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
+        for record in _whole(file, wandb_internal_pb2.Record):
             if record.HasField("run") and record.run.display_name:
                 names.add((record.run.display_name, record.run.run_group))
             keys |= {item.key or ".".join(item.nested_key) for item in record.history.item}
     assert names == {(name, "tiny") for name in ("tiny", "eSR-MAX_s2_K3_C1-seed0", "eSR-MAX_s2_K3_C2-seed0")}
     assert {"training/loss", "training/step"} <= keys
+
+
+def _whole(file: Path, schema: Any) -> list[Any]:
+    """The records of a file, once W&B's own process has written the last of them."""
+    limit = time.monotonic() + 60
+    while True:
+        records = []
+        for data in _records(file.read_bytes()):
+            records.append(schema())
+            records[-1].ParseFromString(data)
+        if records and records[-1].HasField("exit"):
+            return records
+        assert time.monotonic() < limit, f"{file} has no end"
+        time.sleep(0.2)
 
 
 def _records(data: bytes) -> Iterator[bytes]:
