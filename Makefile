@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS := demo
 STAMP := $(VENV)/.installed
 
-.PHONY: help install gpu-dev system demo test mutants chaos lint format bench docker-test clean
+.PHONY: help install gpu-dev system demo test mutants chaos lint format bench docker-test release hashes clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,12 @@ bench: install ## every measurement again, small (the committed ones are the scr
 
 docker-test: ## build the CPU image for real with buildah and run a demo sweep inside it
 	bash docker/test-image
+
+release: install ## wheel and sdist, checked in fresh environments on every Python here (ARGS: --draft --quick --tests)
+	$(BIN)/python scripts/release $(ARGS)
+
+hashes: install ## constraints-hashed.txt again: what the default installation takes, by hash, but for PyTorch
+	bash scripts/hash-constraints $(BIN)/python
 
 clean: ## remove what make made (not your databases)
 	rm -rf $(VENV) $(RESULTS) .pytest_cache .mypy_cache .ruff_cache

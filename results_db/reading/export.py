@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from search_space import atomic
-from search_space.errors import StoreError
+from search_space.errors import MissingExtra, StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,9 @@ FORMATS = ("csv", "parquet", "json")
 
 
 def write(table: pd.DataFrame, path: Path, form: str) -> None:
-    """Write a frame to ``path``, as a whole or not at all; raises StoreError when it cannot be written.
+    """Write a frame to ``path``, as a whole or not at all.
+
+    Raises StoreError when it cannot be written, MissingExtra for Parquet without pyarrow.
 
     CSV leaves unknown values empty, JSON writes null (a list of objects), Parquet keeps them as nulls.
     """
@@ -28,6 +31,8 @@ def write(table: pd.DataFrame, path: Path, form: str) -> None:
     }
     if form not in writers:
         raise StoreError(f"{form!r} is not a format (choose from {', '.join(FORMATS)})")
+    if form == "parquet" and find_spec("pyarrow") is None:
+        raise MissingExtra("Parquet files need pyarrow: pip install 'edge-sweep[parquet]'")
     try:
         atomic.write(path, writers[form])
     except OSError as error:

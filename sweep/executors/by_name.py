@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search_space.errors import SweepError
+from search_space.errors import MissingExtra, SweepError
 from search_space.user_code import loaded
 from sweep.executors.core import Executor, WorkerData
 from sweep.executors.image_transport import Images, transport
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 
 
 EXECUTORS = ("actors", "tune", "inline")
+TUNE_NEEDS = ("pyarrow", "tensorboardX")
+"""Packages without which Ray Tune cannot be imported; Ray's own extra brings them."""
 
 
 def check_name(name: str) -> None:
-    """Raises SweepError for an executor that there is not."""
+    """Raises SweepError for an executor that there is not, MissingExtra for Ray Tune without what it needs."""
     if name not in EXECUTORS:
         raise SweepError(f"unknown executor {name!r} (choose from {', '.join(EXECUTORS)})")
+    if name == "tune" and any(find_spec(needed) is None for needed in TUNE_NEEDS):
+        raise MissingExtra("--executor tune needs Ray Tune: pip install 'edge-sweep[tune]'")
 
 
 def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | None = None) -> WorkerData:
