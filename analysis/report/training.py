@@ -21,10 +21,14 @@ def training(store: Store, sweep: str | None, trials: Sequence[int | None]) -> d
     number = None if sweep is None else store.sweep_id(sweep)
     found = curves(store, sorted({trial for trial in trials if trial is not None}))
     return {
-        "curves": {str(trial): [[step, float(f"{loss:.4g}")] for step, loss in thin(curve)]
+        "curves": {str(trial): [[step, _short(loss)] for step, loss in thin(curve)]
                    for trial, curve in found.items()},
-        "costs": asdict(costs(store, number)),
+        "costs": {name: _short(value) for name, value in asdict(costs(store, number)).items()},
     }  # fmt: skip
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def thin(curve: Curve, most: int = MOST_POINTS) -> Curve:
