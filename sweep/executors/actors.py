@@ -22,10 +22,11 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_space.errors import SweepError
 from search_space.facts import Checkpoint, Failed, Failure
-from sweep.executors.cluster import Cluster, Places, size
+from sweep.executors.cluster import Cluster, Places
 from sweep.executors.core import Finished, Versions, WorkerData
 from sweep.executors.lost_worker import Inquest
 from sweep.executors.node_health import STARTS_IN_A_ROW, STARTS_OF_THE_LAST, NodeHealth
+from sweep.executors.node_watch import EVERY_S, NodeWatch
 from sweep.executors.pack_worker import PackWorker, Ready
 from workers.device_errors import DeviceFailure
 from workers.task import PackTask
@@ -43,8 +44,6 @@ START_SILENCE_S = 60.0
 """The same while it starts: importing PyTorch blocks its answers (25 s on a machine with ten times its load)."""
 START_TIMEOUT_S = 300.0
 """A worker that answers but is not ready by then is given up: it cannot get its images."""
-NODES_EVERY_S = 0.5
-"""Between two looks at the nodes of the cluster."""
 RESTART_PAUSE_S = 3.0
 """Between a worker that could not start and the next new one on its node."""
 
@@ -110,6 +109,7 @@ class ActorExecutor:
         self._places = Places(self.cpus, self.gpus)
         self._versions = Versions.here()
         self._reference = ray.put(self.data)
+        self._nodes = NodeWatch()
         self._update_workers()
 
     def slots(self) -> int:
@@ -232,10 +232,10 @@ class ActorExecutor:
                 self._on_prepared(worker)
             elif reason := self._late(worker, now):
                 self._not_started(worker, reason)
-        if self._nodes_seen and now - self._nodes_seen < NODES_EVERY_S:
+        if self._nodes_seen and now - self._nodes_seen < EVERY_S:
             return
         self._nodes_seen = now
-        known = size()
+        known = self._nodes.cluster()
         # A node that is gone keeps its name for messages.
         self._cluster = known.remembering(self._cluster)
         for worker in list(self._workers):
@@ -359,6 +359,7 @@ class ActorExecutor:
 
     def close(self, now: bool = False) -> None:
         """Kill the workers; the driver releases their trials."""
+        self._nodes.close()
         for worker in list(self._workers):
             self._drop(worker)
 

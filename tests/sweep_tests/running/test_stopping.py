@@ -92,6 +92,55 @@ def test_a_stop_that_hangs_is_ended_with_the_same_words_and_status():
     assert time.monotonic() - began < 40
 
 
+STUCK_OUTSIDE_PYTHON = """
+import ctypes, os, signal, sys, threading, time
+from rich.console import Console
+from sweep.running import signals
+signals.CLEAN_STOP_S = 1.0
+libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+class Driver:
+    def stop(self): print("never called", file=sys.stderr)
+with signals.stop_on_signal(Console(stderr=True), lambda: print("go on with: this", file=sys.stderr)) as stop:
+    stop.stops(Driver())
+    for after, name in enumerate(sys.argv[1:]):
+        threading.Timer(0.5 + after / 10, os.kill, (os.getpid(), getattr(signal, name))).start()
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
+"""
+
+
+@pytest.mark.parametrize(("sent", "words"), [(["SIGINT"], "go on with: this\n"), (["SIGINT", "SIGINT"], "")])
+def test_a_call_that_never_returns_to_python_keeps_nobody_from_stopping(sent: list[str], words: str):
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK_OUTSIDE_PYTHON, *sent], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, words)
+
+
+SENT_TWICE = """
+import signal, sys
+from rich.console import Console
+from sweep.running import signals
+class Driver:
+    def stop(self): print("told", file=sys.stderr)
+with signals.stop_on_signal(Console(stderr=True), lambda: None) as stop:
+    stop.stops(Driver())
+    for name in sys.argv[1:]:
+        signal.raise_signal(getattr(signal, name))
+    print("stopped cleanly", file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "cleanly"),
+    [(["SIGTERM", "SIGTERM"], True), (["SIGTERM", "SIGINT"], True), (["SIGINT", "SIGINT"], False)],
+)
+def test_a_schedulers_signal_may_come_twice_at_once_two_times_ctrl_c_leave(sent: list[str], cleanly: bool):
+    done = subprocess.run([sys.executable, "-c", SENT_TWICE, *sent], capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0, "stopped cleanly" in done.stderr) == (cleanly, cleanly), done.stderr
+    assert done.stderr.count("told") == 1
+
+
 def test_the_summary_of_a_plain_run_names_no_resume(small_data, tmp_path):
     asked = ("run", "--space", "demo", "--recipe", "smoke", "--steps", "2", "--limit", "1", "--executor", "inline")
     done = command(*asked, "--no-benchmark", "--data-root", str(small_data), "--db", str(tmp_path / "s.db"), "--json")
