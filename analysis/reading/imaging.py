@@ -38,6 +38,20 @@ class TestImage:
 
 def read_luma(path: Path | None = None) -> tuple[str, NDArray[np.float32]]:
     """Name and BT.601 luma (H, W) in 0..255 of an image file, or of the embedded sample. Raises BadData."""
+    name, image = _read(path)
+    pixels = image.astype(np.float64)
+    values = pixels * (219.0 / 255.0) if pixels.ndim == 2 else pixels @ _LUMA
+    return name, (16.0 + values).astype(np.float32)
+
+
+def read_rgb(path: Path | None = None) -> tuple[str, NDArray[np.uint8]]:
+    """Name and pixels (H, W, 3) of an image file, or of the embedded sample. Raises BadData."""
+    name, image = _read(path)
+    return name, image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def _read(path: Path | None) -> tuple[str, NDArray[np.uint8]]:
+    """Name and pixels, (H, W) of a grey image, else (H, W, 3)."""
     from PIL import Image, UnidentifiedImageError
 
     chosen = path or _sample()
@@ -45,13 +59,10 @@ def read_luma(path: Path | None = None) -> tuple[str, NDArray[np.float32]]:
         with Image.open(chosen, formats=["PNG", "JPEG", "BMP", "TIFF", "WEBP"]) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise BadData(f"{chosen} has more than {MOST_PIXELS // 10**6} megapixels")
-            grey = image.mode in ("L", "1")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"), dtype=np.float64)
+            return chosen.stem, np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB"))
     except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "not an image that can be read"
         raise BadData(f"cannot use {chosen}: {reason}") from None
-    values = pixels * (219.0 / 255.0) if grey else pixels @ _LUMA
-    return chosen.stem, (16.0 + values).astype(np.float32)
 
 
 def _sample() -> Path:

@@ -16,6 +16,7 @@ from analysis.reading.selection import Selection
 from analysis.report.health import health
 from analysis.report.samples import Samples
 from analysis.report.training import training
+from analysis.report.viewer.networks import Networks
 from results_db.reading import exportable
 from search_space.errors import SweepError
 from search_space.metrics import COSTS, METRICS
@@ -65,6 +66,8 @@ class Content:
     sweeps: list[dict[str, Any]]
     versions: dict[str, str]
     samples: dict[str, Any]
+    networks: dict[str, Any]
+    """Networks that the page itself can run (``viewer.networks``)."""
     notes: list[str]
     """What is to be known of the speeds: how many are disturbed, and the commands that measure them again."""
     exports: dict[str, str]
@@ -77,9 +80,16 @@ class Content:
 
 
 def content(
-    store: Store, selection: Selection | None = None, title: str = "", samples: Samples | None = None
+    store: Store,
+    selection: Selection | None = None,
+    title: str = "",
+    samples: Samples | None = None,
+    networks: Networks | None = None,
 ) -> Content:
-    """What the page shows of a store. A sweep without any result yet gives a page that says so."""
+    """What the page shows of a store. A sweep without any result yet gives a page that says so.
+
+    ``networks`` says which networks the page can run; none without it.
+    """
     selection = selection or Selection()
     found = _gathered(store, selection)
     metrics = list(dict.fromkeys(m for results in found for m in results.metrics))
@@ -111,6 +121,7 @@ def content(
         ],
         versions=_versions(),
         samples=(samples or Samples()).made(store, found, selection, metrics),
+        networks=networks.made(store, found, selection, metrics) if networks is not None else {},
         notes=[note for results in found for note in disturbed.notes(results.table, store.url)],
         exports=_exports(store, models["config"], selection.sweep),
     )  # fmt: skip

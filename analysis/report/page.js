@@ -104,6 +104,7 @@ function drawDetail() {
   const list = (pairs) => element("dl", {}, ...pairs.flatMap(([label, value]) => [element("dt", { text: label }), element("dd", { text: String(value) })]));
   $("detail-title").textContent = model.config;
   $("detail-body").replaceChildren(list([...facts, ...made]), ...(others.length ? [element("h3", { text: "Elsewhere" }), list(others)] : []), curveOf(model), crops(model));
+  viewModel(model.config);
 }
 
 function crops(model) {
@@ -229,6 +230,7 @@ function recall() {
 }
 
 function wire() {
+  wireViewer();
   for (const id of ["device", "backend", "metric", "dataset", "x", "y"]) $(id).addEventListener("change", (e) => { state[id] = e.target.value; changed(); });
   $("source").addEventListener("change", (e) => { state.source = Number(e.target.value); state.selected = null; picked = false; changed(); });
   $("quiet").addEventListener("change", (e) => { state.quiet = e.target.checked; refresh(); });
@@ -261,6 +263,7 @@ function show(data, fresh) {
   const chosen = fresh || state.selected === null ? null : MODELS[state.selected];
   load(data);
   if (chosen) { const again = MODELS.find((m) => m.config === chosen.config && DATA.sources[m.source].name === DATA.sources[chosen.source]?.name); state.selected = again ? again.at : null; }
+  loadViewer();
   settle(fresh); if (fresh) recall(); drawHealth(); drawAbout(); refresh();
   $("made").textContent = data.made;
 }

@@ -7,6 +7,9 @@ from importlib.resources import files
 
 from analysis.report.content import Content
 
+VIEWER = ("network", "webgl", "plain", "picture", "viewer")
+SCRIPTS = ("data.js", "chart.js", "tables.js", "training.js", *(f"viewer/{name}.js" for name in VIEWER), "page.js")
+
 
 def render(content: Content, live: bool = False) -> str:
     """The page of a store's content. ``live`` makes it listen to the dashboard it came from."""
@@ -18,8 +21,9 @@ def render(content: Content, live: bool = False) -> str:
     return template.render(
         content=content,
         data=content.to_json(),
-        css=_file("page.css"),
-        script="\n".join(_file(name) for name in ("data.js", "chart.js", "tables.js", "training.js", "page.js")),
+        css=_file("page.css") + _file("viewer/viewer.css"),
+        script="\n".join(_file(name) for name in SCRIPTS),
+        viewer=_file("viewer/viewer.html.j2"),
         plotly=_plotly(),
         live=live,
     )

@@ -98,8 +98,8 @@ def cut(image: NDArray[np.float32], crop: Crop) -> NDArray[np.float32]:
     return image[top : top + height, left : left + width]
 
 
-def encode(image: NDArray[np.float32]) -> str:
-    """A grey image (h, w) in 0..255 as a ``data:`` address of a PNG."""
+def encode(image: NDArray[Any]) -> str:
+    """An image in 0..255, grey (h, w) or in colour (h, w, 3), as a ``data:`` address of a PNG."""
     from PIL import Image
 
     out = io.BytesIO()

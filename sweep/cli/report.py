@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from analysis.report.viewer.which import Which
 from search_space.errors import SweepError
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, OneSweep, SourceName, UndisturbedOnly
@@ -27,12 +28,17 @@ def report(
     image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="The part of it to show.")] = None,
     crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop; 0 for none.")] = 150,
+    models: Annotated[
+        Which, typer.Option("--models", help="Networks inside the page: those on a frontier, all, or none.")
+    ] = Which.FRONTIER,
     weights: Annotated[
         list[Path] | None,
-        typer.Option("--weights", help="Weights for the crops: files named after an id, or a folder."),
+        typer.Option("--weights", help="Weights for crops and networks: files named after an id, or a folder."),
     ] = None,
 ) -> None:
     """Write a self-contained page: frontier, budget, tables, health, recipe. It works offline.
+
+    The networks of --models run on the page: on a crop that is there, or on a picture dropped onto it.
 
     Example: sweep report --db sweep.db --out report.html
     """
@@ -41,15 +47,17 @@ def report(
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples
+    from analysis.report.viewer.networks import Networks
     from analysis.script import parse_crop
     from results_db.store import Store
+    from workers.export.glsl.webgl import PRELUDE, web_network
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise SweepError(f"{out}: a report is one .html file")
     ask = Selection(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
               weights=tuple(weights or ()), undisturbed_only=undisturbed_only)  # fmt: skip
     with Store.open(db, readonly=True) as store:
-        shown = content(store, ask, title, Samples(crops))
+        shown = content(store, ask, title, Samples(crops), Networks(models, PRELUDE, web_network))
     page = render(shown)
     files.write(out, lambda file: file.write(page.encode()))
     output.note(str(out))

@@ -34,23 +34,29 @@ class Tab:
 
 
 @cache
-def _browser() -> Any:
-    """One browser a process: Playwright's synchronous form allows no second one beside it."""
+def _playwright() -> Any:
+    """One per process: its synchronous form allows no second one beside it."""
+    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
+    atexit.register(playwright.stop)
+    return playwright
+
+
+@cache
+def _browser(flags: tuple[str, ...]) -> Any:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    playwright = sync_api.sync_playwright().start()
-    atexit.register(playwright.stop)
-    browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+    browser = _playwright().chromium.launch(executable_path=path, args=[*FLAGS, *flags])
     atexit.register(browser.close)
     return browser
 
 
 @contextmanager
-def chromium(**options: Any) -> Iterator[Tab]:
-    """A tab with nothing kept from others; console errors, page errors and requests are collected."""
-    context = _browser().new_context(viewport={"width": 1300, "height": 1000}, accept_downloads=True, **options)
+def chromium(*flags: str, **options: Any) -> Iterator[Tab]:
+    """A tab with nothing kept from others, in a browser with these ``flags`` more; console errors, page errors and
+    requests are collected."""
+    options = {"viewport": {"width": 1300, "height": 1000}, "accept_downloads": True, **options}
+    context = _browser(flags).new_context(**options)
     try:
         page = context.new_page()
         page.set_default_timeout(60_000)

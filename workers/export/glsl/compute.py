@@ -13,7 +13,7 @@ from workers.export.glsl.heads import last_pass, phases
 from workers.export.glsl.passes import Pass
 from workers.export.glsl.plan import Layer, Plan
 from workers.export.glsl.reading import NEAREST, Stored, luma_taps, plane_function
-from workers.export.glsl.words import SWIZZLE, activated, four, grid, groups
+from workers.export.glsl.words import SWIZZLE, activated, four, grid, groups, slopes_of
 
 START = ("ivec2 size=ivec2(HOOKED_size),p=ivec2(gl_GlobalInvocationID.xy);", "if(any(greaterThanEqual(p,size)))return;")
 
@@ -46,7 +46,7 @@ def _targets(layer: Layer, prefix: str) -> list[Target]:
 def _applied(layer: Layer, targets: Sequence[Target]) -> list[str]:
     parts = groups(layer.outputs)
     return [
-        f"{target.name}={activated(target.name, layer.activation, part)};"
+        f"{target.name}={activated(target.name, layer.activation, slopes_of(layer.activation, part))};"
         for target, part in zip(targets, parts, strict=True)
         if layer.activation.name
     ]

@@ -1,4 +1,4 @@
-"""The fragment form, for players and GPUs without compute shaders, and for WebGL.
+"""The fragment form, for players and GPUs without compute shaders.
 
 Each layer writes its channels four by four as images side by side in one texture; neighbouring pixels then run the same
 code. A last pass puts the sub-pixels in their places.
@@ -13,7 +13,7 @@ from workers.export.glsl.heads import last_pass, phases
 from workers.export.glsl.passes import Pass
 from workers.export.glsl.plan import Layer, Plan
 from workers.export.glsl.reading import NEAREST, Stored, luma_taps, plane_function, shift
-from workers.export.glsl.words import activated, four, grid, groups
+from workers.export.glsl.words import activated, four, grid, groups, slopes_of
 
 
 def fragment_passes(plan: Plan) -> list[Pass]:
@@ -38,7 +38,7 @@ def _hidden(layer: Layer, number: int, before: Stored | None, *, left: bool) -> 
     target = Target("a", layer.weight[part], layer.bias[part])
     lines = over_luma([target]) if before is None else over_planes([target])
     start = luma_taps(layer.kernel) if before is None else ["vec4 v;"]
-    lines += [f"vec4 whole={four(activated('a', layer.activation, part), target.size)};"]
+    lines += [f"vec4 whole={four(activated('a', layer.activation, slopes_of(layer.activation, part)), target.size)};"]
     return [*start, *lines, f"return {'whole-' if left else ''}nearest(whole);"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from workers.export.glsl.convolution import Target, over_luma, over_planes
 from workers.export.glsl.plan import Array, Plan
 from workers.export.glsl.reading import Stored, luma_taps
-from workers.export.glsl.words import TYPES, activated, groups, vector
+from workers.export.glsl.words import TYPES, activated, groups, slopes_of, vector
 
 Convolve = Callable[[Sequence[Target]], list[str]]
 
@@ -46,7 +46,9 @@ def sub_pixels(plan: Plan, chosen: Sequence[int]) -> list[str]:
     if plan.head.beside is not None:
         lines += [line for i in chosen for line in _beside(plan.head.beside, parts[i], f"r{i}")]
     if plan.head.after.name:
-        lines += [f"r{i}={activated(f'r{i}', plan.head.after, slice(0, 1))};" for i in chosen]
+        lines += [
+            f"r{i}={activated(f'r{i}', plan.head.after, slopes_of(plan.head.after, slice(0, 1)))};" for i in chosen
+        ]
     return lines
 
 
@@ -74,12 +76,12 @@ def _templates(plan: Plan, part: slice, convolve: Convolve, out: str) -> list[st
     for c, row in enumerate(names):
         if plan.one_layer:
             lines += convolve(targets[c])
-        lines += _combined(head.kind, row, word, first=c == 0)
+        lines += combined(head.kind, row, word, first=c == 0)
     return [*lines, f"{out}={'top' if head.kind in ('max', 'sigmoid') else 'top/total'};"]
 
 
-def _combined(kind: str, row: Sequence[str], word: str, *, first: bool) -> list[str]:
-    """The running result after one more template, in ``top`` (over ``total``)."""
+def combined(kind: str, row: Sequence[str], word: str, *, first: bool) -> list[str]:
+    """The running result after one more template, in ``top`` (over ``total``); the ``first`` declares them."""
     if kind == "max":
         return [f"{word} top={row[0]};"] if first else [f"top=max(top,{row[0]});"]
     if kind == "sigmoid":

@@ -57,8 +57,8 @@ def grid(planes: int) -> tuple[int, int]:
     return columns, -(-planes // columns)
 
 
-def activated(name: str, activation: Activation, channels: slice) -> str:
-    """The expression for a vector after its activation; ``channels`` are those that it holds."""
+def activated(name: str, activation: Activation, slopes: str) -> str:
+    """The expression for a vector after its activation; ``slopes`` spells those of a PReLU."""
     if activation.name == "tanh":
         # Some drivers compute tanh from exponentials that overflow; past 10 it is 1 in float32.
         return f"tanh(clamp({name},-10.0,10.0))"
@@ -67,8 +67,13 @@ def activated(name: str, activation: Activation, channels: slice) -> str:
     if activation.name == "sigmoid":
         return f"1.0/(1.0+exp(-{name}))"
     if activation.name == "prelu":
-        return f"max({name},0.0)+{vector(activation.slopes[channels])}*min({name},0.0)"
+        return f"max({name},0.0)+{slopes}*min({name},0.0)"
     return name
+
+
+def slopes_of(activation: Activation, channels: slice) -> str:
+    """The slopes of a PReLU for the ``channels`` of a vector, written out; empty for other activations."""
+    return vector(activation.slopes[channels]) if activation.slopes else ""
 
 
 def four(value: str, size: int) -> str:
