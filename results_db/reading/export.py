@@ -18,7 +18,7 @@ FORMATS = ("csv", "parquet", "json")
 
 
 def write(table: pd.DataFrame, path: Path, form: str) -> None:
-    """Write a frame to ``path``, as a whole or not at all.
+    """Write a frame to ``path``, as a whole or not at all; its folder is made.
 
     Raises StoreError when it cannot be written, MissingExtra for Parquet without pyarrow.
 
@@ -34,6 +34,7 @@ def write(table: pd.DataFrame, path: Path, form: str) -> None:
     if form == "parquet" and find_spec("pyarrow") is None:
         raise MissingExtra("Parquet files need pyarrow: pip install 'edge-sweep[parquet]'")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, writers[form])
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -19,6 +19,7 @@ from sweep.speed.job import BenchmarkJob, Groups, Notice, measure_here
 from sweep.speed.measure_missing import Measured, device_name, missing_job, run_job
 from workers.benchmark import SpeedProtocol, varied
 from workers.benchmark import protocol as protocol_named
+from workers.data.datasets import test_sets
 from workers.quality.evaluate_files import read_sets
 
 if TYPE_CHECKING:
@@ -153,12 +154,19 @@ def measured_by(address: str | None, node: str | None) -> Callable[[BenchmarkJob
     return partial(measure_on_node, address=address, node=node)
 
 
+def _folder(name: str, root: str | Path | None) -> str:
+    """A test set's folder: as it was typed where there is one, else the set of that name under the data root."""
+    under = None if root is None else Path(root) / name
+    return str(under) if under is not None and under.is_dir() and not Path(name).is_dir() else name
+
+
 def evaluate(
     config: str | Config | None = None,
     weights: str | Path | None = None,
     *,
     weights_dir: str | Path | None = None,
-    data: str | Path | Sequence[str | Path] = "embedded-test",
+    data: str | Path | Sequence[str | Path] = (),
+    data_root: str | Path | None = None,
     metric: str | Sequence[str] = ("psnr", "ssim"),
     db: str | Path | Store | None = None,
     name: str = "re-evaluated",
@@ -172,7 +180,9 @@ def evaluate(
         config: The id of the config that the weights are of; with ``weights_dir`` only its file.
         weights: One weights file, safetensors or torch (never unpickled).
         weights_dir: Instead: a folder of files that are named after ids.
-        data: Folders of test images, or ``embedded-test``.
+        data: Folders of test images, names of sets under ``data_root``, or ``embedded-test``; default the paper's test
+            sets under ``data_root``, without one ``embedded-test``.
+        data_root: Folder of image sets.
         metric: ``psnr``, ``ssim``, ``lpips``.
         db: Store the results there; what is stored already is not measured again.
         name: With ``db``: the sweep the results go to.
@@ -200,8 +210,11 @@ def evaluate(
     if (weights is None) == (weights_dir is None):
         raise BadWeights("give either ID --weights FILE or --weights-dir DIR")
     files, strangers = chosen_files(config, weights, weights_dir)
-    folders = [data] if isinstance(data, (str, Path)) else data
-    sets, left_out = read_sets([str(folder) for folder in folders] or ["embedded-test"], strict)
+    named = [str(one) for one in ([data] if isinstance(data, (str, Path)) else data)]
+    if named or data_root is None:
+        sets, left_out = read_sets([_folder(name, data_root) for name in named] or ["embedded-test"], strict)
+    else:
+        sets, left_out = test_sets((), data_root, strict), ()
     skipped = (*strangers, *left_out)
     for one in skipped:
         notice(f"skipped {one.name}: {one.reason}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_space.errors import BadData
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Family, Limit, Metric, OfDevice, Sample, Scale, Where
 
 if TYPE_CHECKING:
@@ -23,10 +23,14 @@ def add(app: typer.Typer) -> None:
 
 
 def bundle(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs for the kit.")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Configs for the kit.", autocompletion=completion.ids)
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The kit.")] = Path("kit.zip"),
     frontier: Annotated[bool, typer.Option("--frontier", help="The configs of the frontier in --db.")] = False,
-    space: Annotated[str | None, typer.Option("--space", "-s", help="All configs of a space.")] = None,
+    space: Annotated[
+        str | None, typer.Option("--space", "-s", help="All configs of a space.", autocompletion=completion.spaces)
+    ] = None,
     scale: Scale = None,
     family: Family = None,
     where: Where = None,
@@ -37,7 +41,9 @@ def bundle(
     precision: Annotated[
         list[str] | None, typer.Option("--precision", "-p", help="fp32, fp16 or int8 (repeatable); default fp32.")
     ] = None,
-    protocol: Annotated[str, typer.Option("--protocol", help="fullhd14, uhd14 or qhd5.")] = "fullhd14",
+    protocol: Annotated[
+        str, typer.Option("--speed-protocol", "--protocol", help="fullhd14, uhd14 or qhd5.")
+    ] = "fullhd14",
     db: Db = DEFAULT_DB,
 ) -> None:
     """Pack ONNX files and a runner that needs only Python, numpy and onnxruntime into one file.

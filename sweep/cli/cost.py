@@ -44,7 +44,7 @@ def cost(
     protocol: Annotated[
         str | None,
         typer.Option(
-            "--protocol", "--speed-protocol", help="Only speeds of this protocol; default that of most models."
+            "--speed-protocol", "--protocol", help="Only speeds of this protocol; default that of most models."
         ),
     ] = None,
     space: Space = "paper",
@@ -68,7 +68,7 @@ def cost(
 ) -> None:
     """Predict frames per second from the configs measured so far, with 90 % intervals.
 
-    Example: sweep benchmark --sample 48 --device pi && sweep cost --device pi --scale 2
+    Example: sweep cost --device pi --scale 2
 
     Example: sweep benchmark --device pi $(sweep cost --device pi --suggest 12)
 

@@ -76,7 +76,7 @@ def _document(facts: Any) -> dict[str, Any]:
 
 @group.command()
 def backup(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A new SQLite file.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="A new SQLite file.")],
     db: Db = DEFAULT_DB,
 ) -> None:
     """Write a consistent copy to a new SQLite file, also while a sweep is writing.
@@ -87,9 +87,11 @@ def backup(
     from results_db.store import Store
     from search_space.errors import StoreError
 
-    if not out.parent.is_dir():
-        raise StoreError(f"{out}: the folder {out.parent} does not exist")
     with Store.open(db, readonly=True) as store:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder {out.parent}: {error.strerror}") from None
         path = store.database.address.path
         if path is not None:
             copy_file(path, out)

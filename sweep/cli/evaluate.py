@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweep.cli import output
-from sweep.cli.options import Json
+from sweep.cli import completion, output
+from sweep.cli.options import DataRoot, Json
 
 if TYPE_CHECKING:
     from search_space.facts import Quality
@@ -24,7 +24,9 @@ def add(app: typer.Typer) -> None:
 
 
 def evaluate(
-    config: Annotated[str | None, typer.Argument(metavar="[ID]", help="The config the weights are of.")] = None,
+    config: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The config the weights are of.", autocompletion=completion.ids)
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option("--weights", "-w", help="One weights file: safetensors or torch.", metavar="FILE")
     ] = None,
@@ -33,15 +35,25 @@ def evaluate(
     ] = None,
     data: Annotated[
         list[str] | None,
-        typer.Option("--data", "-d", help="Folder of test images (repeatable); default embedded-test.", metavar="DIR"),
+        typer.Option(
+            "--data",
+            "-d",
+            help="Folder of test images, or a set under --data-root (repeatable); default that root's test sets, "
+            "without one embedded-test.",
+            metavar="DIR",
+            autocompletion=completion.image_sets,
+        ),
     ] = None,
+    data_root: DataRoot = None,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", help="psnr, ssim or lpips (repeatable); default psnr and ssim.")
     ] = None,
     db: Annotated[
         str | None, typer.Option("--db", help="Store the results there; what is stored already is not measured again.")
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="With --db: the sweep the results go to.")] = "re-evaluated",
+    name: Annotated[
+        str, typer.Option("--sweep", "--name", help="With --db: the sweep the results go to.")
+    ] = "re-evaluated",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with an unusable file in it.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -61,6 +73,7 @@ def evaluate(
             weights,
             weights_dir=weights_dir,
             data=data or (),
+            data_root=data_root,
             metric=metric or (),
             db=db,
             name=name,

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from search_space.errors import BadData
-from sweep.cli import output
-from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.cli import completion, output
+from sweep.cli.options import DEFAULT_DB, ConfigId, Db, Json
 
 WARN_LOSS = 0.3
 """dB on the images of the check: worth knowing before choosing the file."""
@@ -35,7 +35,7 @@ def add(app: typer.Typer) -> None:
 
 
 def export(
-    config_id: Annotated[str, typer.Argument(metavar="ID", help="Such as eSR-TM_s2_K5_C4.")],
+    config_id: ConfigId,
     form: Annotated[Format, typer.Option("--format", "-f", help="File format.")] = Format.ONNX,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File; default ID with the format's ending.")] = None,
     weights: Annotated[
@@ -49,7 +49,10 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="Write a file that loses more than 0.5 dB all the same.")
     ] = False,
-    sweep: Annotated[str | None, typer.Option("--sweep", help="Take the weights of this sweep.")] = None,
+    sweep: Annotated[
+        str | None,
+        typer.Option("--sweep", "--name", help="Take the weights of this sweep.", autocompletion=completion.sweeps),
+    ] = None,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:

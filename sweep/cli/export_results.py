@@ -17,8 +17,10 @@ def add(app: typer.Typer) -> None:
 
 
 def export_results(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="File to write.")],
-    form: Annotated[str, typer.Option("--format", help="csv, parquet or json (default: by the file's ending).")] = "",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="File to write.")],
+    form: Annotated[
+        str, typer.Option("--format", "-f", help="csv, parquet or json (default: by the file's ending).")
+    ] = "",
     db: Db = DEFAULT_DB,
     sweep: OneSweep = None,
     source: SourceName = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 
@@ -17,7 +17,10 @@ def add(app: typer.Typer) -> None:
 
 
 def list_sweeps(
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only sweeps with this tag (repeatable).")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", help="Only sweeps with this tag (repeatable).", autocompletion=completion.tags),
+    ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Those set aside by sweep archive too.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,

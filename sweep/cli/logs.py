@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sweep.cli import output
-from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.cli.options import DEFAULT_DB, ConfigId, Db, Json
 
 if TYPE_CHECKING:
     from results_db.reading.trial_facts import Curve
@@ -23,7 +23,7 @@ def add(app: typer.Typer) -> None:
 
 
 def logs(
-    config: Annotated[str, typer.Argument(metavar="ID", help="A config id.")],
+    config: ConfigId,
     curve: Annotated[bool, typer.Option("--curve", help="The training loss of each trial.")] = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,

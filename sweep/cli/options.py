@@ -10,6 +10,7 @@ import typer
 
 from search_space.errors import SweepError
 from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
+from sweep.cli import completion
 
 
 def finite(value: float | None) -> float | None:
@@ -33,16 +34,31 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and not
 
 Space = Annotated[
     str,
-    typer.Option("--space", "-s", help="demo, paper, extended, a family's name, or a YAML or Python file."),
+    typer.Option(
+        "--space",
+        "-s",
+        help="demo, paper, extended, a family's name, or a YAML or Python file.",
+        autocompletion=completion.spaces,
+    ),
 ]
 OptionalSpace = Annotated[
     str | None,
     typer.Option(
-        "--space", "-s", help="demo, paper (the default), extended, a family's name, or a YAML or Python file."
+        "--space",
+        "-s",
+        help="demo, paper (the default), extended, a family's name, or a YAML or Python file.",
+        autocompletion=completion.spaces,
     ),
 ]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Configs; default a whole space.")]
-Family = Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID]...", help="Configs; default a whole space.", autocompletion=completion.ids),
+]
+ConfigId = Annotated[str, typer.Argument(metavar="ID", help="Such as eSR-TM_s2_K5_C4.", autocompletion=completion.ids)]
+Family = Annotated[
+    list[str] | None,
+    typer.Option("--family", help="Only this family (repeatable).", autocompletion=completion.families),
+]
 Scale = Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")]
 Where = Annotated[
     str | None,
@@ -66,11 +82,16 @@ RecipeName = Annotated[
         "--recipe",
         metavar="NAME|FILE",
         help="One of `sweep recipe list`, or a .yaml or .json file; default demo for --space demo, else paper.",
+        autocompletion=completion.recipes,
     ),
 ]
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
-TrainSets = Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")]
-TestSets = Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")]
+TrainSets = Annotated[
+    list[str] | None, typer.Option("--train", help="Training set (repeatable).", autocompletion=completion.image_sets)
+]
+TestSets = Annotated[
+    list[str] | None, typer.Option("--test", help="Test set (repeatable).", autocompletion=completion.image_sets)
+]
 
 # Where and how training runs
 
@@ -115,33 +136,64 @@ Track = Annotated[
         help="Tell tensorboard, mlflow, wandb, webhook=URL, command=COMMAND or a plug-in what happens (repeatable).",
     ),
 ]
-DeviceName = Annotated[str | None, typer.Option("--device", help="Name under which this machine's speed is stored.")]
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device", help="Name under which this machine's speed is stored.", autocompletion=completion.devices
+    ),
+]
 MeasureProtocol = Annotated[
     str | None,
     typer.Option(
         "--speed-protocol",
         help="How speed is measured: fullhd14 (the paper's), uhd14 (4K) or qhd5 (quick); "
         "default the stored one, or qhd5 for recipes below 10,000 steps and else fullhd14.",
+        autocompletion=completion.speed_protocols,
     ),
 ]
 
 # Which stored results
 
 SweepName = Annotated[
-    str | None, typer.Option("--name", "--sweep", help="A sweep's name or number; default the newest.")
+    str | None,
+    typer.Option(
+        "--sweep", "--name", help="A sweep's name or number; default the newest.", autocompletion=completion.sweeps
+    ),
 ]
-SweepNames = Annotated[list[str], typer.Argument(metavar="SWEEP...", help="Names or numbers of sweeps.")]
-OneSweep = Annotated[str | None, typer.Option("--sweep", "--name", help="One sweep; default all of the source.")]
-SourceName = Annotated[str | None, typer.Option("--source", help="ours, re-evaluated or published.")]
-OfDevice = Annotated[str | None, typer.Option("--device", help="One device; default all.")]
-OfBackend = Annotated[str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.")]
-OfPrecision = Annotated[str | None, typer.Option("--precision", "-p", help="Only speeds of this precision.")]
+SweepNames = Annotated[
+    list[str], typer.Argument(metavar="SWEEP...", help="Names or numbers of sweeps.", autocompletion=completion.sweeps)
+]
+OneSweep = Annotated[
+    str | None,
+    typer.Option("--sweep", "--name", help="One sweep; default all of the source.", autocompletion=completion.sweeps),
+]
+SourceName = Annotated[
+    str | None, typer.Option("--source", help="ours, re-evaluated or published.", autocompletion=completion.sources)
+]
+OfDevice = Annotated[
+    str | None, typer.Option("--device", help="One device; default all.", autocompletion=completion.devices)
+]
+OfBackend = Annotated[
+    str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.", autocompletion=completion.backends)
+]
+OfPrecision = Annotated[
+    str | None,
+    typer.Option("--precision", "-p", help="Only speeds of this precision.", autocompletion=completion.precisions),
+]
 UndisturbedOnly = Annotated[
     bool, typer.Option("--undisturbed-only", help="Leave out speeds that were measured while the machine was busy.")
 ]
 SpeedProtocolName = Annotated[
-    str | None, typer.Option("--speed-protocol", help="For example fullhd14-t1; default that of most models.")
+    str | None,
+    typer.Option(
+        "--speed-protocol",
+        help="For example fullhd14-t1; default that of most models.",
+        autocompletion=completion.speed_protocols,
+    ),
 ]
 Metric = Annotated[
-    str | None, typer.Option("--metric", help="For example psnr:Set14 or lpips:Set5; default the first.")
+    str | None,
+    typer.Option(
+        "--metric", help="For example psnr:Set14 or lpips:Set5; default the first.", autocompletion=completion.metrics
+    ),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Db,
@@ -32,7 +32,9 @@ def add(app: typer.Typer) -> None:
 
 
 def plot(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=f"What to draw: {KINDS}.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help=f"What to draw: {KINDS}.", autocompletion=completion.charts)
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.svg or FILE.pdf.")],
     db: Db = DEFAULT_DB,
     device: OfDevice = None,
@@ -49,10 +51,13 @@ def plot(
     speed_protocol: SpeedProtocolName = None,
     undisturbed_only: UndisturbedOnly = False,
     config: Annotated[
-        list[str] | None, typer.Option("--config", help="filters, templates, crops: the models (repeatable).")
+        list[str] | None,
+        typer.Option(
+            "--config", help="filters, templates, crops: the models (repeatable).", autocompletion=completion.ids
+        ),
     ] = None,
     weights: Annotated[
-        list[Path] | None, typer.Option("--weights", help="Weights files named after an id (repeatable).")
+        list[Path] | None, typer.Option("--weights", "-w", help="Weights files named after an id (repeatable).")
     ] = None,
     image: Annotated[Path | None, typer.Option("--image", help="templates, crops: the image to use.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="crops: the part to show.")] = None,

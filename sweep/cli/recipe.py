@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import Json
 
 group = typer.Typer(help="List, show and begin recipes: how networks are trained.", no_args_is_help=True)
@@ -38,7 +38,12 @@ def list_recipes(as_json: Json = False) -> None:
 
 @group.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A shipped recipe, or a .json or .yaml file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A shipped recipe, or a .json or .yaml file.", autocompletion=completion.recipes
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
     """Everything in a recipe, a file's own values and those it begins with.
@@ -61,7 +66,9 @@ def show(
 @group.command()
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A new .yaml or .json file.")],
-    base: Annotated[str, typer.Option("--from", help="The recipe to begin with.")] = "paper",
+    base: Annotated[
+        str, typer.Option("--from", help="The recipe to begin with.", autocompletion=completion.recipes)
+    ] = "paper",
 ) -> None:
     """Write a file that begins with a recipe and changes nothing yet.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 from sweep.search import DEFAULT_BATCH
 
@@ -24,9 +24,17 @@ def add(app: typer.Typer) -> None:
 
 
 def replay(
-    table: Annotated[str, typer.Option("--table", help="published, or the name of a finished sweep in --db.")],
+    table: Annotated[
+        str,
+        typer.Option(
+            "--table", help="published, or the name of a finished sweep in --db.", autocompletion=completion.sweeps
+        ),
+    ],
     device: Annotated[
-        list[str] | None, typer.Option("--device", help="Device (repeatable); published: AGX, MaxQ, RPI.")
+        list[str] | None,
+        typer.Option(
+            "--device", help="Device (repeatable); published: AGX, MaxQ, RPI.", autocompletion=completion.devices
+        ),
     ] = None,
     scale: Annotated[list[int] | None, typer.Option("--scale", help="Scale (repeatable); default all.")] = None,
     dataset: Annotated[str, typer.Option("--dataset", help="Test set whose PSNR counts.")] = "BSDS100",
@@ -41,7 +49,10 @@ def replay(
     file: Annotated[
         Path | None, typer.Option("--file", help="The authors' tests.pkl; read without unpickling it.")
     ] = None,
-    space: Annotated[str, typer.Option("--space", "-s", help="The space whose grids the samplers see.")] = "paper",
+    space: Annotated[
+        str,
+        typer.Option("--space", "-s", help="The space whose grids the samplers see.", autocompletion=completion.spaces),
+    ] = "paper",
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:

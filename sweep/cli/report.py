@@ -33,7 +33,7 @@ def report(
     ] = Which.FRONTIER,
     weights: Annotated[
         list[Path] | None,
-        typer.Option("--weights", help="Weights for crops and networks: files named after an id, or a folder."),
+        typer.Option("--weights", "-w", help="Weights for crops and networks: files named after an id, or a folder."),
     ] = None,
 ) -> None:
     """Write a self-contained page: frontier, budget, tables, health, recipe. It works offline.

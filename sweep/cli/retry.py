@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 
@@ -18,7 +18,8 @@ def add(app: typer.Typer) -> None:
 
 def retry(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Configs whose failed trials to retry.")
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="Configs whose failed trials to retry.", autocompletion=completion.ids),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All failed trials.")] = False,
     failure: Annotated[

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sweep.cli import completion
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
     CheckpointEvery,
     Cpus,
+    DataRoot,
     Db,
+    DeviceName,
     ExecutorName,
+    Family,
     Gpus,
     Json,
     MaxAttempts,
     RecipeName,
+    Scale,
+    Steps,
+    TestSets,
     Timeout,
+    TrainSets,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -34,7 +41,13 @@ def add(app: typer.Typer) -> None:
 
 def search(
     space: Annotated[
-        str, typer.Option("--space", "-s", help="paper, extended, a family, or a YAML/Python file of any size.")
+        str,
+        typer.Option(
+            "--space",
+            "-s",
+            help="paper, extended, a family, or a YAML/Python file of any size.",
+            autocompletion=completion.spaces,
+        ),
     ] = "paper",
     budget: Annotated[int, typer.Option("--budget", min=1, help="Configs to train per scale.")] = 40,
     objectives: Annotated[
@@ -52,8 +65,8 @@ def search(
         str,
         typer.Option("--sampler", help="frontier, frontier-blind, random, tpe, tpe-multivariate, nsga2, nsga3, gp."),
     ] = "frontier",
-    scale: Annotated[list[int] | None, typer.Option("--scale", help="Only this scale (repeatable).")] = None,
-    family: Annotated[list[str] | None, typer.Option("--family", help="Only this family (repeatable).")] = None,
+    scale: Scale = None,
+    family: Family = None,
     where: Annotated[str | None, typer.Option("--where", help='Such as "C<=8 and K==3".')] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Suggestions that are trained together as packs.")] = 8,
     until: Annotated[
@@ -65,13 +78,11 @@ def search(
         typer.Option("--screen", help="Train a quarter of the steps first; prune what cannot reach the frontier."),
     ] = False,
     db: Db = DEFAULT_DB,
-    data_root: Annotated[
-        Path | None, typer.Option("--data-root", help="Folder of image sets; default: embedded photographs.")
-    ] = None,
+    data_root: DataRoot = None,
     recipe: RecipeName = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")] = None,
-    train: Annotated[list[str] | None, typer.Option("--train", help="Training set (repeatable).")] = None,
-    test: Annotated[list[str] | None, typer.Option("--test", help="Test set (repeatable).")] = None,
+    steps: Steps = None,
+    train: TrainSets = None,
+    test: TestSets = None,
     name: Annotated[str | None, typer.Option("--name", help="The study's name; the same name continues it.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampler.")] = 0,
     executor: ExecutorName = "actors",
@@ -87,7 +98,7 @@ def search(
             "--benchmark-first/--benchmark-later", help="Measure every candidate's speed here before training."
         ),
     ] = True,
-    device: Annotated[str | None, typer.Option("--device", help="This machine's name; HERE stands for it.")] = None,
+    device: DeviceName = None,
     import_study: Annotated[
         str | None,
         typer.Option("--import-study", metavar="URL#NAME", help="Copy an Optuna study into this database and stop."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sweep.cli import output
-from sweep.cli.options import Family, Json, Limit, Sample, SampleSeed, Scale, Space, Where
+from sweep.cli.options import ConfigId, Family, Json, Limit, Sample, SampleSeed, Scale, Space, Where
 
 if TYPE_CHECKING:
     from search_space.config import Config
@@ -58,7 +58,7 @@ def list_space(
 
 
 def show(
-    config_id: Annotated[str, typer.Argument(metavar="ID", help="Such as eSR-TM_s2_K5_C4.")],
+    config_id: ConfigId,
     as_json: Json = False,
 ) -> None:
     """Show what one config costs: parameters, MACs for a Full-HD output, receptive field.

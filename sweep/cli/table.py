@@ -30,7 +30,7 @@ def add(app: typer.Typer) -> None:
 
 
 def table(
-    form: Annotated[str, typer.Option("--format", help="md, latex or csv.")] = "md",
+    form: Annotated[str, typer.Option("--format", "-f", help="md, latex or csv.")] = "md",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default the terminal.")] = None,
     db: Db = DEFAULT_DB,
     device: OfDevice = None,

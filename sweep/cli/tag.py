@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db
 
 
@@ -16,9 +16,16 @@ def add(app: typer.Typer) -> None:
 
 
 def tag(
-    name: Annotated[str, typer.Argument(metavar="SWEEP", help="A sweep's name or number.")],
-    tags: Annotated[list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.")] = None,
-    remove: Annotated[list[str] | None, typer.Option("--remove", help="Take this tag away (repeatable).")] = None,
+    name: Annotated[
+        str, typer.Argument(metavar="SWEEP", help="A sweep's name or number.", autocompletion=completion.sweeps)
+    ],
+    tags: Annotated[
+        list[str] | None, typer.Argument(metavar="[TAG]...", help="Tags to add.", autocompletion=completion.tags)
+    ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option("--remove", help="Take this tag away (repeatable).", autocompletion=completion.tags),
+    ] = None,
     note: Annotated[str | None, typer.Option("--note", help="A line about the sweep; an empty one removes it.")] = None,
     db: Db = DEFAULT_DB,
 ) -> None:

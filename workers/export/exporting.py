@@ -114,8 +114,9 @@ def calibration_inputs(config: Config, images: ImageSet) -> list[Luma]:
 
 
 def write(data: bytes, path: Path) -> None:
-    """All of the file or none of it; raises BadData when the folder cannot be written."""
+    """All of the file or none of it; its folder is made. Raises BadData when it cannot be written."""
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, data)
     except OSError as error:
         raise BadData(f"cannot write {path}: {error.strerror}") from None

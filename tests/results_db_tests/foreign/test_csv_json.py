@@ -60,7 +60,7 @@ def test_unknown_figures_are_null_in_json(tmp_path: Path) -> None:
     [
         (["--out", "x.txt"], "not a format"),
         (["--out", "x.csv", "--format", "xml"], "not a format"),
-        (["--out", "nowhere/x.csv"], "cannot be written"),
+        (["--out", "/proc/nowhere/x.csv"], "cannot be written"),
         (["--out", "x.csv", "--source", "theirs"], "not a source"),
         (["--out", "x.csv", "--sweep", "theirs"], "no sweep 'theirs'"),
     ],

@@ -206,3 +206,17 @@ def test_the_released_example_of_the_contract_is_reproduced(sweep):
     status, out, _ = sweep("evaluate", config, "--weights", path, "--data", SHARED / "datasets" / "Set5", "--json")
     (value,) = [row["value"] for row in json.loads(out) if row["metric"] == "psnr"]
     assert status == 0 and value == pytest.approx(36.39, abs=0.02)
+
+
+def test_test_sets_are_named_under_the_data_root(sweep, folder, tmp_path, monkeypatch):
+    path = folder / "models" / f"{CONFIGS[0]}.safetensors"
+    (folder / "SetA").rename(tmp_path / "Set5")
+    ask = ("evaluate", CONFIGS[0], "--weights", path, "--metric", "psnr", "--json")
+    monkeypatch.chdir(tmp_path / "Set5")
+    named = json.loads(sweep(*ask, "--data-root", tmp_path, "--data", "Set5")[1])
+    assert [row["dataset"] for row in named] == ["Set5"]
+    monkeypatch.setenv("EDGE_SWEEP_DATA", str(tmp_path))
+    assert json.loads(sweep(*ask)[1]) == named
+    monkeypatch.setenv("EDGE_SWEEP_DATA", str(folder / "models"))
+    status, _, err = sweep(*ask)
+    assert status == 2 and "Set5" in err
