@@ -59,7 +59,7 @@ def one(executor: str, trials: int, pack_size: int, url: str) -> dict[str, float
     with Store.open(url) as store:
         sweep = stored_plan.open_plan(store, plan, data)
         planned = time.perf_counter()
-        workers = by_name.make_executor(executor, by_name.worker_data(data), "local", 1.0, 0.0)
+        workers = by_name.make_executor(executor, by_name.worker_data(data), "local", by_name.Workers(gpus=0.0))
         started = time.perf_counter()
         report = Driver(sweep, workers, DriverSettings(pack_size=pack_size)).run()
         ran = time.perf_counter()

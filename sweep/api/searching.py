@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from results_db.store import opened
 from sweep.api.arguments import DEFAULT_DB, as_text, many, recipe_of, space_of
+from sweep.planning.asked import gpus_of
 from sweep.planning.data import load_data
 from sweep.running.launch import Launch
 from sweep.search.by_scale import ScaleReport, SearchOptions, SearchPlan, search_plan
@@ -57,7 +58,8 @@ def search(
     executor: str = "actors",
     address: str = "local",
     cpus_per_worker: float = 1.0,
-    gpus_per_worker: float = 0.0,
+    gpus_per_worker: float | str = "auto",
+    workers: int = 0,
     max_attempts: int = 3,
     timeout: float = 0.0,
     checkpoint_every: float = CHECKPOINT_EVERY_S,
@@ -96,7 +98,8 @@ def search(
         executor: ``actors``, ``tune`` or ``inline``, as for ``run``.
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
         cpus_per_worker: CPUs of one worker.
-        gpus_per_worker: GPUs of one worker; 0 trains on CPUs.
+        gpus_per_worker: GPUs of one worker; ``auto``: one on nodes that have some, CPUs elsewhere; 0 trains on CPUs.
+        workers: Workers to have, which a cluster that grows is asked for; 0 takes all there is room for.
         max_attempts: Attempts at a trial before it stays failed.
         timeout: Seconds a pack may take; 0 gives up those without progress for 20 minutes.
         checkpoint_every: Seconds between two stored states of a trial in training.
@@ -124,7 +127,8 @@ def search(
         executor=executor,
         address=address,
         cpus=cpus_per_worker,
-        gpus=gpus_per_worker,
+        gpus=gpus_of(gpus_per_worker),
+        workers=workers,
         pack_size=batch,
         max_attempts=max_attempts,
         timeout=timeout,

@@ -11,7 +11,7 @@ from results_db.store import opened
 from search_space.errors import SweepError
 from search_space.spaces import select
 from sweep.api.arguments import DEFAULT_DB, as_text, many, recipe_of, space_of
-from sweep.planning.asked import seeds_of
+from sweep.planning.asked import gpus_of, seeds_of
 from sweep.planning.data import Data, load_data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.planning.packs import DEFAULT_PACK_SIZE
@@ -50,7 +50,8 @@ def run(
     executor: str = "actors",
     address: str = "local",
     cpus_per_worker: float = 1.0,
-    gpus_per_worker: float = 0.0,
+    gpus_per_worker: float | str = "auto",
+    workers: int = 0,
     max_attempts: int = 3,
     timeout: float = 0.0,
     data_via: str = "store",
@@ -89,7 +90,8 @@ def run(
         executor: ``actors`` (Ray Core), ``tune`` (Ray Tune) or ``inline`` (this process, without Ray).
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
         cpus_per_worker: CPUs of one worker.
-        gpus_per_worker: GPUs of one worker; 0 trains on CPUs.
+        gpus_per_worker: GPUs of one worker; ``auto``: one on nodes that have some, CPUs elsewhere; 0 trains on CPUs.
+        workers: Workers to have, which a cluster that grows is asked for; 0 takes all there is room for.
         max_attempts: Attempts at a trial before it stays failed.
         timeout: Seconds a pack may take; 0 gives up those without progress for 20 minutes.
         data_via: How images reach workers: ``store`` (Ray's), ``path`` (each reads ``data_root``), or a folder's URL.
@@ -123,7 +125,8 @@ def run(
         executor=executor,
         address=address,
         cpus=cpus_per_worker,
-        gpus=gpus_per_worker,
+        gpus=gpus_of(gpus_per_worker),
+        workers=workers,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,
@@ -165,7 +168,8 @@ def resume(
     executor: str = "actors",
     address: str = "local",
     cpus_per_worker: float = 1.0,
-    gpus_per_worker: float = 0.0,
+    gpus_per_worker: float | str = "auto",
+    workers: int = 0,
     max_attempts: int = 3,
     timeout: float = 0.0,
     data_via: str = "store",
@@ -188,7 +192,8 @@ def resume(
         executor: ``actors``, ``tune`` or ``inline``, as for ``run``.
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
         cpus_per_worker: CPUs of one worker.
-        gpus_per_worker: GPUs of one worker; 0 trains on CPUs.
+        gpus_per_worker: GPUs of one worker; ``auto``: one on nodes that have some, CPUs elsewhere; 0 trains on CPUs.
+        workers: Workers to have, which a cluster that grows is asked for; 0 takes all there is room for.
         max_attempts: Attempts at a trial before it stays failed.
         timeout: Seconds a pack may take; 0 gives up those without progress for 20 minutes.
         data_via: How images reach workers, as for ``run``.
@@ -215,7 +220,8 @@ def resume(
         executor=executor,
         address=address,
         cpus=cpus_per_worker,
-        gpus=gpus_per_worker,
+        gpus=gpus_of(gpus_per_worker),
+        workers=workers,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,

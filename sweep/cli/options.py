@@ -117,7 +117,23 @@ CheckpointEvery = Annotated[
     ),
 ]
 Cpus = Annotated[float, typer.Option("--cpus-per-worker", min=0.1, callback=finite, help="CPUs of one worker.")]
-Gpus = Annotated[float, typer.Option("--gpus-per-worker", min=0, help="GPUs of one worker (0 trains on CPUs).")]
+Gpus = Annotated[
+    str,
+    typer.Option(
+        "--gpus-per-worker",
+        metavar="auto|N",
+        help="GPUs of one worker; auto: one on nodes that have some, CPUs elsewhere; 0 trains on CPUs.",
+    ),
+]
+WorkerCount = Annotated[
+    int,
+    typer.Option(
+        "--workers",
+        min=0,
+        metavar="N",
+        help="Workers to have: a cluster that grows is asked for them. 0 takes all there is room for.",
+    ),
+]
 DataVia = Annotated[
     str,
     typer.Option(

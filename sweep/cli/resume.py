@@ -25,6 +25,7 @@ from sweep.cli.options import (
     SweepName,
     Timeout,
     Track,
+    WorkerCount,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -43,7 +44,8 @@ def resume(
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
-    gpus: Gpus = 0.0,
+    gpus: Gpus = "auto",
+    workers: WorkerCount = 0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
     data_via: DataVia = "store",
@@ -63,6 +65,7 @@ def resume(
     from sweep.api.arguments import as_text
     from sweep.api.training import recall
     from sweep.cli.summary import end_with_summary, show
+    from sweep.planning.asked import gpus_of
     from sweep.running.launch import Launch, launch
     from sweep.running.resume_command import resume_command
 
@@ -70,7 +73,8 @@ def resume(
         executor=executor,
         address=address,
         cpus=cpus,
-        gpus=gpus,
+        gpus=gpus_of(gpus),
+        workers=workers,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,

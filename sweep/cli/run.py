@@ -38,6 +38,7 @@ from sweep.cli.options import (
     Track,
     TrainSets,
     Where,
+    WorkerCount,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -87,7 +88,8 @@ def run(
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
-    gpus: Gpus = 0.0,
+    gpus: Gpus = "auto",
+    workers: WorkerCount = 0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
     data_via: DataVia = "store",
@@ -106,14 +108,15 @@ def run(
     """
     from sweep.api.arguments import as_text, recipe_of
     from sweep.api.training import plan_run
-    from sweep.planning.asked import usual_recipe
+    from sweep.planning.asked import gpus_of, usual_recipe
     from sweep.running.launch import Launch
 
     how = Launch(
         executor=executor,
         address=address,
         cpus=cpus,
-        gpus=gpus,
+        gpus=gpus_of(gpus),
+        workers=workers,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,

@@ -27,6 +27,7 @@ from sweep.cli.options import (
     TestSets,
     Timeout,
     TrainSets,
+    WorkerCount,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
 
@@ -88,7 +89,8 @@ def search(
     executor: ExecutorName = "actors",
     address: Address = "local",
     cpus: Cpus = 1.0,
-    gpus: Gpus = 0.0,
+    gpus: Gpus = "auto",
+    workers: WorkerCount = 0,
     max_attempts: MaxAttempts = 3,
     timeout: Timeout = 0.0,
     checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
@@ -122,7 +124,7 @@ def search(
     from results_db.store import Store
     from sweep.api.arguments import recipe_of
     from sweep.api.searching import plan_search
-    from sweep.planning.asked import usual_recipe
+    from sweep.planning.asked import gpus_of, usual_recipe
     from sweep.running.launch import Launch
     from sweep.running.signals import EXIT_INTERRUPTED
     from sweep.search.by_scale import SearchOptions
@@ -133,7 +135,8 @@ def search(
         executor=executor,
         address=address,
         cpus=cpus,
-        gpus=gpus,
+        gpus=gpus_of(gpus),
+        workers=workers,
         pack_size=batch,
         max_attempts=max_attempts,
         timeout=timeout,

@@ -22,12 +22,12 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from search_space.errors import SweepError
 from search_space.facts import Checkpoint, Failed, Failure
-from sweep.executors.cluster import Cluster, Places
-from sweep.executors.core import Finished, Versions, WorkerData
+from sweep.executors.core import Finished, Versions, WorkerData, WorkerName
 from sweep.executors.lost_worker import Inquest
 from sweep.executors.node_health import STARTS_IN_A_ROW, STARTS_OF_THE_LAST, NodeHealth
 from sweep.executors.node_watch import EVERY_S, NodeWatch
 from sweep.executors.pack_worker import PackWorker, Ready
+from sweep.executors.places import Cluster, Places
 from workers.device_errors import DeviceFailure
 from workers.task import PackTask
 
@@ -54,9 +54,11 @@ class _Worker:
     place: str
     """Ray's id of the node it was started on."""
     device: str
+    gpus: float
     started: float
     preparing: Any
     """Reference to the answer of ``prepare``."""
+    number: int
     ready: Ready | None = None
     ticket: int = 0
     task: PackTask | None = None
@@ -95,6 +97,7 @@ class ActorExecutor:
     health: NodeHealth = field(default_factory=NodeHealth)
     _workers: list[_Worker] = field(default_factory=list)
     _tickets: int = 0
+    _started: int = 0
     _nodes_seen: float = 0.0
     _polled: float = 0.0
     _cluster: Cluster = field(default_factory=lambda: Cluster(()))
@@ -123,7 +126,7 @@ class ActorExecutor:
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         """Start a pack on a ready worker, on its device."""
-        worker = next(worker for worker in self._workers if worker.idle and self._may_work(worker.place))
+        worker = self._next()
         self._tickets += 1
         now = time.monotonic()
         worker.ticket, worker.deadline, worker.last_progress = self._tickets, now + timeout_s, now
@@ -145,6 +148,26 @@ class ActorExecutor:
         ended = [end for worker in busy if (end := self._ended(worker)) is not None]
         notices, self._notices = self._notices, []
         return [*notices, *ended]
+
+    def _next(self) -> _Worker:
+        idle = [worker for worker in self._workers if worker.idle and self._may_work(worker.place)]
+        return next((worker for worker in idle if worker.device != "cpu"), idle[0])
+
+    def next_worker(self) -> WorkerName:
+        """The worker that ``submit`` takes."""
+        worker = self._next()
+        host = self._cluster.host(worker.place) or worker.place[:8]
+        return WorkerName(host, worker.device, worker.number, worker.gpus)
+
+    def devices(self) -> Mapping[str, int]:
+        """Of the workers that are ready or starting."""
+        return Counter(worker.device for worker in self._workers if self._may_work(worker.place))
+
+    def interrupt(self, ticket: int) -> None:
+        """Ask the worker of a pack to stop after the step it takes."""
+        for worker in self._workers:
+            if worker.ticket == ticket and worker.inquest is None:
+                worker.actor.stop.remote()
 
     # The end of a pack
 
@@ -251,9 +274,11 @@ class ActorExecutor:
         if places and not any(self._may_work(place) for place in places) and self.health.quarantined:
             reasons = "; ".join(self._given_up(place) for place in places if place in self.health.quarantined)
             if reasons and not any(worker.ticket for worker in self._workers):
-                raise SweepError(f"workers cannot start or work on any node: {reasons}")
+                hint = "; --gpus-per-worker 0 trains on CPUs" if DeviceFailure.__name__ in reasons else ""
+                raise SweepError(f"workers cannot start or work on any node: {reasons}{hint}")
         there = Counter(worker.place for worker in self._workers)
-        for place, room in places.items():
+        # GPUs first, where only some of the workers are wanted.
+        for place, room in sorted(places.items(), key=lambda item: -self._places.gpus_on(self._cluster, item[0])):
             while there[place] < room and self._may_work(place) and now >= self._not_before.get(place, 0.0):
                 if self.most and len(self._workers) >= self.most:
                     return
@@ -272,7 +297,8 @@ class ActorExecutor:
         ).remote()
         device = "cuda" if gpus else "cpu"
         prepared = actor.prepare.remote(self._reference, device)
-        self._workers.append(_Worker(actor, place, device, time.monotonic(), prepared))
+        self._started += 1
+        self._workers.append(_Worker(actor, place, device, gpus, time.monotonic(), prepared, self._started))
 
     def _late(self, worker: _Worker, now: float) -> str:
         """Why a worker that is starting is given up, in words; empty while it is in time."""

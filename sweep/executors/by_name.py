@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from search_space.errors import MissingExtra, SweepError
 from search_space.user_code import loaded
 from sweep.executors.core import Executor, WorkerData
 from sweep.executors.image_transport import Images, transport
+from sweep.executors.places import Places, in_words
 
 if TYPE_CHECKING:
     from sweep.planning.data import Data
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
 EXECUTORS = ("actors", "tune", "inline")
 TUNE_NEEDS = ("pyarrow", "tensorboardX")
 """Packages without which Ray Tune cannot be imported; Ray's own extra brings them."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers that are asked for."""
+
+    cpus: float = 1.0
+    """Of one worker."""
+    gpus: float | None = None
+    """Of one worker; None takes a GPU each on nodes that have some, and CPUs elsewhere."""
+    number: int = 0
+    """Workers at most, which an autoscaler is asked for; 0 takes all the cluster has."""
 
 
 def check_name(name: str) -> None:
@@ -33,20 +48,44 @@ def worker_data(data: Data, threads: int = 1, via: str = "store", root: str | No
     return WorkerData(transport(Images(data.train, data.tests), via, root), loaded(), threads, str(Path.cwd()))
 
 
-def make_executor(name: str, data: WorkerData, address: str, cpus: float, gpus: float, most: int = 0) -> Executor:
-    """The executor of that name, after a check of its cluster. Raises SweepError when the cluster cannot run it."""
+def make_executor(
+    name: str, data: WorkerData, address: str, asked: Workers, say: Callable[[str], None] = lambda line: None
+) -> Executor:
+    """The executor of that name, after a look at its cluster; ``say`` gets what was found, in a line or two.
+
+    Raises SweepError when the cluster cannot run it.
+    """
     if name == "inline":
         from sweep.executors.inline import InlineExecutor
 
         return InlineExecutor(data)
     check_name(name)
-    from sweep.executors import cluster
+    from sweep.executors import autoscaler, cluster
 
-    cluster.check(cluster.connect(address), cpus, gpus)
+    places = Places(asked.cpus, asked.gpus)
+    own = address == "local"
+    there = cluster.connect(address, gpus=usable_gpus() if own and asked.gpus is None else None)
+    # Ray Tune wants all its workers at the start.
+    grows = name == "actors" and not own and bool(asked.number or not there.cpus)
+    if grows:
+        autoscaler.request(asked.number or 1, places)
+    else:
+        places.check(there)
+    say(in_words(there, places, asked.number))
+    if len(places.on(there)) == 0:
+        say("no node has room for a worker yet: its autoscaler is asked for machines, and they are waited for")
     if name == "actors":
         from sweep.executors.actors import ActorExecutor
 
-        return ActorExecutor(data, cpus, gpus, most)
+        return ActorExecutor(data, asked.cpus, asked.gpus, asked.number)
     from sweep.executors.tune import TuneExecutor
 
-    return TuneExecutor(data, cpus, gpus)
+    return TuneExecutor(data, asked.cpus, float(there.gpus >= 1) if asked.gpus is None else asked.gpus, asked.number)
+
+
+def usable_gpus() -> int | None:
+    """What a cluster of our own gets: 0 where PyTorch here can use no GPU, although there may be one; None lets Ray
+    count them."""
+    import torch
+
+    return None if torch.cuda.is_available() else 0

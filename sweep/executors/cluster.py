@@ -1,4 +1,4 @@
-"""Connect to Ray, and refuse at once a cluster that cannot run the sweep."""
+"""Connect to Ray, or start it here; the nodes that it has."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import os
 import secrets
 import socket
 import tempfile
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from search_space.errors import SweepError, first_line
+from sweep.executors.places import Cluster, Node
 
 OBJECT_STORE_BYTES = 512 * 2**20
 CONNECT_S = 5.0
@@ -32,93 +32,10 @@ QUICK_HEALTH = {
 """For a cluster started here: a dead node is noticed after about 3 s instead of 13."""
 
 
-@dataclass(frozen=True)
-class Node:
-    """One machine of the cluster."""
-
-    name: str
-    cpus: float
-    gpus: float
-    host: str = ""
-    """Its name for people."""
-    draining: bool = False
-    """It is about to leave."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """The nodes that are alive."""
-
-    nodes: tuple[Node, ...]
-    hosts: tuple[tuple[str, str], ...] = ()
-    """Names for people of nodes that are gone, by Ray's id."""
-
-    @property
-    def cpus(self) -> float:
-        """CPUs of all nodes."""
-        return sum(node.cpus for node in self.nodes)
-
-    @property
-    def gpus(self) -> float:
-        """GPUs of all nodes."""
-        return sum(node.gpus for node in self.nodes)
-
-    def slots(self, cpus: float, gpus: float) -> int:
-        """Workers of ``cpus`` CPUs and ``gpus`` GPUs that fit, each on one node."""
-        return sum(_fits(node, cpus, gpus) for node in self.nodes)
-
-    def has(self, name: str, staying: bool = False) -> bool:
-        """Whether a node is alive, and with ``staying`` not about to leave."""
-        return any(node.name == name and not (staying and node.draining) for node in self.nodes)
-
-    def is_leaving(self, name: str) -> bool:
-        """Whether a node was told to leave."""
-        return any(node.name == name and node.draining for node in self.nodes)
-
-    def host(self, name: str) -> str:
-        """The name for people of a node that is or was there; empty when that is not known."""
-        return dict(self.hosts).get(name) or next((node.host for node in self.nodes if node.name == name), "")
-
-    def remembering(self, before: Cluster) -> Cluster:
-        """The same nodes, with the names of those that were there ``before``."""
-        known = dict(before.hosts) | {node.name: node.host for node in (*before.nodes, *self.nodes)}
-        return replace(self, hosts=tuple(known.items()))
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where workers go: ``cpus`` CPUs each, and ``gpus`` GPUs.
-
-    Without ``gpus`` (None) a node that has GPUs gets a worker for each, and every other node trains on its CPUs.
-    """
-
-    cpus: float
-    gpus: float | None
-
-    def on(self, cluster: Cluster) -> dict[str, int]:
-        """How many workers fit on each node that has room for one.
-
-        >>> Places(1, None).on(Cluster((Node("a", 12, 2), Node("b", 12, 0))))
-        {'a': 2, 'b': 12}
-        """
-        room = {node.name: _fits(node, self.cpus, self._gpus(node)) for node in cluster.nodes}
-        return {name: count for name, count in room.items() if count}
-
-    def gpus_on(self, cluster: Cluster, name: str) -> float:
-        """GPUs of one worker on a node."""
-        return next(self._gpus(node) for node in cluster.nodes if node.name == name)
-
-    def _gpus(self, node: Node) -> float:
-        return self.gpus if self.gpus is not None else float(node.gpus >= 1)
-
-
-def _fits(node: Node, cpus: float, gpus: float) -> int:
-    by_cpu = int(node.cpus / cpus + 1e-9) if cpus else 10**6
-    return min(by_cpu, int(node.gpus / gpus + 1e-9)) if gpus else by_cpu
-
-
-def connect(address: str, cpus: int | None = None) -> Cluster:
+def connect(address: str, cpus: int | None = None, gpus: int | None = None) -> Cluster:
     """Join the cluster at ``address`` (``auto``, ``HOST:PORT``, ``ray://HOST:PORT``) or start one here (``local``).
+
+    One that is started here has ``cpus`` CPUs and ``gpus`` GPUs; None takes what Ray finds.
 
     Raises SweepError when it does not answer, refuses our token, or runs another Ray or Python version.
     """
@@ -137,7 +54,8 @@ def connect(address: str, cpus: int | None = None) -> Cluster:
         return size()
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address == "local":
-        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        options |= {"num_cpus": cpus, "num_gpus": gpus}
+        options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
     else:
         options["runtime_env"] = {"py_modules": [str(path) for path in our_code()]}
     for tries_left in reversed(range(TRIES)):
@@ -242,28 +160,15 @@ def _draining() -> frozenset[str]:
         return frozenset()
 
 
-def check(cluster: Cluster, cpus: float, gpus: float) -> None:
-    """Raise SweepError when no node can hold a worker of ``cpus`` CPUs and ``gpus`` GPUs."""
-    if cluster.slots(cpus, gpus):
-        return
-    for name, asked, most in (
-        ("CPUs", cpus, max((n.cpus for n in cluster.nodes), default=0.0)),
-        ("GPUs", gpus, max((n.gpus for n in cluster.nodes), default=0.0)),
-    ):
-        if asked > most:
-            raise SweepError(
-                f"a worker asks for {asked:g} {name} but the cluster has {most:g} on its largest node "
-                f"({len(cluster.nodes)} node(s)); ask for less (--cpus-per-worker, --gpus-per-worker) or add nodes"
-            )
-    raise SweepError(f"no node has both {cpus:g} CPUs and {gpus:g} GPUs for a worker; ask for less or add nodes")
-
-
 def disconnect() -> None:
     """Leave the cluster (and stop it, if it was started here)."""
     import ray
 
+    from sweep.executors import autoscaler
+
     global _made_token
     if ray.is_initialized():
+        autoscaler.withdraw()
         ray.shutdown()
     if _made_token:
         # Another cluster has a token of its own.

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from search_space.facts import Checkpoint, Failure, Outcome
 from search_space.user_code import UserCode
@@ -88,6 +88,18 @@ class Finished:
     """Attempts (trial, number) that failed for the fault of a node that was given up: they do not count."""
 
 
+@dataclass(frozen=True)
+class WorkerName:
+    """One worker, for people and for what a driver decides."""
+
+    host: str
+    device: str = "cpu"
+    number: int = 0
+    """Among the workers of its driver."""
+    gpus: float = 0.0
+    """What it holds."""
+
+
 class Executor(Protocol):
     """Runs packs somewhere. Nothing here touches the database."""
 
@@ -125,3 +137,17 @@ class Executor(Protocol):
 
     def close(self, now: bool = False) -> None:
         """Release the workers; ``now`` does not wait for packs that run."""
+
+
+@runtime_checkable
+class NamedWorkers(Protocol):
+    """What an executor adds whose workers are known one by one, and which need not be alike."""
+
+    def next_worker(self) -> WorkerName:
+        """The worker that takes the next pack; only while ``free()`` is above 0. GPUs come before CPUs."""
+
+    def devices(self) -> Mapping[str, int]:
+        """How many workers there are on each kind of device, ready or starting."""
+
+    def interrupt(self, ticket: int) -> None:
+        """Have a pack that runs stop with its state: its members without an outcome go on elsewhere."""

@@ -10,7 +10,8 @@ import threading
 from collections.abc import Callable
 
 from search_space.errors import SweepError
-from sweep.executors.cluster import Cluster, size
+from sweep.executors.cluster import size
+from sweep.executors.places import Cluster
 
 EVERY_S = 0.5
 """Between two looks at the nodes of the cluster."""

@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -105,14 +105,16 @@ class TuneExecutor:
 
     reports_progress = False
 
-    def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0) -> None:
+    def __init__(self, data: WorkerData, cpus: float = 1.0, gpus: float = 0.0, most: int = 0) -> None:
         # Tune's newer reporter prints a banner on stdout in spite of `verbose`; stdout belongs to --json.
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
         from ray import tune
 
         total = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self._slots = int(total.get("GPU", 0) / gpus) if gpus else int(total.get("CPU", 0) / cpus)
+        room = int(total.get("GPU", 0) / gpus) if gpus else int(total.get("CPU", 0) / cpus)
+        self._slots = min(room, most) if most else room
+        self._device = "cuda" if gpus else "cpu"
         self._tasks, self._results = Queue(actor_options={"num_cpus": 0}), Queue(actor_options={"num_cpus": 0})
         kind: Any = ray.remote(_StopFlag)
         self._stop_flag = kind.options(num_cpus=0).remote()
@@ -160,7 +162,7 @@ class TuneExecutor:
         """Queue a pack for the next free slot."""
         self._tickets += 1
         self._running[self._tickets] = _Running(time.monotonic() + timeout_s)
-        self._tasks.put((self._tickets, task))
+        self._tasks.put((self._tickets, replace(task, device=self._device)))
         return self._tickets
 
     def poll(self, timeout_s: float) -> Sequence[Finished]:

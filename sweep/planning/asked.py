@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from search_space.errors import SweepError
@@ -30,3 +31,22 @@ def seeds_of(seed: Sequence[int] | None, seeds: int | None) -> tuple[int, ...]:
     if len(listed) > 1:
         raise SweepError("--seed lists the seeds, and --seeds counts them: with several --seed leave --seeds out")
     return tuple(range(listed[0], listed[0] + seeds))
+
+
+def gpus_of(asked: str | float) -> float | None:
+    """GPUs of one worker: a number, or None for ``auto``: GPUs where the cluster has them, CPUs elsewhere.
+
+    Raises SweepError for anything else.
+
+    >>> gpus_of("auto"), gpus_of("0.5"), gpus_of(1)
+    (None, 0.5, 1.0)
+    """
+    if asked == "auto":
+        return None
+    try:
+        number = float(asked)
+    except ValueError:
+        number = math.nan
+    if not (0 <= number < math.inf):
+        raise SweepError(f"--gpus-per-worker is auto or a number from 0 on, not {asked}")
+    return number

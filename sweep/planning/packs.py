@@ -57,12 +57,17 @@ def trial_keys(
 
 
 def packs(
-    items: Iterable[Item], pack_size: int = DEFAULT_PACK_SIZE, at_least: int = 1, on_gpu: bool = False
+    items: Iterable[Item],
+    pack_size: int = DEFAULT_PACK_SIZE,
+    at_least: int = 1,
+    on_gpu: bool = False,
+    whole: bool = False,
 ) -> tuple[Pack, ...]:
     """Packs of at most ``pack_size`` members of one scale, seed and step, which share their patches; costliest first.
 
-    ``at_least`` is the number of workers: packs are made smaller so that no worker idles. On GPUs, where
-    ``pack_size`` is the default, they are made as large as they can be for all workers to end together.
+    ``at_least`` is the number of workers: packs are made smaller so that no worker idles, but not with
+    ``whole``. On GPUs, where ``pack_size`` is the default, they are made as large as they can be for all workers to end
+    together.
     """
     groups: dict[tuple[int, int, int], Group[Item]] = defaultdict(list)
     ready: list[Pack] = []
@@ -79,7 +84,9 @@ def packs(
             groups[config.scale, item.key.seed, item.step].append((cost, item))
     for group in groups.values():
         group.sort(key=lambda pair: (-pair[0], pair[1].key.config))
-    if on_gpu and pack_size == DEFAULT_PACK_SIZE:
+    if whole:
+        parts = list(groups.values())
+    elif on_gpu and pack_size == DEFAULT_PACK_SIZE:
         parts = equal_shares(list(groups.values()), max(1, at_least))
     else:
         total = sum(len(group) for group in groups.values())

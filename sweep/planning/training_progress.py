@@ -79,6 +79,11 @@ class TrainingLedger:
         for trial in trials:
             self.put(trial, max(steps, self._steps.get(trial, 0)))
 
+    def share(self, trials: Iterable[int], begun: int, steps: int) -> float:
+        """What share of the steps of a pack, of those from ``begun`` on, are done at ``steps``: 0 to 1."""
+        planned = max(self._planned[trial][0] for trial in trials)
+        return min(1.0, max(0, steps - begun) / (planned - begun)) if planned > begun else 1.0
+
     def done(self, trial: int) -> None:
         """All steps of a trial."""
         self.put(trial, self._planned[trial][0])

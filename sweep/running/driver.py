@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,10 @@ from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import StoreError, StoreLost, SweepError
 from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
-from sweep.executors.core import Executor, Finished
+from sweep.executors.core import Executor, Finished, NamedWorkers, WorkerName
 from sweep.planning.open_sweep import OpenSweep
-from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, order, packs
+from sweep.planning.pack_queue import PackQueue
+from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, packs
 from sweep.planning.retry_policy import FailedAttempt, adjustment_after, decide, failed_attempts
 from sweep.planning.training_progress import TrainingLedger, step_cost
 from sweep.running.events import DriverEvent, EventKind, Report
@@ -34,6 +34,9 @@ from workers.training import precision
 
 PROGRESS_EVERY_S = 1.0
 """Between two reports of the steps that were taken."""
+HANDED_OVER = "goes on on a faster worker"
+TELL_WAITING_S = 20.0
+"""A start without any worker is mentioned after this time."""
 STOPPING_STORE_S = 2.0
 """How long a call of the store may take once the driver is stopping."""
 STOPPING_WORKERS_S = 4.0
@@ -56,17 +59,17 @@ class DriverSettings:
     first_timeout_s: float = 6 * 3600
     """The limit until the first pack has ended, for an executor that does not report progress."""
     start_timeout_s: float = 180.0
-    """How long to wait for the first worker."""
+    """How long to wait for the first worker; machines that an autoscaler starts take minutes."""
     cpus: float = 1.0
     """Processors that a worker holds."""
     gpus: float = 0.0
+    """GPUs that it holds, where the executor names none."""
     store_retry_s: float = 600.0
     """How long results are kept in memory while the store cannot be written (disk full, locked, unreachable)."""
 
-    @property
-    def held(self) -> dict[str, float]:
+    def held(self, worker: WorkerName) -> dict[str, float]:
         """What is kept with an attempt of the processors that it holds: nothing of one processor alone."""
-        return ({CPUS: self.cpus} if self.cpus != 1 else {}) | ({GPUS: self.gpus} if self.gpus else {})
+        return ({CPUS: self.cpus} if self.cpus != 1 else {}) | ({GPUS: worker.gpus} if worker.gpus else {})
 
 
 @dataclass
@@ -76,6 +79,9 @@ class _Running:
     pack: Pack
     claims: list[Claim]
     started: float
+    worker: WorkerName
+    handed_over: bool = False
+    """It was stopped to go on on a faster worker."""
 
 
 @dataclass
@@ -93,14 +99,15 @@ class Driver:
     def __post_init__(self) -> None:
         """Raises SweepError when the device of the workers cannot train in the recipe's precision."""
         precision.check(self.sweep.recipe.precision, self.settings.device)
-        self._queue: deque[Pack] = deque()
+        self._queue = PackQueue()
         self._running: dict[int, _Running] = {}
-        self._seconds_per_cost: list[float] = []
         self._configs: dict[int, str] = {}
         self._first_failures = FirstFailures()
         self._unsaved: list[Outcome] = []
         self._unsaved_states: dict[int, Checkpoint] = {}
-        self._with_retry = StoreRetry(self.settings.store_retry_s, lambda: self.stopping, self._report_waiting)
+        self._with_retry = StoreRetry(
+            self.settings.store_retry_s, lambda: self.stopping, partial(self._report_waiting, "store")
+        )
         self._ledger = TrainingLedger()
         self._reported = -math.inf
         self._leases = LeaseKeeper(self.store, self.owner, self.settings.lease_s)
@@ -128,6 +135,7 @@ class Driver:
                 self._fill_queue()
                 while not self.stopping:
                     self._submit_packs()
+                    self._hand_over()
                     if not self._running and not self._queue and not self._wait_for_other_drivers():
                         break
                     finished = self.executor.poll(0.5)
@@ -146,9 +154,14 @@ class Driver:
         return self.report
 
     def _await_workers(self) -> None:
-        deadline = time.monotonic() + self.settings.start_timeout_s
+        began = time.monotonic()
+        told = False
         while not self.executor.free() and not self.stopping:
-            if time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > TELL_WAITING_S and not told:
+                told = True
+                self._report_waiting("cluster", "no worker is ready yet")
+            if waited > self.settings.start_timeout_s:
                 raise SweepError(
                     f"no worker was ready within {self.settings.start_timeout_s:.0f} s; "
                     "look at the cluster with `ray status`, or try --address local"
@@ -171,7 +184,8 @@ class Driver:
     def _missing(self) -> list[TrialRow]:
         return self._with_retry(self.sweep.missing)
 
-    def _enqueue(self, rows: Sequence[TrialRow]) -> None:
+    def _enqueue(self, rows: Sequence[TrialRow], whole: bool = False) -> None:
+        """Queue trials in packs: as large as may be with ``whole``, else so that every worker gets some."""
         for row in rows:
             self._configs[row.id] = row.key.config
         failed = self._failed_attempts(rows)
@@ -187,9 +201,10 @@ class Driver:
             items.append(
                 Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
             )
-        on_gpu = precision.kind_of(self.settings.device) != "cpu"
-        made = packs(items, self.settings.pack_size, self.executor.slots(), on_gpu)
-        self._queue = deque(sorted([*self._queue, *made], key=order))
+        devices = self._devices() or {precision.kind_of(self.settings.device): self.executor.slots()}
+        gpus = sum(count for device, count in devices.items() if device != "cpu")
+        workers = gpus or self.executor.slots()
+        self._queue.add(packs(items, self.settings.pack_size, workers, on_gpu=gpus > 0, whole=whole))
 
     def _failed_attempts(self, rows: Sequence[TrialRow]) -> Mapping[int, Sequence[FailedAttempt]]:
         """The failed attempts of those trials that have any, by trial id."""
@@ -215,17 +230,47 @@ class Driver:
             self._with_retry(partial(self.store.retry, [row.id for row in again]))
         return again
 
+    def _devices(self) -> Mapping[str, int]:
+        return self.executor.devices() if isinstance(self.executor, NamedWorkers) else {}
+
+    def _next_worker(self) -> WorkerName:
+        if isinstance(self.executor, NamedWorkers):
+            return self.executor.next_worker()
+        return WorkerName("", self.settings.device, gpus=self.settings.gpus)
+
     def _next_pack(self) -> Pack | None:
         """The pack to start now, if any. An exclusive pack waits until nothing else runs."""
         if not self._queue or self.stopping or not self.executor.free():
             return None
-        exclusive = self._queue[0].exclusive or any(running.pack.exclusive for running in self._running.values())
-        return None if exclusive and self._running else self._queue.popleft()
+        exclusive = self._queue.only_exclusive or any(running.pack.exclusive for running in self._running.values())
+        if exclusive and self._running:
+            return None
+        return self._queue.take(self._next_worker().device, self._devices())
+
+    def _hand_over(self) -> None:
+        """With nothing left to start and a GPU free, stop what a CPU would train for long: it goes on on the GPU."""
+        executor = self.executor
+        if self._queue or self.stopping or not isinstance(executor, NamedWorkers) or not executor.free():
+            return
+        to, now = executor.next_worker().device, time.monotonic()
+        for ticket, steps in executor.steps().items():
+            running = self._running.get(ticket)
+            if running is None or running.handed_over:
+                continue
+            items = running.pack.items
+            done = self._ledger.share((item.trial for item in items), items[0].step, steps)
+            if self._queue.better_moved(running.pack, running.worker.device, now - running.started, done, to):
+                running.handed_over = True
+                executor.interrupt(ticket)
+                return
 
     def _submit_packs(self) -> None:
         while pack := self._next_pack():
+            worker = self._next_worker()
             # "solo" is what databases call it.
-            shared = {"pack": len(pack.items), **self.settings.held} | ({"solo": True} if pack.exclusive else {})
+            shared = {"pack": len(pack.items), **self.settings.held(worker)} | (
+                {"solo": True} if pack.exclusive else {}
+            )
             detail = {
                 item.trial: {"lr_scale": item.lr_scale, **shared} | ({"from_step": item.step} if item.step else {})
                 for item in pack.items
@@ -245,7 +290,7 @@ class Driver:
                 self.settings.checkpoint_every_s,
             )
             ticket = self.executor.submit(task, self._timeout(pack))
-            self._running[ticket] = _Running(pack, list(claims), time.monotonic())
+            self._running[ticket] = _Running(pack, list(claims), time.monotonic(), worker)
             for member in task.members:
                 self._report(EventKind.STARTED, member.trial)
 
@@ -290,9 +335,8 @@ class Driver:
             return self.settings.timeout_s
         if self.executor.reports_progress:
             return math.inf
-        if not self._seconds_per_cost:
-            return self.settings.first_timeout_s
-        return max(600.0, 10 * max(self._seconds_per_cost) * pack.cost)
+        longest = self._queue.speeds.longest(pack.cost)
+        return self.settings.first_timeout_s if longest is None else max(600.0, 10 * longest)
 
     def _store_outcomes(self, finished: Sequence[Finished]) -> None:
         """Store the outcomes of packs that ended, in one transaction, and decide what follows failures."""
@@ -312,10 +356,11 @@ class Driver:
         self._unsaved = []
         for outcome in outcomes:
             self._unsaved_states.pop(outcome.trial, None)
-        for end in finished:
-            del self._running[end.ticket]
+        ended = [self._running.pop(end.ticket) for end in finished]
         self._leases.remove(claims)
-        self._release_stopped(claims, outcomes, next((end.reason for end in finished if not end.lost), "") or "stopped")
+        reason = next((end.reason for end in finished if not end.lost), "")
+        moved = any(running.handed_over for running in ended)
+        self._release_stopped(claims, outcomes, reason or (HANDED_OVER if moved else "stopped"), moved)
         # ``repeated`` were stored just before the connection dropped: the repeated write met our own results.
         accepted = {*recorded.accepted, *recorded.repeated}
         self.report.fenced += len(set(recorded.fenced) - accepted)
@@ -335,7 +380,9 @@ class Driver:
             self._shared_fault(finished)
             self._after_failures(failed)
 
-    def _release_stopped(self, claims: Sequence[Claim], outcomes: Sequence[Outcome], reason: str) -> None:
+    def _release_stopped(
+        self, claims: Sequence[Claim], outcomes: Sequence[Outcome], reason: str, whole: bool = False
+    ) -> None:
         """Give back the members without an outcome of packs that were stopped or whose node left.
 
         They go on from their checkpoints.
@@ -346,14 +393,14 @@ class Driver:
             self._with_retry(partial(self.store.release, stopped, self.owner, reason))
             if not self.stopping:
                 trials = {claim.trial for claim in stopped}
-                self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING])
+                self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING], whole)
 
     def _outcomes(self, end: Finished, running: _Running) -> list[Outcome]:
         if end.lost is not None or end.reason:
             self.report.lost_packs += 1
             self._report(EventKind.LOST, running.claims[0].trial, f"{len(running.claims)} trials: {end.reason}")
-        elif running.pack.cost:
-            self._seconds_per_cost.append((time.monotonic() - running.started) / running.pack.cost)
+        elif not running.handed_over:
+            self._queue.speeds.see(running.worker.device, time.monotonic() - running.started, running.pack.cost)
         if end.lost is None:
             return list(end.outcomes)
         return [
@@ -439,5 +486,5 @@ class Driver:
                     self._ledger.put_all((item.trial for item in self._running[ticket].pack.items), steps)
         self.listener(DriverEvent(EventKind.PROGRESS, "", progress=self._ledger.progress))
 
-    def _report_waiting(self, reason: str) -> None:
-        self.listener(DriverEvent(EventKind.WAITING, "store", reason))
+    def _report_waiting(self, what: str, reason: str) -> None:
+        self.listener(DriverEvent(EventKind.WAITING, what, reason))

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from results_db.rescue import rescue
 from search_space.errors import StoreError, StoreLost, SweepError, first_line
-from sweep.executors import by_name
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import STOPPING_STORE_S, Driver
 from sweep.running.events import DriverEvent, EventKind, Report
@@ -99,12 +98,16 @@ def _train(
     quiet: bool,
     on_forced_exit: Callable[[], None] | None,
 ) -> Report:
-    data = by_name.worker_data(sweep.data, max(1, int(how.cpus)), how.data_via, how.data_root)
+
+    def say(line: str) -> None:
+        if not quiet:
+            console.print(line, markup=False, highlight=False)
+
     # Ray prints its own messages ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as cleanup:
         stop = cleanup.enter_context(stop_on_signal(console, on_forced_exit))
         cleanup.callback(disconnect)
-        executor = by_name.make_executor(how.executor, data, how.address, how.cpus, how.gpus)
+        executor = how.start_workers(sweep.data, sweep.recipe.precision, say)
         display = cleanup.enter_context(Display(missing, console, quiet))
 
         def listen(event: DriverEvent) -> None:

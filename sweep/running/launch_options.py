@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from search_space.errors import SweepError
 from sweep.executors import by_name
+from sweep.executors.core import Executor
+from sweep.planning.data import Data
 from sweep.planning.packs import DEFAULT_PACK_SIZE
 from sweep.running.driver import DriverSettings
 from sweep.tracking.tracking import check as check_trackers
 from workers.checkpointing import CHECKPOINT_EVERY_S
+
+AUTOSCALER_S = 1200.0
+"""How long the first worker of a cluster may take: a cloud's machine has to start and to fetch its image."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,10 @@ class Launch:
     executor: str = "actors"
     address: str = "local"
     cpus: float = 1.0
-    gpus: float = 0.0
+    gpus: float | None = None
+    """Of one worker; None takes GPUs where the cluster has them and CPUs elsewhere."""
+    workers: int = 0
+    """Workers to have, which an autoscaler is asked for; 0 takes all that the cluster has."""
     pack_size: int = DEFAULT_PACK_SIZE
     max_attempts: int = 3
     timeout: float = 0.0
@@ -44,20 +53,35 @@ class Launch:
         for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
             if not (least <= getattr(self, name) < math.inf):
                 raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
-        for name in ("gpus", "timeout", "checkpoint_every"):
-            if not (0 <= getattr(self, name) < math.inf):
+        for name in ("gpus", "workers", "timeout", "checkpoint_every"):
+            if not (0 <= (getattr(self, name) or 0) < math.inf):
                 raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")
 
     @property
     def driver_settings(self) -> DriverSettings:
         """Those of the driver among them."""
-        device = "cuda" if self.gpus else "cpu"
+        # Actors with `auto` are given what their recipe's precision needs (`start_workers`).
+        on_gpus = self.executor == "actors" if self.gpus is None else self.executor != "inline" and self.gpus > 0
         return DriverSettings(
             self.pack_size,
             self.max_attempts,
             self.timeout,
-            device=device,
+            device="cuda" if on_gpus else "cpu",
             checkpoint_every_s=self.checkpoint_every,
             cpus=self.cpus,
-            gpus=self.gpus,
+            gpus=self.gpus or 0.0,
+            start_timeout_s=DriverSettings.start_timeout_s if self.address == "local" else AUTOSCALER_S,
         )
+
+    def start_workers(self, data: Data, precision: str, say: Callable[[str], None]) -> Executor:
+        """Join the cluster and start workers that can train in ``precision``; ``say`` gets what was found.
+
+        Raises SweepError when the cluster cannot run them.
+        """
+        gpus = self.gpus
+        if gpus is None and precision != "fp32":
+            say(f"the recipe trains in {precision}: on GPUs only")
+            gpus = 1.0
+        sent = by_name.worker_data(data, max(1, int(self.cpus)), self.data_via, self.data_root)
+        asked = by_name.Workers(self.cpus, gpus, self.workers)
+        return by_name.make_executor(self.executor, sent, self.address, asked, say)

@@ -56,7 +56,7 @@ class Display:
         self._counts[event.kind] += 1
         if self._quiet:
             return
-        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE):
+        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE, EventKind.WAITING):
             self._console.print(f"[yellow]{event.kind}[/] {escape(visible(event.config))}: ", end="")
             self._console.print(visible(event.text), markup=False, highlight=False)
         now = time.monotonic()

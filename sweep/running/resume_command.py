@@ -19,6 +19,7 @@ _OPTIONS = {
     "address": "--address",
     "cpus": "--cpus-per-worker",
     "gpus": "--gpus-per-worker",
+    "workers": "--workers",
     "pack_size": "--pack-size",
     "max_attempts": "--max-attempts",
     "timeout": "--timeout",

@@ -12,7 +12,6 @@ from search_space import Config, parse_id
 from search_space.errors import BadSpace
 from search_space.facts import Checkpoint
 from search_space.metrics import COSTS
-from sweep.executors import by_name
 from sweep.executors.core import Executor, Finished
 from sweep.planning import stored_plan
 from sweep.planning.data import Data
@@ -198,11 +197,14 @@ class Training:
 
     def _drive(self, sweep: OpenSweep, missing: int) -> None:
         how = self.launch
-        if self._workers is None:
-            workers = by_name.worker_data(self.data, max(1, int(how.cpus)))
-            executor = by_name.make_executor(how.executor, workers, how.address, how.cpus, how.gpus)
-            self._workers = PersistentExecutor(executor)
         console = Console(stderr=True)
+
+        def say(line: str) -> None:
+            if not self.quiet:
+                console.print(line, markup=False, highlight=False)
+
+        if self._workers is None:
+            self._workers = PersistentExecutor(how.start_workers(self.data, sweep.recipe.precision, say))
         with (
             stop_on_signal(console, self.on_forced_exit) as stop,
             Display(missing, console, self.quiet) as display,

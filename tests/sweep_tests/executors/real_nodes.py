@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from ray.cluster_utils import Cluster
 from sweep.executors import by_name
 from sweep.executors.actors import ActorExecutor
 from sweep.executors.core import Finished
+from tests.sweep_tests.conftest import command
 from tests.sweep_tests.kit import DATA, RECIPE
 from workers.task import PackTask, TrialTask
 
@@ -47,7 +49,14 @@ def drain(node: str, seconds: float) -> None:
     client.drain_node(node, reason, "spot notice", int((time.time() + seconds) * 1000))
 
 
-def main() -> None:
+def by_command(address: str, root: str, *more: str) -> tuple[int, str]:
+    """A sweep of two configs by the command line: its exit status and what it told."""
+    asked = ("run", "--space", "eSR-MAX", "--scale", "2", "--limit", "2", "--recipe", "smoke", "--no-benchmark")
+    done = command(*asked, "--data-root", root, "--db", f"{root}/{len(more)}.db", "--address", address, *more)
+    return done.returncode, done.stderr
+
+
+def main(root: str) -> None:
     told: dict[str, Any] = {}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     ray.init(address=cluster.address, log_to_driver=False)
@@ -55,7 +64,15 @@ def main() -> None:
     # A node with a GPU that is not there: its driver is broken.
     broken = cluster.add_node(num_cpus=1, num_gpus=1)
     cluster.wait_for_nodes()
-    executor = ActorExecutor(by_name.worker_data(DATA), gpus=None, no_answer_s=8.0)
+    told["auto"] = by_command(cluster.address, root)
+    told["gpus_only"] = by_command(cluster.address, root, "--gpus-per-worker", "1")
+    said: list[str] = []
+    executor = by_name.make_executor(
+        "actors", by_name.worker_data(DATA), cluster.address, by_name.Workers(), said.append
+    )
+    assert isinstance(executor, ActorExecutor)
+    executor.no_answer_s = 8.0
+    told["said"] = said
     states: list[Any] = []
     executor.connect(lambda: False, states.extend)
     ends = until(executor, lambda ends: executor.free() == 2 and any(end.given_up for end in ends), 240)
@@ -98,4 +115,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
-    main()
+    main(sys.argv[1])

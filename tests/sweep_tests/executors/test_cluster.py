@@ -12,8 +12,9 @@ from dataclasses import replace
 import pytest
 
 from search_space.errors import SweepError
-from sweep.executors.cluster import Cluster, Node, check, connect, our_code
+from sweep.executors.cluster import connect, our_code
 from sweep.executors.core import Versions
+from sweep.executors.places import Cluster, Node, Places, in_words
 from workers.training.code_digest import code_digest
 
 THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
@@ -23,8 +24,8 @@ THREE = Cluster((Node("a", 2, 0), Node("b", 2, 1), Node("c", 8, 0)))
     ("cpus", "gpus", "slots"), [(1, 0, 12), (2, 0, 6), (3, 0, 2), (1, 1, 1), (0.5, 0.5, 2), (1, 0.25, 2)]
 )
 def test_workers_fit_node_by_node_not_over_the_cluster_as_a_whole(cpus, gpus, slots):
-    assert THREE.slots(cpus, gpus) == slots
-    check(THREE, cpus, gpus)
+    assert sum(Places(cpus, gpus).on(THREE).values()) == slots
+    Places(cpus, gpus).check(THREE)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,25 @@ def test_workers_fit_node_by_node_not_over_the_cluster_as_a_whole(cpus, gpus, sl
 )
 def test_a_worker_that_fits_on_no_node_is_refused(cpus, gpus, words):
     with pytest.raises(SweepError, match=words):
-        check(THREE, cpus, gpus)
+        Places(cpus, gpus).check(THREE)
+
+
+MIXED = Cluster((Node("a", 20, 2), Node("b", 20, 2), Node("c", 4, 0), Node("d", 4, 0)))
+
+
+@pytest.mark.parametrize(
+    ("cluster", "places", "most", "words"),
+    [
+        (MIXED, Places(1, None), 0, "4 nodes: 4 GPUs, 48 CPUs; 4 GPU workers, 8 CPU workers"),
+        (MIXED, Places(1, 0), 0, "4 nodes: 4 GPUs, 48 CPUs; 48 CPU workers"),
+        (MIXED, Places(1, 1), 0, "4 nodes: 4 GPUs, 48 CPUs; 4 GPU workers"),
+        (MIXED, Places(1, None), 5, "4 nodes: 4 GPUs, 48 CPUs; 4 GPU workers, 1 CPU worker"),
+        (Cluster((Node("a", 2, 0),)), Places(1, None), 0, "1 node: 2 CPUs; 2 CPU workers"),
+        (Cluster((Node("head", 0, 0),)), Places(1, None), 3, "1 node: no CPUs; no workers yet"),
+    ],
+)
+def test_what_was_found_and_what_it_is_used_for_is_one_line(cluster, places, most, words):
+    assert in_words(cluster, places, most) == words
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "ray://nowhere", "nonsense", "host:port"])

@@ -23,15 +23,22 @@ def test_the_plainest_sweep_is_named_with_its_database():
 
 
 def test_all_that_was_asked_for_is_asked_for_again():
-    wanted = Launch("tune", "ray://head:10001", 2.0, 0.5, 16, 5, 900.0, False, "board", "path", "/mnt/sr", None, 5.0)
+    wanted = Launch("tune", "ray://head:10001", 2.0, 0.5, 4, 16, 5, 900.0, False, "board", "path", "/mnt/sr", None, 5.0)
     told = resume_command(row("two words", "/other"), wanted, "/tmp/s.db")
     assert shlex.split(told.command) == [
         *("sweep", "resume", "--name", "two words", "--db", "/tmp/s.db", "--data-root", "/mnt/sr"),
         *("--executor", "tune", "--address", "ray://head:10001", "--cpus-per-worker", "2", "--gpus-per-worker", "0.5"),
+        *("--workers", "4"),
         *("--pack-size", "16", "--max-attempts", "5", "--timeout", "900", "--checkpoint-every", "5"),
         *("--device", "board", "--data-via", "path"),
         "--no-benchmark",
     ]
+
+
+@pytest.mark.parametrize(("gpus", "words"), [(None, []), (0.0, ["--gpus-per-worker", "0"])])
+def test_gpus_are_named_unless_they_were_left_to_the_cluster(gpus, words):
+    told = shlex.split(resume_command(row(), Launch(gpus=gpus), "/tmp/s.db").command)
+    assert told[6:] == words
 
 
 def test_the_folder_that_the_sweep_remembers_is_not_repeated(tmp_path):
