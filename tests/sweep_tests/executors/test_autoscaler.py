@@ -50,6 +50,7 @@ def cloud(gcs: str) -> dict[str, Any]:
 @pytest.fixture
 def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a head without CPUs whose autoscaler may start two machines of one CPU."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
     monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
     with socket.socket() as free:
         free.bind((HEAD, 0))
