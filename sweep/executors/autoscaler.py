@@ -6,9 +6,12 @@ Ray keeps one such request per cluster, and keeps it until the next one: it is w
 from __future__ import annotations
 
 import contextlib
+import threading
 
 from sweep.executors.places import Places
 
+WITHDRAW_S = 2.0
+"""How long taking a request back may take."""
 _asked = False
 
 
@@ -24,11 +27,17 @@ def request(workers: int, places: Places) -> None:
 
 def withdraw() -> None:
     """Take the request back, if this process made one: idle machines may go."""
-    from ray.autoscaler.sdk import request_resources
-
     global _asked
     if _asked:
         _asked = False
-        # A cluster that does not answer any more has no use for it.
-        with contextlib.suppress(Exception):
-            request_resources(bundles=[])
+        # A head that does not answer holds its caller for up to a minute, and has no use for it.
+        thread = threading.Thread(target=_withdraw, name="withdraw", daemon=True)
+        thread.start()
+        thread.join(WITHDRAW_S)
+
+
+def _withdraw() -> None:
+    from ray.autoscaler.sdk import request_resources
+
+    with contextlib.suppress(Exception):
+        request_resources(bundles=[])
