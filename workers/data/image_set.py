@@ -109,29 +109,25 @@ def read_folder(path: str | Path, name: str | None = None, strict: bool = False)
 
 def read_image(path: str | Path) -> Pixels:
     """One image file as uint8 (H, W, 3) or (H, W); raises BadData with the reason when it cannot be used."""
-    return _decoded(path, MIN_SIDE, _to_uint8)
+    return decoded(path, MIN_SIDE, _upright)
 
 
-def read_picture(path: str | Path) -> tuple[Pixels, Pixels | None]:
-    """An image of any size with its transparency (H, W), 0 clear to 255 solid; None when all of it is solid.
+def decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) -> T:
+    """What ``convert`` makes of an image file at least ``least`` pixels a side, opened as its first frame.
 
-    Colours are those stored under the transparency. Raises BadData with the reason when it cannot be used.
+    Raises BadData with the reason when it cannot be used.
     """
-    return _decoded(path, 1, _with_transparency)
-
-
-def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) -> T:
     # Here, not above: training on images already in memory needs no Pillow.
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path, formats=_formats()) as image:
+        with Image.open(path, formats=formats()) as image:
             width, height = image.size
             if width * height > MAX_PIXELS:
                 raise BadData(f"claims {width} x {height} pixels (limit {MAX_PIXELS // 10**6} million)")
             if min(width, height) < least:
                 raise BadData(f"only {width} x {height} pixels (at least {least} a side)")
-            return convert(ImageOps.exif_transpose(image))
+            return convert(image)
     except UnidentifiedImageError:
         raise BadData("not an image") from None
     except Image.DecompressionBombError:
@@ -147,7 +143,7 @@ def _decoded(path: str | Path, least: int, convert: Callable[[Image.Image], T]) 
 
 
 @lru_cache(maxsize=1)
-def _formats() -> tuple[str, ...]:
+def formats() -> tuple[str, ...]:
     """All that Pillow reads but EPS, for which it runs Ghostscript on the file."""
     from PIL import Image
 
@@ -165,7 +161,13 @@ def _try_read(path: Path) -> Pixels | str:
         return str(error)
 
 
-def _to_uint8(image: Image.Image) -> Pixels:
+def _upright(image: Image.Image) -> Pixels:
+    from PIL import ImageOps
+
+    return to_uint8(ImageOps.exif_transpose(image))
+
+
+def to_uint8(image: Image.Image) -> Pixels:
     """Any Pillow mode to 8 bits: deep greys are scaled by their range, transparency is laid over white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _deep_grey(image)
@@ -182,9 +184,13 @@ def _to_uint8(image: Image.Image) -> Pixels:
     return np.array(image, dtype=np.uint8)
 
 
-def _with_transparency(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+def with_transparency(image: Image.Image) -> tuple[Pixels, Pixels | None]:
+    """8 bits as ``to_uint8``, with the colours stored under the transparency, and the transparency (H, W).
+
+    0 is clear and 255 solid; None when all of it is solid.
+    """
     if image.mode.startswith("I") or not _has_transparency(image):
-        return _to_uint8(image), None
+        return to_uint8(image), None
     rgba = image.convert("RGBA")
     alpha = np.array(rgba.getchannel("A"), dtype=np.uint8)
     pixels = np.array(rgba.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), dtype=np.uint8)

@@ -13,17 +13,27 @@ from search_space.atomic import replaced
 from search_space.errors import BadData, MissingExtra
 from workers.upscale.clip import Clip, look
 from workers.upscale.colour import bicubic, to_uint8
+from workers.upscale.inputs import NO_VIDEO_EXTRA
 from workers.upscale.model import Upscaler
 
-SUFFIXES = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts")
 CODECS = ("libx264", "mpeg4")
 """The first that this FFmpeg has."""
 
+CONTAINERS = (".mp4", ".mkv", ".mov")
+Note = Callable[[str], None]
+"""Called with what could not be kept, one line each."""
 Progress = Callable[[int, int | None], None]
 """(frames done, frames in all or None when the file does not say)."""
 
 
-def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Progress | None = None) -> int:
+def ending(source: Path) -> str:
+    """Of the result's name: the container is kept where it is MP4, MOV or Matroska."""
+    return source.suffix.lower() if source.suffix.lower() in CONTAINERS else ".mkv"
+
+
+def upscale_video(
+    source: Path, target: Path, upscaler: Upscaler, progress: Progress | None = None, note: Note | None = None
+) -> int:
     """Write ``target`` (its ending chooses the container) and return the number of frames.
 
     Y of a video is studio-range luma already, so no colour conversion is made on the way. Raises BadData when
@@ -31,7 +41,7 @@ def upscale_video(source: Path, target: Path, upscaler: Upscaler, progress: Prog
     damaged: then ``target`` holds the frames that could be read, and the error says how many.
     """
     if find_spec("av") is None:
-        raise MissingExtra("video needs PyAV: pip install 'edge-sweep[video]'")
+        raise MissingExtra(NO_VIDEO_EXTRA)
     import av
 
     try:
