@@ -4,20 +4,24 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS := demo
-STAMP := $(VENV)/.installed
+# auto: PyTorch with CUDA where there is an NVIDIA GPU, else the build for CPUs; cpu or cuda chooses.
+TORCH ?= auto
+TORCH_INDEX ?=
+STAMP := $(VENV)/.installed$(if $(filter-out auto,$(TORCH)),-$(TORCH))$(if $(TORCH_INDEX),-$(notdir $(TORCH_INDEX)))
 
 .PHONY: help install gpu-dev system demo test mutants chaos lint format bench docker-test release hashes clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-install: $(STAMP) ## make .venv with everything pinned in constraints.txt
+install: $(STAMP) ## make .venv with everything pinned in constraints.txt; PyTorch for CPU or GPU by what is here (TORCH=cpu|cuda)
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11 or set PYTHON=..." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@TORCH=$(TORCH) TORCH_INDEX=$(TORCH_INDEX) bash scripts/install-torch $(BIN)/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
-	@touch $@
+	@rm -f $(VENV)/.installed*; touch $@
 
 gpu-dev: install ## Triton (286 MB), with which the GPU kernels are tested without a GPU; torch's CUDA builds bring one
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install --quiet --no-deps 'triton==3.9.*'

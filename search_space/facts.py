@@ -119,6 +119,22 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
+class CudaState:
+    """The software under a computation on a GPU, and what it was allowed to do to float32; None where not readable."""
+
+    driver: str | None
+    """Version of the kernel driver (``580.65.06``)."""
+    cuda: str | None
+    """CUDA (or ROCm) version that PyTorch was built for."""
+    cudnn: str | None
+    tf32_matmul: bool
+    tf32_cudnn: bool
+    """Whether matrix products, and convolutions by cuDNN, might round their factors to TF32."""
+    cudnn_autotune: bool
+    """Whether cuDNN chose algorithms by timing them, so that another run may sum in another order."""
+
+
+@dataclass(frozen=True)
 class Provenance:
     """What carried a training out. Not in the trial's key: every engine is held to the reference by tests."""
 
@@ -131,6 +147,8 @@ class Provenance:
     """``fp32``, ``tf32`` or ``bf16``."""
     torch: str
     """PyTorch's version with its build (``2.13.0+cpu``)."""
+    cuda: CudaState | None = None
+    """None for a training on CPUs."""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ from workers import packs
 from workers.checkpointing import CHECKPOINT_EVERY_S, Checkpointing, TrainingStopped
 from workers.data.image_set import ImageSet
 from workers.device_errors import is_device_error
-from workers.device_model import device_model
+from workers.device_model import cuda_state, device_model
 from workers.quality import protocol
+from workers.training import precision
 from workers.training.checkpoint import to_checkpoint
 from workers.training.optimiser import flat
 from workers.training.recipe import Recipe
@@ -68,7 +69,7 @@ def run_pack(
     checkpointing = checkpointing or Checkpointing(every_s=0)
     reported = _Progress(progress)
     recipe = Recipe.from_json(task.recipe_json)
-    node, device = socket.gethostname(), device_model(task.device)
+    node = socket.gethostname()
     try:
         results = _train_all(task, recipe, train_images, reported, checkpointing)
     except TrainingStopped as stop:
@@ -85,13 +86,20 @@ def run_pack(
             break
         if isinstance(result, Trained):
             try:
-                provenance = Provenance(result.engines, device, recipe.precision, torch.__version__)
+                provenance = _provenance(result, recipe, task.device)
                 outcomes.append(_measure(member, result, test_images, node, provenance, reported.repeat))
                 continue
             except Exception as error:
                 result = error
         outcomes.append(failed(member, result, node))
     return outcomes
+
+
+def _provenance(result: Trained, recipe: Recipe, device: str) -> Provenance:
+    """What carried a training out; the state of a GPU as engines have it while they train."""
+    with precision.applied(recipe.precision, device):
+        cuda = cuda_state(device)
+    return Provenance(result.engines, device_model(device), recipe.precision, torch.__version__, cuda)
 
 
 def _trained_state(member: TrialTask, result: Trained, recipe: Recipe) -> Checkpoint:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -22,18 +24,13 @@ from workers.benchmark.measurements import speed, with_ties
 from workers.benchmark.memory import PeakMemory
 from workers.benchmark.protocols import FULLHD14, SpeedProtocol
 from workers.benchmark.subject import Subject, prepare, warm_up
+from workers.device_model import cuda_state
 from workers.sensors import Sensors, find_sensors
 from workers.timing.energy import idle_power, run_power
 from workers.timing.malloc import keep_freed_memory
 from workers.timing.sensor_summary import reasons
-from workers.timing.turns import (
-    Reference,
-    ReferenceFailed,
-    Stopped,
-    Turn,
-    take_turns,
-    watched,
-)
+from workers.timing.turns import Reference, ReferenceFailed, Stopped, Turn, take_turns, watched
+from workers.training.precision import applied
 
 REFERENCE = "FSRCNN_s4_D6_S12_M4"
 """Measured between the others: quick, steady, and slower by half when its threads run on distant cores."""
@@ -110,9 +107,13 @@ class Session:
             return
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
+        exact = ExitStack()
         try:
-            self.idle_w = idle_power(self.sensors)
+            # fp32 is float32 on a GPU too, where torch alone would take TF32 for convolutions.
+            exact.enter_context(applied("fp32", self.compute))
             reference = self._reference()
+            # Now that the device has been used: with a program on it a GPU draws more than without.
+            self.idle_w = idle_power(self.sensors)
             reference.learn()
             disturbed: dict[str, Speed] = {}
             for group in self._groups(configs):
@@ -129,6 +130,7 @@ class Session:
         except ReferenceFailed as error:
             raise BadData(f"{self.backend.name}: {error}") from error
         finally:
+            exact.close()
             torch.set_num_threads(before)
 
     def _groups(self, configs: Sequence[Config]) -> Iterator[Sequence[Config]]:
@@ -181,7 +183,7 @@ class Session:
         if self.idle_w is not None:
             for place, subject in enumerate(subjects):
                 with watched(place):
-                    subject.energy = run_power(subject.frame, self.watch, self.sensors, self.idle_w)
+                    subject.energy = run_power(partial(subject.run, self.watch), self.sensors, self.idle_w)
         fixed: dict[str, Any] = {
             "device": self.device,
             "backend": self.backend.name,
@@ -208,6 +210,7 @@ class Session:
             "idle_w": self.idle_w,
             "sensors": [part.name for part in self.sensors.parts],
             "torch": torch.__version__,
+            **({"cuda": asdict(state)} if (state := cuda_state(self.compute)) else {}),
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
 

@@ -20,7 +20,10 @@ from workers.benchmark.protocols import SpeedProtocol
 from workers.export.deployed_form import deployed
 from workers.timing.energy import Energy
 from workers.timing.statistics import is_steady
-from workers.timing.turns import visited
+from workers.timing.turns import frames_left
+
+BATCH_S = 0.05
+BATCH_FRAMES = 500
 
 
 @dataclass
@@ -40,14 +43,20 @@ class Subject:
     """CPU seconds of this process over wall seconds, one value per visit."""
 
     def visit(self, watch: Stopwatch, frames: int) -> tuple[float, ...]:
-        """Seconds of at least ``frames`` frames (``workers.timing.turns.visited``), after one that fills the caches."""
-        watch(self.frame)
+        """Seconds of at least ``frames`` frames (``timing.turns.frames_left``), after one that fills the caches."""
+        watch.run(self.frame, 1)
         cpu, wall = time.process_time(), time.perf_counter()
         times: list[float] = []
-        while not visited(times, frames):
-            times.append(watch(self.frame))
+        while left := frames_left(times, frames):
+            times += watch.times(self.frame, left)
         self.cpu.append((time.process_time() - cpu) / max(time.perf_counter() - wall, 1e-9))
         return tuple(times)
+
+    def run(self, watch: Stopwatch) -> int:
+        """Some frames to their end, ``BATCH_S`` of them; how many."""
+        count = max(1, min(BATCH_FRAMES, int(BATCH_S / max(self.warm[-1], 1e-9))))
+        watch.run(self.frame, count)
+        return count
 
     def cpu_percent(self, cores: int) -> float | None:
         """0 to 100 of the machine while this network ran."""
@@ -72,10 +81,11 @@ def frames_in(protocol: SpeedProtocol, scale: int) -> Tensor:
 def prepare(
     config: Config, protocol: SpeedProtocol, backend: Backend, precision: str, compute: str, threads: int
 ) -> Frame:
-    """The call that runs one frame of ``config``; checked against torch where it is not torch."""
+    """The call that runs one frame of ``config``; held against torch in float32 on the CPU, if it is not just that."""
     module, x = build(config, protocol.plain), frames_in(protocol, config.scale)
     job = Job(config.id, module, config.scale, x, precision, compute, threads, protocol.channels_last)
-    kept = copy.deepcopy(module) if backend.name != "eager" else None
+    same = (backend.name, precision, compute) == ("eager", "fp32", "cpu")
+    kept = None if same else copy.deepcopy(module)
     frame = backend.prepare(job)
     if kept is not None:
         require_agreement(Job(config.id, kept, config.scale, x, precision), frame)

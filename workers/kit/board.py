@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -66,7 +67,7 @@ class Network:
         binding.bind_ortvalue_input("x", x)
         binding.bind_output("y", device, 0)
         # The input must live as long as the binding that points at it.
-        self.frame = lambda x=x: session.run_with_iobinding(binding)
+        self.frame: Callable[[], Any] = lambda x=x: session.run_with_iobinding(binding)  # type: ignore[misc]
         self.cpu: list[float] = []
         first, times = self.time(self.frame), list[float]()
         end = time.perf_counter() + float(protocol["warm_seconds"])
@@ -87,6 +88,11 @@ class Network:
         start = time.perf_counter()
         frame()
         return time.perf_counter() - start
+
+    def run(self) -> int:
+        """One frame to its end; how many that were."""
+        self.frame()
+        return 1
 
     def visit(self, frames: int) -> tuple[float, ...]:
         """One frame untimed, then at least ``frames`` timed."""
@@ -168,7 +174,7 @@ def measure_ready(
         energy = None
         if idle_w is not None:
             with watched(place):
-                energy = run_power(network.frame, network.time, sensors, idle_w)
+                energy = run_power(network.run, sensors, idle_w)
         seen = sensed(choice.kept)
         values = {
             "power_w": energy.power_w if energy else None,
@@ -276,10 +282,10 @@ def run(args: Any) -> int:
     print(f"{len(todo)} of {len(models)} models to measure on {document['device']}", flush=True)
     if todo:
         args.sensors = find_sensors("cpu" if args.provider == "cpu" else "cuda")
-        idle_w = idle_power(args.sensors)
         ready, failures = load(kit, [kit.manifest["reference"]], args)
         if failures:
             raise Refused(f"the reference {failures[0]['config']} cannot run here: {failures[0]['reason']}")
+        idle_w = idle_power(args.sensors)
         reference = Reference(partial(ready[0][1].visit, int(kit.manifest["protocol"]["frames"])))
         reference.learn()
     for first in range(0, len(todo), BLOCK):

@@ -19,6 +19,7 @@ from workers.data.degrade import low_resolution
 from workers.data.image_set import ImageSet
 from workers.data.luma import crop, luma
 from workers.quality.ssim import WINDOW, compiled, ssim
+from workers.training.precision import applied
 
 PROTOCOL = "y-bt601-bicubic-aa-v1"
 """BT.601 studio-range luma in floating point, cropped to a multiple of the scale; input by antialiased bicubic
@@ -75,7 +76,8 @@ def evaluate(
     was_training, home = module.training, next((p.device for p in module.parameters()), torch.device("cpu"))
     module = module.to(device).eval()
     try:
-        with torch.inference_mode():
+        # fp32 on a GPU too, where torch alone would take TF32 for convolutions.
+        with torch.inference_mode(), applied("fp32", device):
             for pair in prepare(images, config.scale):
                 output = module(pair.lr.to(device)).float().clamp(0, 1) * 255
                 if output.shape != pair.hr.shape:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 from workers.sensors import Reading, Sensors
 
-Frame = Callable[[], Any]
 RUN_SECONDS = 2.0
-"""Long enough for a counter that is updated ten times per second."""
+"""Long enough for a momentary power that is the mean of a second, as that of NVIDIA's newer cards."""
+COUNTED_SECONDS = 0.5
+"""Long enough with an energy counter: what lies between two of its updates is exact. Updates are seen within 10 ms."""
 IDLE_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
+"""From the end of a computation until the machine counts as idle."""
+COUNTER_POLL_SECONDS = 0.01
 POLL_SECONDS = 0.05
+"""Of a momentary power, which some boards tell by starting a program."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +34,30 @@ class Energy:
     """Why there is no energy."""
 
 
-def mean_power(first: Reading, last: Reading, polled: list[float]) -> float | None:
-    """W between two readings: by the energy counter where there is one, else the mean of what was polled.
+def mean_power(readings: Sequence[Reading]) -> float | None:
+    """W over some readings in order: between the first and the last update of the energy counter where there is one,
+    else the mean of the momentary power.
 
     None where neither gives more than 0 W: a counter that stands still while the machine runs does not work.
+
+    >>> mean_power([Reading(energy_j=e, at=t) for e, t in ((1.0, 0.0), (1.0, 0.5), (3.0, 1.0), (3.0, 1.5), (9.0, 3.0))])
+    3.0
     """
-    if first.energy_j is not None and last.energy_j is not None and last.at > first.at:
-        watts = (last.energy_j - first.energy_j) / (last.at - first.at)
+    known = [one for one in readings if one.energy_j is not None]
+    # A counter that is seldom updated: what the whole run shows, early or late by a part of an update.
+    updates = counter_updates(readings) if len(counter_updates(readings)) > 1 else known
+    if len(updates) > 1 and updates[-1].at > updates[0].at:
+        watts = ((updates[-1].energy_j or 0.0) - (updates[0].energy_j or 0.0)) / (updates[-1].at - updates[0].at)
     else:
-        watts = sum(polled) / len(polled) if polled else 0.0
+        powers = [one.power_w for one in readings if one.power_w is not None]
+        watts = sum(powers) / len(powers) if powers else 0.0
     return watts if watts > 0 else None
+
+
+def counter_updates(readings: Sequence[Reading]) -> list[Reading]:
+    """The readings at which the energy counter had just changed."""
+    known = [one for one in readings if one.energy_j is not None]
+    return [now for before, now in pairwise(known) if now.energy_j != before.energy_j]
 
 
 def per_frame(power_w: float, idle_w: float, seconds: float, frames: int) -> Energy:
@@ -52,50 +71,65 @@ def per_frame(power_w: float, idle_w: float, seconds: float, frames: int) -> Ene
     return Energy(power_w, (power_w - idle_w) * seconds / frames)
 
 
-def idle_power(sensors: Sensors, seconds: float = IDLE_SECONDS) -> float | None:
-    """W of the machine doing nothing, or None where no sensor gives a power above 0."""
+def idle_power(sensors: Sensors, seconds: float = IDLE_SECONDS, settle: float = SETTLE_SECONDS) -> float | None:
+    """W of the machine doing nothing, or None where no sensor gives a power above 0.
+
+    On a GPU to be asked after a network is ready there: a card with a program on it draws more than one without.
+    """
     first = sensors.read()
     if first.energy_j is None and first.power_w is None:
         return None
+    time.sleep(settle)
     with _Poller(sensors) as poller:
         time.sleep(seconds)
-    return mean_power(first, sensors.read(), poller.watts)
+    return mean_power(poller.readings)
 
 
 def run_power(
-    frame: Frame, watch: Callable[[Frame], float], sensors: Sensors, idle_w: float, seconds: float = RUN_SECONDS
+    run: Callable[[], int],
+    sensors: Sensors,
+    idle_w: float,
+    seconds: float = RUN_SECONDS,
+    counted: float = COUNTED_SECONDS,
 ) -> Energy | None:
-    """Run frames without a pause for ``seconds`` and compare with idle."""
-    frames, first = 0, sensors.read()
+    """Run frames without a pause and compare with idle. ``run`` brings some frames to their end, tens of
+    milliseconds of them, and returns how many.
+
+    It takes ``seconds``; with an energy counter until two of its updates lie ``counted`` seconds apart.
+    """
+    frames, began = 0, time.perf_counter()
     with _Poller(sensors) as poller:
-        while time.perf_counter() - first.at < seconds or frames == 0:
-            watch(frame)
-            frames += 1
-    last = sensors.read()
-    power = mean_power(first, last, poller.watts)
-    return None if power is None else per_frame(power, idle_w, last.at - first.at, frames)
+        while frames == 0 or (time.perf_counter() - began < seconds and poller.counted < counted):
+            frames += run()
+        took = time.perf_counter() - began
+    power = mean_power(poller.readings)
+    return None if power is None else per_frame(power, idle_w, took, frames)
 
 
 class _Poller:
-    """Reads momentary power in the background, unless there is an energy counter."""
+    """Reads the sensors in the background, so that nothing waits for them."""
 
     def __init__(self, sensors: Sensors) -> None:
-        self.sensors, self.watts, self.end = sensors, list[float](), threading.Event()
-        self.thread: threading.Thread | None = None
+        self.sensors, self.readings, self.end = sensors, list[Reading](), threading.Event()
+        self.thread = threading.Thread(target=self._poll, daemon=True)
+
+    @property
+    def counted(self) -> float:
+        """Seconds between the first and the last update of the energy counter."""
+        updates = counter_updates(tuple(self.readings))
+        return updates[-1].at - updates[0].at if updates else 0.0
 
     def __enter__(self) -> _Poller:
-        if self.sensors.read().energy_j is None:
-            self.thread = threading.Thread(target=self._poll, daemon=True)
-            self.thread.start()
+        self.readings.append(self.sensors.read())
+        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.end.set()
-        if self.thread is not None:
-            self.thread.join()
+        self.thread.join()
+        self.readings.append(self.sensors.read())
 
     def _poll(self) -> None:
-        while not self.end.wait(POLL_SECONDS):
-            power = self.sensors.read().power_w
-            if power is not None:
-                self.watts.append(power)
+        every = POLL_SECONDS if self.readings[0].energy_j is None else COUNTER_POLL_SECONDS
+        while not self.end.wait(every):
+            self.readings.append(self.sensors.read())

@@ -6,6 +6,7 @@ was disturbed is visited again: slow spells last from a tenth of a second to min
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,21 @@ def visited(seconds: Sequence[float], frames: int) -> bool:
     (False, True, False, True)
     """
     return len(seconds) >= frames and (sum(seconds) >= VISIT_S or len(seconds) >= VISIT_FRAMES)
+
+
+def frames_left(seconds: Sequence[float], frames: int) -> int:
+    """How many more frames a visit of at least ``frames`` frames should time, by those that it has timed.
+
+    >>> frames_left([], 2), frames_left([0.002, 0.002], 2), frames_left([0.5, 0.5], 2), frames_left([1e-6] * 4, 2)
+    (2, 8, 0, 60)
+    """
+    if visited(seconds, frames):
+        return 0
+    if len(seconds) < frames:
+        return frames - len(seconds)
+    mean = sum(seconds) / len(seconds)
+    by_time = math.ceil((VISIT_S - sum(seconds)) / mean) if mean > 0 else VISIT_FRAMES
+    return max(1, min(VISIT_FRAMES - len(seconds), by_time))
 
 
 class ReferenceFailed(Exception):

@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from search_space import parse_id
+from search_space.config import Config
 from search_space.errors import BadData
 from search_space.facts import Speed
-from workers.backends import Job, backend, core
+from workers.backends import Job, backend, core, find
 from workers.benchmark import FULLHD14, QHD5, REFERENCE, Session, benchmark, protocol, varied
 from workers.benchmark.disturbance import CpuWatch
 from workers.benchmark.lock import whole_machine
+from workers.benchmark.subject import prepare
+from workers.device_model import cuda_state
 from workers.sensors import Reading, Sensors
 from workers.timing.disturbance import Window
 
@@ -69,8 +72,8 @@ class FourWatts:
 
 
 def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.timing.energy.idle_power.__defaults__", (0.05,))
-    monkeypatch.setattr("workers.timing.energy.run_power.__defaults__", (0.05,))
+    monkeypatch.setattr("workers.timing.energy.idle_power.__defaults__", (0.05, 0.0))
+    monkeypatch.setattr("workers.timing.energy.run_power.__defaults__", (0.05, 0.05))
     ((speed,),) = Session("here", protocol=TINY, sensors=Sensors((FourWatts(),))).measure(TWO[:1])
     assert speed.power_w == pytest.approx(4.0, rel=0.05)
     assert speed.temperature_c == 50.0
@@ -79,6 +82,57 @@ def test_power_and_temperature_come_from_the_sensors(monkeypatch: pytest.MonkeyP
     assert speed.energy_j != 0
     assert (speed.energy_j is None) == ("idle" in speed.detail["missing"].get("energy_j", ""))
     assert not {"power_w", "temperature_c", "throttled"} & set(speed.detail["missing"])
+
+
+def test_the_idle_power_is_read_when_a_network_is_ready_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    @backend("noting", precisions=("fp32",))
+    def noting(job: Job) -> object:
+        order.append(job.name)
+        return find("eager").prepare(job)
+
+    monkeypatch.setattr("workers.benchmark.session.idle_power", lambda sensors: order.append("idle"))
+    list(Session("here", "noting", protocol=TINY).measure(TWO[:1]))
+    assert order == [REFERENCE, "idle", TWO[0].id]
+
+
+def test_float32_on_a_gpu_is_float32_while_it_is_measured_and_the_record_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The device is a CPU that is taken for a GPU: what is looked at is which flags are set."""
+    flags: set[tuple[bool, bool]] = set()
+
+    @backend("flags", precisions=("fp32",))
+    def flagged(job: Job) -> object:
+        frame = find("eager").prepare(job)
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        return lambda: (flags.add((matmul.allow_tf32, cudnn.allow_tf32)), frame())[1]
+
+    monkeypatch.setattr("workers.training.precision.kind_of", lambda device: "cuda")
+    monkeypatch.setattr("workers.benchmark.session.cuda_state", lambda compute: cuda_state("cuda"))
+    before = torch.backends.cudnn.allow_tf32
+    assert before, "torch allows TF32 in convolutions by default"
+    ((speed,),) = Session("here", "flags", protocol=TINY).measure(TWO[:1])
+    assert flags == {(False, False)} and torch.backends.cudnn.allow_tf32 == before
+    assert not speed.detail["cuda"]["tf32_cudnn"] and not speed.detail["cuda"]["tf32_matmul"]
+    assert set(speed.detail["cuda"]) >= {"driver", "cudnn_autotune"}
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e6])
+def test_half_precision_is_held_against_float32_also_in_torch(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def built(config: Config, plain: bool = False) -> torch.nn.Module:
+        module = torch.nn.Conv2d(1, 1, 1, bias=False)
+        torch.nn.init.constant_(module.weight, factor)
+        return torch.nn.Sequential(module, torch.nn.Upsample(scale_factor=config.scale))
+
+    monkeypatch.setattr("workers.benchmark.subject.build", built)
+    ask = (TWO[0], TINY, find("eager"), "fp16", "cpu", 1)
+    if factor == 1.0:
+        assert prepare(*ask)().dtype == torch.float16
+        return
+    with pytest.raises(BadData, match="differs from torch"):
+        prepare(*ask)
 
 
 class RuntimesOwn(Exception):

@@ -4,7 +4,7 @@ from search_space.facts import Speed
 from workers.benchmark.measurements import with_ties
 from workers.sensors import Reading
 from workers.timing.disturbance import Visit, Window, choose, reasons
-from workers.timing.energy import mean_power, per_frame
+from workers.timing.energy import per_frame
 from workers.timing.sensor_summary import Sensed, sensed
 
 QUIET = Window(wall=10.0, own=15.0, others=0.1, steal=0.0, cores=2)
@@ -83,24 +83,12 @@ def test_energy_of_a_frame_is_above_idle_and_unknown_where_the_run_drew_no_more(
         assert "no more than the idle machine's 4 W" in (found.why or "")
 
 
-def test_a_sensor_that_tells_zero_watts_tells_nothing() -> None:
-    assert mean_power(Reading(energy_j=7.0, at=0.0), Reading(energy_j=7.0, at=2.0), []) is None
-    assert mean_power(Reading(at=0.0), Reading(at=1.0), [0.0, 0.0]) is None
-
-
 def test_what_the_sensors_said_of_a_figure_is_that_of_its_visits() -> None:
     hot = Reading(temperature_c=70.0, clock_mhz=1800.0, throttled=("power cap",))
     cool = Reading(temperature_c=50.0, clock_mhz=2000.0, throttled=())
     assert sensed([one(reading=hot), one(reading=cool)]) == Sensed(70.0, 1900.0, ("power cap",))
     assert sensed([one(reading=cool), one(reading=Reading())]).throttled == ()
     assert sensed([one(reading=Reading())]) == Sensed(None, None, None)
-
-
-def test_power_comes_from_the_counter_where_there_is_one() -> None:
-    first, last = Reading(energy_j=100.0, power_w=1.0, at=0.0), Reading(energy_j=130.0, at=2.0)
-    assert mean_power(first, last, [99.0]) == pytest.approx(15.0)
-    assert mean_power(Reading(at=0.0), Reading(at=1.0), [2.0, 4.0]) == 3.0
-    assert mean_power(Reading(at=0.0), Reading(at=1.0), []) is None
 
 
 def test_overlapping_intervals_are_ties_and_distant_ones_are_not() -> None:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from search_space import parse_id
-from search_space.facts import Done
+from search_space.facts import CudaState, Done
+from tests.workers_tests.packs.fakecuda import fake_cuda
 from workers import device_model
 from workers.data.datasets import resolve
 from workers.data.image_set import ImageSet
@@ -73,6 +74,44 @@ def test_the_fact_of_a_training_says_device_precision_and_torch(images: ImageSet
     assert done.provenance.device == device_model.device_model() != ""
     assert (done.provenance.precision, done.provenance.torch) == ("fp32", torch.__version__)
     assert done.provenance.engines == (f"reference/{code_of(CONFIGS[0])}",)
+    assert done.provenance.cuda is None, "a CPU has no such state"
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 22:23:56 UTC 2024\n", "550.54.15"),
+        (
+            "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.65.06  Release Build\nGCC version: 13.2.0",
+            "580.65.06",
+        ),
+        ("nothing known", None),
+    ],
+)
+def test_the_driver_is_the_one_that_linux_names(text, version, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(device_model, "NVIDIA_DRIVER", tmp_path / "version")
+    assert device_model.driver_version() is None
+    (tmp_path / "version").write_text(text)
+    assert device_model.driver_version() == version
+
+
+@pytest.mark.parametrize("name", ["fp32", "tf32"])
+def test_the_fact_of_a_training_on_a_gpu_says_driver_tf32_and_autotuning(name, images, tmp_path, monkeypatch) -> None:
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar  5 2024\n")
+    monkeypatch.setattr(device_model, "NVIDIA_DRIVER", tmp_path / "version")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    recipe = RECIPE.with_changes(steps=1, precision=name)
+    task = PackTask((TrialTask(1, 1, CONFIGS[0].id, 0, plain=True),), recipe.to_json(), device="cuda")
+    with fake_cuda():
+        (done,) = run_pack(task, images, [images])
+    assert isinstance(done, Done), done.error
+    assert done.provenance is not None and done.provenance.device == "made-up GPU"
+    on = name == "tf32"
+    cudnn = torch.backends.cudnn.version()
+    expected = CudaState("550.54.15", torch.version.cuda, None if cudnn is None else str(cudnn), on, on, True)
+    assert done.provenance.cuda == expected
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_a_processor_is_named_by_its_maker(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -115,6 +115,17 @@ def test_evaluating_leaves_no_gradients_and_the_mode_as_it_was():
     assert module.training and all(p.grad is None for p in module.parameters())
 
 
+def test_a_gpu_evaluates_without_tf32(monkeypatch):
+    """The device is a CPU that is taken for a GPU: what is looked at is which flags are set."""
+    monkeypatch.setattr("workers.training.precision.kind_of", lambda device: "cuda")
+    seen, cudnn, matmul = [], torch.backends.cudnn, torch.backends.cuda.matmul
+    module = nn.Upsample(scale_factor=2)
+    module.register_forward_pre_hook(lambda *_: seen.append((cudnn.allow_tf32, matmul.allow_tf32)))
+    protocol.evaluate(parse_id("eSR-MAX_s2_K3_C1"), module, embedded("embedded-test"))
+    assert set(seen) == {(False, False)}
+    assert cudnn.allow_tf32, "torch's own setting is put back"
+
+
 def test_the_output_is_clamped_before_it_is_measured():
     class Bright(nn.Module):
         def forward(self, x):
