@@ -9,8 +9,6 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from search_space import atomic
 from search_space.errors import SweepError
 
@@ -59,6 +57,8 @@ def _read(path: Path, shipped: Callable[[str], Recipe], above: tuple[Path, ...])
 
 
 def _content(path: Path) -> dict[str, Any]:
+    import yaml  # not everything that trains by a shipped recipe has it
+
     try:
         text = path.read_text(encoding="utf-8")
         content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -104,6 +104,8 @@ def write_new(path: Path, base: Recipe, base_name: str) -> None:
 
     Raises SweepError for a file that exists already, another ending, or a folder that cannot be written.
     """
+    import yaml
+
     if path.suffix not in SUFFIXES:
         raise SweepError(f"{path}: a recipe is a .yaml or .json file")
     if path.exists():

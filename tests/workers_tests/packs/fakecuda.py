@@ -9,10 +9,12 @@ speed, races, and numbers that differ because a GPU rounds in another order.
 from __future__ import annotations
 
 import contextlib
+import time
 import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -23,6 +25,7 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 CUDA = torch.device("cuda", 0)
 MEMORY = 80 * 2**30
+PROPERTIES = SimpleNamespace(name="made-up GPU", major=9, minor=0, multi_processor_count=132, total_memory=MEMORY)
 
 # Operations that start no kernel, besides views.
 FREE = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "detach", "lift_fresh"}
@@ -217,6 +220,20 @@ class _Stream:
         pass
 
 
+class _Event:
+    def __init__(self, enable_timing: bool = False):
+        self.at = 0.0
+
+    def record(self, stream=None):
+        self.at = time.perf_counter()
+
+    def synchronize(self):
+        _sync("event")
+
+    def elapsed_time(self, end):
+        return 1000 * (end.at - self.at)
+
+
 class _Graph:
     """Launches of our own kernels that were captured, and are started by ``replay``."""
 
@@ -231,7 +248,7 @@ class _Graph:
 
 
 @contextlib.contextmanager
-def _capture(graph):
+def _capture(graph, pool=None, stream=None):
     _Graph.capturing = graph
     try:
         yield
@@ -265,7 +282,9 @@ def fake_cuda(compute: bool = True) -> Iterator[Counts]:
         "synchronize": lambda device=None: _sync("synchronize"), "get_device_capability": lambda device=None: (9, 0),
         "get_device_name": lambda device=None: "made-up GPU", "Stream": _Stream,
         "current_stream": lambda device=None: _Stream(), "stream": lambda stream: contextlib.nullcontext(),
-        "CUDAGraph": _Graph, "graph": _capture,
+        "CUDAGraph": _Graph, "graph": _capture, "Event": _Event, "device": lambda device: contextlib.nullcontext(),
+        "set_device": lambda device: None, "max_memory_allocated": lambda device=None: 0,
+        "get_device_properties": lambda device=None: PROPERTIES,
     }  # fmt: skip
     future = torch.__future__
     overwrite = future.get_overwrite_module_params_on_conversion()
