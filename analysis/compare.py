@@ -1,4 +1,4 @@
-"""``python -m analysis.compare``: our measurements against the published or re-evaluated ones."""
+"""``python -m analysis.compare``: our measurements against the published or re-evaluated ones, or two sweeps."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 def figure(store: Store, selection: Selection) -> Figure:
-    """The comparison of two sources that share models and a metric. Raises SweepError naming what there is."""
+    """The comparison of two sources or two sweeps that share models and a metric. Raises SweepError naming what there
+    is."""
     return compared(store, selection)[0]
 
 
 def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement]]:
-    """The chart, and the agreement of each scale in it. ``against`` is on the x axis."""
+    """The chart, and the agreement of each scale in it. ``against``, or the first sweep, is on the x axis."""
+    if selection.other_sweep is not None:
+        first, second = of_both(store, selection)
+        titles = [store.sweep(name).name for name in selection.sweeps]
+        return _drawn(titles[0], titles[1], first, second, selection.metric)
     whole = load(store, selection)
     there = [source for source in SOURCES if (whole["source"] == source).any()]
     if selection.source is None and selection.against is None and len(there) < 2:
@@ -39,7 +44,23 @@ def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement
     wide = replace(selection, protocol=None)
     first = gather(store, replace(wide, source=against), whole)
     second = gather(store, replace(wide, source=source), whole)
-    metric = _shared(first, second, selection.metric)
+    return _drawn(against, source, first, second, selection.metric)
+
+
+def of_both(store: Store, selection: Selection) -> tuple[Results, Results]:
+    """The results of the two sweeps that are named. Raises SweepError where they are one and the same."""
+    if selection.sweep is None or selection.other_sweep is None:
+        raise SweepError("comparing sweeps needs two of them: --sweep A --sweep B (sweep list names them)")
+    if store.sweep_id(selection.sweep) == store.sweep_id(selection.other_sweep):
+        raise SweepError(f"choose two different sweeps: both are {selection.sweep}")
+    one = replace(selection, other_sweep=None)
+    return gather(store, one), gather(store, replace(one, sweep=selection.other_sweep))
+
+
+def _drawn(
+    against: str, source: str, first: Results, second: Results, name: str | None
+) -> tuple[Figure, list[Agreement]]:
+    metric = shared_metric(first, second, name)
     pairs = [pair for scale in second.scales if (pair := _pairs(first, second, metric, scale)) is not None]
     if not pairs:
         raise SweepError(f"{source} and {against} have no model in common with {metric.column}")
@@ -47,7 +68,8 @@ def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement
     return draw(pairs, metric, against, source, note)
 
 
-def _shared(first: Results, second: Results, name: str | None) -> Quantity:
+def shared_metric(first: Results, second: Results, name: str | None) -> Quantity:
+    """The metric ``name``, or the first that both have. Raises SweepError naming what each has."""
     common = [m for m in second.metrics if m in first.metrics]
     if name is not None:
         second.metric(name)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from analysis.charts.output import check, save
 from analysis.kinds import KINDS, figure
-from analysis.reading.selection import Selection
+from analysis.reading.selection import Selection, two_sweeps
 from search_space.errors import SweepError
 from search_space.metrics import COSTS
 
-TEXTS = ("sweep", "source", "against", "device", "backend", "precision", "metric", "protocol", "speed-protocol")
+TEXTS = ("source", "against", "device", "backend", "precision", "metric", "protocol", "speed-protocol")
 """Options that are texts of their own."""
 
 
@@ -24,6 +24,7 @@ def parser(kind: str) -> argparse.ArgumentParser:
     out.add_argument("--out", type=Path, required=True, help="FILE.png, FILE.svg or FILE.pdf")
     for name in TEXTS:
         out.add_argument(f"--{name}")
+    out.add_argument("--sweep", action="append", default=[])
     out.add_argument("--scale", type=int, action="append", default=[])
     out.add_argument("--family", action="append", default=[])
     out.add_argument("--x", default="fps", choices=list(COSTS))
@@ -52,8 +53,9 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
     try:
         given = parser(kind).parse_args(arguments)
         check(given.out)
+        first, second = two_sweeps(given.sweep)
         selection = Selection(
-            sweep=given.sweep, source=given.source, device=given.device, backend=given.backend,
+            sweep=first, other_sweep=second, source=given.source, device=given.device, backend=given.backend,
             precision=given.precision, metric=given.metric, protocol=given.protocol,
             speed_protocol=given.speed_protocol, scales=tuple(given.scale), families=tuple(given.family), x=given.x,
             configs=tuple(given.config), weights=tuple(given.weights), image=given.image, crop=given.crop,

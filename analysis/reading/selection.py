@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from search_space.errors import SweepError
 
 
 @dataclass(frozen=True)
@@ -11,6 +14,8 @@ class Selection:
     """Choices that narrow the results; None or empty leaves it to what the store holds."""
 
     sweep: str | None = None
+    other_sweep: str | None = None
+    """A second sweep, beside the first."""
     source: str | None = None
     device: str | None = None
     backend: str | None = None
@@ -34,3 +39,21 @@ class Selection:
     """Left, top, width, height in pixels of the full-size image."""
     against: str | None = None
     """The source to compare with."""
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """The sweeps that are named, in their order."""
+        return tuple(name for name in (self.sweep, self.other_sweep) if name is not None)
+
+
+def two_sweeps(names: Sequence[str] | None) -> tuple[str | None, str | None]:
+    """``Selection.sweep`` and ``other_sweep`` of the names that were given. Raises SweepError for more than two.
+
+    >>> two_sweeps(None), two_sweeps(["night"]), two_sweeps(["before", "after"])
+    ((None, None), ('night', None), ('before', 'after'))
+    """
+    listed = list(names or ())
+    if len(listed) > 2:
+        raise SweepError(f"two sweeps at a time can be compared, not {len(listed)}")
+    first, second = (*listed, None, None)[:2]
+    return first, second

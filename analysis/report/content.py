@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analysis.charts import style
+from analysis.compare import of_both
 from analysis.reading import disturbed
 from analysis.reading.results import SOURCES, Results, gather, load
 from analysis.reading.selection import Selection
@@ -70,8 +71,8 @@ class Content:
     """Networks that the page itself can run (``viewer.networks``)."""
     notes: list[str]
     """What is to be known of the speeds: how many are disturbed, and the commands that measure them again."""
-    exports: dict[str, str]
-    """The command that exports each model."""
+    exports: list[str]
+    """The command that exports each model, by its row in ``models``."""
 
     def to_json(self) -> str:
         """Compact JSON that may stand inside a ``<script>`` element whatever the names in it are."""
@@ -95,9 +96,11 @@ def content(
     metrics = list(dict.fromkeys(m for results in found for m in results.metrics))
     models, points = _columns(found, metrics)
     families = style.in_order(models["family"])
-    sweeps = [store.sweep(selection.sweep)] if selection.sweep is not None else store.sweeps()
+    sweeps = [store.sweep(name) for name in selection.sweeps] or store.sweeps()
+    # Pictures and networks are kept by config, of which two sweeps have two.
+    one = len(selection.sweeps) < 2
     return Content(
-        title=title or (sweeps[0].name if len(sweeps) == 1 else "Sweep results"),
+        title=title or (" and ".join(s.name for s in sweeps) if len(sweeps) == 1 or not one else "Sweep results"),
         made=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         store=store.url,
         axes=[{**asdict(axis), "title": axis.title} for axis in COSTS.values()],
@@ -111,8 +114,8 @@ def content(
         ],
         models=models,
         points=points,
-        health=health(store, selection.sweep),
-        training=training(store, selection.sweep, models["trial"]),
+        health=health(store, selection.sweeps),
+        training=training(store, selection.sweeps, models["trial"]),
         sweeps=[
             {"name": s.name, "space": s.space, "source": str(s.source), "git": s.git,
              "created": s.created_at.isoformat(timespec="seconds"), "recipe": _parsed(s.recipe_json),
@@ -120,20 +123,27 @@ def content(
             for s in sweeps
         ],
         versions=_versions(),
-        samples=(samples or Samples()).made(store, found, selection, metrics),
-        networks=networks.made(store, found, selection, metrics) if networks is not None else {},
+        samples=(samples or Samples()).made(store, found, selection, metrics) if one else {},
+        networks=networks.made(store, found, selection, metrics) if networks is not None and one else {},
         notes=[note for results in found for note in disturbed.notes(results.table, store.url)],
-        exports=_exports(store, models["config"], selection.sweep),
+        exports=_exports(store, found, selection),
     )  # fmt: skip
 
 
-def _exports(store: Store, configs: Sequence[str], sweep: str | None) -> dict[str, str]:
-    trained = exportable.with_weights(store, sweep)
-    return {config: exportable.command(config, trained, store.url, sweep) for config in dict.fromkeys(configs)}
+def _exports(store: Store, found: Sequence[Results], selection: Selection) -> list[str]:
+    names: Sequence[str | None] = selection.sweeps if len(selection.sweeps) == 2 else [selection.sweep] * len(found)
+    out = []
+    for results, name in zip(found, names, strict=True):
+        trained = exportable.with_weights(store, name)
+        out += [exportable.command(c, trained, store.url, name) for c in results.table["config"].drop_duplicates()]
+    return out
 
 
 def _gathered(store: Store, selection: Selection) -> list[Results]:
-    """The results of each source there is; none of a store that has no result yet."""
+    """The results of each source there is, or of the two sweeps; none of a store that has no result yet."""
+    if selection.other_sweep is not None:
+        names = [store.sweep(name).name for name in selection.sweeps]
+        return [replace(one, source=name) for one, name in zip(of_both(store, selection), names, strict=True)]
     whole = load(store, selection)
     there = [s for s in SOURCES if selection.source in (None, s) and (whole["source"] == s).any()]
     found, refused = [], None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +14,26 @@ if TYPE_CHECKING:
 MOST_FAILURES = 500
 
 
-def health(store: Store, sweep: str | None = None) -> dict[str, Any]:
+def health(store: Store, sweeps: Sequence[str] = ()) -> dict[str, Any]:
+    """``of_one`` over these sweeps together (none named: the whole store)."""
+    parts = [of_one(store, name) for name in sweeps or (None,)]
+    if len(parts) == 1:
+        return parts[0]
+    failures = [row for part in parts for row in part["failures"]]
+    by_class: Counter[str] = sum((Counter(part["by_class"]) for part in parts), Counter())
+    return {
+        "counts": {name: sum(part["counts"][name] for part in parts) for name in parts[0]["counts"]},
+        "failures": failures[:MOST_FAILURES],
+        "failures_left_out": sum(part["failures_left_out"] for part in parts) + len(failures[MOST_FAILURES:]),
+        "by_class": dict(by_class.most_common()),
+        "nodes": [node for part in parts for node in part["nodes"]],
+        "time": {name: _sum(part["time"][name] for part in parts) for name in ("wall", "work")},
+        "attempts": sum(part["attempts"] for part in parts),
+        "retried": sum(part["retried"] for part in parts),
+    }
+
+
+def of_one(store: Store, sweep: str | None = None) -> dict[str, Any]:
     """JSON-ready: ``counts``, ``failures`` (newest first), ``by_class``, ``nodes``, ``time`` (s)."""
     from results_db.reading import frames
 
@@ -42,6 +62,12 @@ def health(store: Store, sweep: str | None = None) -> dict[str, Any]:
         "attempts": len(attempts),
         "retried": int((attempts["number"] > 1).sum()) if len(attempts) else 0,
     }
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """The sum of what is known; None where nothing is."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
 
 
 def _nodes(attempts: pd.DataFrame) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ function drawPick() {
     if (!best) return element("div", { class: "pick" }, title, element("p", { class: "sub", text: mine.length ? "No model fits: ask for less speed or allow more power." : "No model is measured here yet." }));
     const [, unit, , digits] = METRIC[state.metric] || ["", "", true, 4], p = best.point;
     const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null, p?.disturbed === true ? "speed disturbed: measure it again" : null].filter(Boolean).join(" · ");
-    const command = DATA.exports[best.model.config];
+    const command = DATA.exports[best.model.at];
     const copy = element("button", { type: "button", text: "Copy", "aria-label": `Copy the export command of ${best.model.config}`, onclick: (event) => copyText(command, event.target) });
     return element("div", { class: "pick", "data-config": best.model.config }, title, element("b", { text: best.model.config }), element("div", { text: facts }),
       element("div", { class: "command" }, element("code", { text: command }), copy,

@@ -16,14 +16,15 @@ MOST_POINTS = 32
 """Of a curve on the page: enough for its size there, and 1185 of them stay under a megabyte."""
 
 
-def training(store: Store, sweep: str | None, trials: Sequence[int | None]) -> dict[str, Any]:
+def training(store: Store, sweeps: Sequence[str], trials: Sequence[int | None]) -> dict[str, Any]:
     """JSON-ready: ``curves`` ([[step, loss], ...] by trial id) and ``costs``."""
-    number = None if sweep is None else store.sweep_id(sweep)
+    parts = [asdict(costs(store, number)) for number in map(store.sweep_id, sweeps)] or [asdict(costs(store))]
+    total = {name: sum(part[name] for part in parts) for name in parts[0]}
     found = curves(store, sorted({trial for trial in trials if trial is not None}))
     return {
         "curves": {str(trial): [[step, _short(loss)] for step, loss in thin(curve)]
                    for trial, curve in found.items()},
-        "costs": {name: _short(value) for name, value in asdict(costs(store, number)).items()},
+        "costs": {name: _short(value) for name, value in total.items()},
     }  # fmt: skip
 
 

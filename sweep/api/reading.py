@@ -11,7 +11,7 @@ from analysis import kinds
 from analysis.charts import output as files
 from analysis.measures.frontier import frontier as non_dominated
 from analysis.reading.results import Results, gather_means
-from analysis.reading.selection import Selection
+from analysis.reading.selection import Selection, two_sweeps
 from results_db.connection.urls import parse
 from results_db.store import opened
 from search_space.errors import SweepError
@@ -163,7 +163,7 @@ def plot(
     x: str = "fps",
     source: str | None = None,
     against: str | None = None,
-    sweep: int | str | None = None,
+    sweep: int | str | Sequence[int | str] | None = None,
     backend: str | None = None,
     precision: str | None = None,
     protocol: str | None = None,
@@ -188,7 +188,8 @@ def plot(
         x: The cost: ``fps``, ``power``, ``energy``, ``parameters``, ``macs`` or ``memory``.
         source: ``ours``, ``re-evaluated`` or ``published``; default the first of these that has results.
         against: For ``compare``: the source to compare with.
-        sweep: One sweep, by name or number; default all of the source.
+        sweep: One sweep, by name or number; default all of the source. For ``compare`` two sweeps, the second against
+            the first.
         backend: Only speeds of this backend.
         precision: Only speeds of this precision.
         protocol: Of the quality; default that of most results.
@@ -216,10 +217,15 @@ def plot(
     path = None if out is None else Path(out)
     if path is not None:
         files.check(path)
+    named = [sweep] if isinstance(sweep, (int, str)) else sweep or ()
+    first, second = two_sweeps([str(one) for one in named])
+    if second is not None and kind != "compare":
+        raise SweepError(f"{kind} shows one sweep: only compare takes two")
     for config_id in many(config):
-        stored_config(config_id, db, sweep)
+        stored_config(config_id, db, first)
     selection = Selection(
-        sweep=sweep_name(sweep),
+        sweep=first,
+        other_sweep=second,
         source=source,
         device=device,
         backend=backend,

@@ -183,6 +183,15 @@ OneSweep = Annotated[
     str | None,
     typer.Option("--sweep", "--name", help="One sweep; default all of the source.", autocompletion=completion.sweeps),
 ]
+TwoSweeps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        "--name",
+        help="One sweep; default all of the source. Twice: two sweeps beside each other.",
+        autocompletion=completion.sweeps,
+    ),
+]
 SourceName = Annotated[
     str | None, typer.Option("--source", help="ours, re-evaluated or published.", autocompletion=completion.sources)
 ]

@@ -16,10 +16,10 @@ from sweep.cli.options import (
     OfBackend,
     OfDevice,
     OfPrecision,
-    OneSweep,
     Scale,
     SourceName,
     SpeedProtocolName,
+    TwoSweeps,
     UndisturbedOnly,
 )
 
@@ -44,7 +44,7 @@ def plot(
     x: Annotated[str, typer.Option("--x", help="fps, power, energy, parameters, macs or memory.")] = "fps",
     source: SourceName = None,
     against: Annotated[str | None, typer.Option("--against", help="compare: the source to compare with.")] = None,
-    sweep: OneSweep = None,
+    sweep: TwoSweeps = None,
     backend: OfBackend = None,
     precision: OfPrecision = None,
     protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
@@ -68,6 +68,8 @@ def plot(
 
     Example: sweep plot pareto --x energy --metric lpips:Set14 --out energy.svg
 
+    Example: sweep plot compare --sweep before --sweep after --out compare.png
+
     Example: sweep plot filters --config eSR-TM_s2_K5_C4 --out filters.png
     """
     from analysis.script import parse_crop
@@ -75,7 +77,7 @@ def plot(
 
     draw(
         kind, db, out=out, device=device, metric=metric, scale=scale or (), family=family or (), x=x, source=source,
-        against=against, sweep=sweep, backend=backend, precision=precision, protocol=protocol,
+        against=against, sweep=sweep or (), backend=backend, precision=precision, protocol=protocol,
         speed_protocol=speed_protocol, config=config or (), weights=weights or (), image=image,
         crop=parse_crop(crop) if crop else None, undisturbed_only=undisturbed_only, notice=output.warn,
     )  # fmt: skip

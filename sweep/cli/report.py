@@ -10,7 +10,7 @@ import typer
 from analysis.report.viewer.which import Which
 from search_space.errors import SweepError
 from sweep.cli import output
-from sweep.cli.options import DEFAULT_DB, Db, OneSweep, SourceName, UndisturbedOnly
+from sweep.cli.options import DEFAULT_DB, Db, SourceName, TwoSweeps, UndisturbedOnly
 
 
 def add(app: typer.Typer) -> None:
@@ -21,7 +21,7 @@ def add(app: typer.Typer) -> None:
 def report(
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
     db: Db = DEFAULT_DB,
-    sweep: OneSweep = None,
+    sweep: TwoSweeps = None,
     undisturbed_only: UndisturbedOnly = False,
     source: SourceName = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
@@ -41,9 +41,11 @@ def report(
     The networks of --models run on the page: on a crop that is there, or on a picture dropped onto it.
 
     Example: sweep report --db sweep.db --out report.html
+
+    With two --sweep the page shows both, one at a time; sample crops are left out then.
     """
     from analysis.charts import output as files
-    from analysis.reading.selection import Selection
+    from analysis.reading.selection import Selection, two_sweeps
     from analysis.report.content import content
     from analysis.report.page import render
     from analysis.report.samples import Samples
@@ -54,8 +56,16 @@ def report(
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise SweepError(f"{out}: a report is one .html file")
-    ask = Selection(sweep=sweep, source=source, image=image, crop=parse_crop(crop) if crop else None,
-              weights=tuple(weights or ()), undisturbed_only=undisturbed_only)  # fmt: skip
+    first, second = two_sweeps(sweep)
+    ask = Selection(
+        sweep=first,
+        other_sweep=second,
+        source=source,
+        image=image,
+        crop=parse_crop(crop) if crop else None,
+        weights=tuple(weights or ()),
+        undisturbed_only=undisturbed_only,
+    )
     with Store.open(db, readonly=True) as store:
         shown = content(store, ask, title, Samples(crops), Networks(models, PRELUDE, web_network))
     page = render(shown)

@@ -16,10 +16,10 @@ from sweep.cli.options import (
     OfBackend,
     OfDevice,
     OfPrecision,
-    OneSweep,
     Scale,
     SourceName,
     SpeedProtocolName,
+    TwoSweeps,
     UndisturbedOnly,
 )
 
@@ -39,7 +39,10 @@ def table(
     family: Family = None,
     dataset: Annotated[list[str] | None, typer.Option("--set", help="Test sets to show; default all.")] = None,
     source: SourceName = None,
-    sweep: OneSweep = None,
+    sweep: TwoSweeps = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="What the second of two --sweep changed against the first.")
+    ] = False,
     backend: OfBackend = None,
     precision: OfPrecision = None,
     speed_protocol: SpeedProtocolName = None,
@@ -50,22 +53,39 @@ def table(
     The knee is the model of the family's own frontier furthest above the line between its ends.
 
     Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
+
+    Example: sweep table --compare --sweep before --sweep after
     """
     from analysis.charts import output as files
+    from analysis.compare_table import compared
     from analysis.reading.measured_how import notices
     from analysis.reading.results import gather
-    from analysis.reading.selection import Selection
+    from analysis.reading.selection import Selection, two_sweeps
     from analysis.table import best_models, render
     from results_db.store import Store
 
+    first, second = two_sweeps(sweep)
     ask = Selection(
-        sweep=sweep, source=source, device=device, backend=backend, precision=precision, scales=tuple(scale or ()),
-        families=tuple(family or ()), speed_protocol=speed_protocol, metric=metric, undisturbed_only=undisturbed_only,
-    )  # fmt: skip
+        sweep=first,
+        other_sweep=second,
+        source=source,
+        device=device,
+        backend=backend,
+        precision=precision,
+        scales=tuple(scale or ()),
+        families=tuple(family or ()),
+        speed_protocol=speed_protocol,
+        metric=metric,
+        undisturbed_only=undisturbed_only,
+    )
     with Store.open(db, readonly=True) as store:
-        results = gather(store, ask)
-        notes = notices(results, store.url)
-    text = render(best_models(results, results.metric(metric), tuple(dataset or ())), form)
+        if compare or second is not None:
+            chosen, notes = compared(store, ask), []
+        else:
+            results = gather(store, ask)
+            chosen = best_models(results, results.metric(metric), tuple(dataset or ()))
+            notes = notices(results, store.url)
+    text = render(chosen, form)
     if out is None:
         typer.echo(text, nl=False)
     else:
