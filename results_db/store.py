@@ -312,6 +312,10 @@ class Store:
         """The last attempt of each trial that is failed."""
         return self.database.read(lambda c: history.failures(c, sweep_id))
 
+    def running(self, sweep_id: int | None = None) -> list[AttemptRow]:
+        """The attempts that run now."""
+        return self.database.read(lambda c: history.running(c, sweep_id))
+
     def events(self, trial_id: int | None = None, limit: int = 1000) -> list[EventRow]:
         """The newest events of a trial (None: of all): fenced results, leases that ran out, retries."""
         return self.database.read(lambda c: history.events(c, trial_id, limit))

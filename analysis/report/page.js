@@ -135,9 +135,11 @@ function duration(seconds) {
 function drawHealth() {
   const h = DATA.health, c = h.counts, share = (n) => `width:${(100 * n) / Math.max(1, c.planned)}%`;
   const bar = element("div", { class: "bar", role: "img", "aria-label": `${c.done} done, ${c.failed} failed, ${c.running} running, ${c.pending} pending of ${c.planned}` });
-  for (const kind of ["done", "failed", "running"]) { const part = element("span", { class: kind }); part.style.cssText = share(c[kind]); bar.append(part); }
+  for (const kind of ["done", "failed", "running"]) { const part = element("span", { class: kind }); part.style.cssText = share(kind === "done" && known(h.share) ? h.share * c.planned : c[kind]); bar.append(part); }
   const told = `${c.done} of ${c.planned} done, ${c.failed} failed, ${c.running} running, ${c.pending} pending. ` + (h.attempts ? `${h.attempts} attempts (${h.retried} repeats), ${duration(h.time.work)} of training in ${duration(h.time.wall)}.` : "No training took place in this store: the results were imported.");
   const parts = [bar, element("p", { text: `${told} ${costsInWords()}` })];
+  if (h.steps) parts.splice(1, 0, element("p", { id: "steps", text: `${h.steps}.` }));
+  if (h.workers?.length) parts.push(element("h3", { text: "At work" }), simpleTable(["Driver", "Node", "Device", "Worker", "Training"], h.workers));
   if (h.nodes.length) parts.push(element("h3", { text: "Machines" }), simpleTable(["Node", "Done", "Failed", "Training s"], h.nodes.map((n) => [n.node, n.done, n.failed, n.seconds])));
   if (h.failures.length) {
     parts.push(element("h3", { text: `Failures: ${Object.entries(h.by_class).map(([k, n]) => `${n} ${k}`).join(", ")}` }), simpleTable(["Model", "Class", "Why", "Node", "Attempt"], h.failures.map((f) => [f.config, f.class, f.error, f.node, f.attempt]), 2));
@@ -146,7 +148,7 @@ function drawHealth() {
   $("health-body").replaceChildren(...parts);
   $("notes").replaceChildren(...DATA.notes.map((text) => element("p", { class: "note", text })));
   $("quiet-label").hidden = !POINTS.some((p) => p.disturbed === true);
-  $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}.`;
+  $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}${h.steps ? `, ${h.steps}` : ""}.`;
 }
 
 function drawAbout() {

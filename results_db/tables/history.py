@@ -97,6 +97,17 @@ def failures(connection: Connection, sweep_number: int | None) -> list[AttemptRo
     return [_attempt(tuple(row)) for row in connection.execute(query.order_by(attempt.c.trial_id))]
 
 
+def running(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
+    """The attempts that run."""
+    query = (
+        select(*_ATTEMPT)
+        .join(trial, and_(trial.c.id == attempt.c.trial_id, trial.c.attempt == attempt.c.number))
+        .where(trial.c.state == str(State.RUNNING))
+    )
+    query = of_sweep(query, sweep_number)
+    return [_attempt(tuple(row)) for row in connection.execute(query.order_by(attempt.c.trial_id))]
+
+
 def events(connection: Connection, trial_id: int | None, limit: int) -> list[EventRow]:
     """The newest ``limit`` events of a trial (None: of all), oldest first."""
     query = select(event.c.at, event.c.trial_id, event.c.kind, event.c.detail).order_by(event.c.id.desc()).limit(limit)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from search_space.errors import SweepError
 from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, OneSweep
+
+if TYPE_CHECKING:
+    from results_db.store import Store
 
 
 def add(app: typer.Typer) -> None:
@@ -52,7 +56,8 @@ def dashboard(
             raise SweepError(f"port {port} cannot be used: {error.strerror} (choose another with --port)") from None
 
         def read() -> Content:
-            return content(store, Selection(sweep=sweep), samples=Samples(crops))
+            page = content(store, Selection(sweep=sweep), samples=Samples(crops))
+            return replace(page, health=page.health | progress(store, sweep))
 
         output.note(f"http://127.0.0.1:{listener.getsockname()[1]}/")
         # Event streams never end by themselves, so they are cut soon after Ctrl-C.
@@ -61,3 +66,18 @@ def dashboard(
     finally:
         listener.close()
         store.close()
+
+
+def progress(store: Store, sweep: str | None) -> dict[str, Any]:
+    """How far the training of one sweep is (the newest without a name), as ``sweep status`` has it; nothing where
+    there is none of ours."""
+    from sweep.cli.status import gather, training_in_words
+
+    try:
+        facts = gather(store, sweep, failed=False)
+    except SweepError:
+        return {}
+    if "steps_planned" not in facts:
+        return {}
+    workers = [[w["driver"], w["node"], w["device"], w["number"], w["doing"]] for w in facts["workers"]]
+    return {"share": facts["share_trained"], "steps": training_in_words(facts), "workers": workers}

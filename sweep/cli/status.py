@@ -15,6 +15,7 @@ from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 if TYPE_CHECKING:
     from results_db.records import SweepRow
     from results_db.store import Store
+    from sweep.planning.at_work import WorkerAtWork
 
 
 def add(app: typer.Typer) -> None:
@@ -85,24 +86,43 @@ def gather(store: Store, name: str | None, failed: bool) -> dict[str, Any]:
 
 def _training(store: Store, row: SweepRow) -> dict[str, Any]:
     """Steps, rate and time left of a sweep that is trained here; nothing of published results."""
-    from results_db.states import State
     from search_space.errors import SweepError
+    from sweep.planning.at_work import at_work
     from sweep.planning.stored_progress import stored_progress
     from workers.training.recipe import Recipe
 
     try:
         recipe = Recipe.from_json(row.recipe_json)
-        known = stored_progress(recipe, store.configs_by_state(row.id), store.positions(row.id))
+        positions = store.positions(row.id)
+        known = stored_progress(recipe, store.configs_by_state(row.id), positions)
     except SweepError:  # another recipe format, or a family of a file that is not here
         return {}
-    running = store.trials(row.id, states=(State.RUNNING,))
+    working = at_work(store.running(row.id), positions)
+    drivers: Counter[str] = Counter()
+    for worker in working:
+        drivers[worker.driver] += len(worker.configs)
     return {
         "steps_planned": known.progress.steps_planned,
         "steps_done": known.progress.steps,
         "share_trained": round(known.progress.share, 4),
         "steps_per_second": round(known.steps_per_s, 1),
         "seconds_left": None if known.left_s is None else round(known.left_s),
-        "drivers": dict(Counter(str(trial.owner) for trial in running)),
+        "drivers": dict(drivers),
+        "nodes": sorted({worker.node for worker in working}),
+        "workers": [_worker(worker) for worker in working],
+    }
+
+
+def _worker(worker: WorkerAtWork) -> dict[str, Any]:
+    return {
+        "driver": worker.driver,
+        "node": worker.node,
+        "device": worker.device,
+        "number": worker.number,
+        "trials": len(worker.configs),
+        "doing": worker.doing,
+        "seconds": round(max(0.0, time.time() - worker.since)),
+        "steps_per_second": None if worker.steps_per_s is None else round(worker.steps_per_s, 1),
     }
 
 
@@ -123,11 +143,11 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
         f"{facts['pending']} pending, {facts['failed']} failed"
     )
     if "steps_planned" in facts:
-        output.print_text(_training_in_words(facts))
+        output.print_text(training_in_words(facts))
     if "core_hours" in facts:
         output.print_text(_costs_in_words(facts))
-    for owner, count in facts.get("drivers", {}).items():
-        output.print_text(f"  driver {owner}: {count} trials in training")
+    if facts.get("workers"):
+        _show_workers(facts)
     for failure, count in facts.get("classes", {}).items():
         output.print_text(f"  {failure}: {count}")
     if failed and facts.get("failures"):
@@ -137,7 +157,23 @@ def _show(facts: dict[str, Any], failed: bool) -> None:
         output.print_table(["config", "attempt", "class", "last error"], rows, left=4)
 
 
-def _training_in_words(facts: dict[str, Any]) -> str:
+def _show_workers(facts: dict[str, Any]) -> None:
+    from sweep.planning.in_words import in_words
+
+    workers = facts["workers"]
+    for owner, count in facts["drivers"].items():
+        mine = [worker for worker in workers if worker["driver"] == owner]
+        nodes = len({worker["node"] for worker in mine})
+        words = f"{count} trials in training by {len(mine)} worker(s) on {nodes} node(s)"
+        output.print_text(f"driver {owner}: {words}")
+        for worker in mine:
+            where = " ".join(str(worker[key]) for key in ("node", "device", "number") if worker[key])
+            rate = f", {worker['steps_per_second']:,.0f} steps/s" if worker["steps_per_second"] else ""
+            output.print_text(f"  {where}: {worker['doing']}{rate}, for {in_words(worker['seconds'])}")
+
+
+def training_in_words(facts: dict[str, Any]) -> str:
+    """Steps, rate and time left."""
     from sweep.planning.in_words import in_words
 
     text = f"{facts['steps_done']:,} of {facts['steps_planned']:,} training steps"

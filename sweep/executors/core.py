@@ -99,6 +99,15 @@ class WorkerName:
     gpus: float = 0.0
     """What it holds."""
 
+    @property
+    def detail(self) -> dict[str, str | int]:
+        """What is kept of it with an attempt while that runs; nothing where the host is not known.
+
+        >>> WorkerName("node-3", "cuda", 2).detail
+        {'host': 'node-3', 'device': 'cuda', 'worker': 2}
+        """
+        return {"host": self.host, "device": self.device, "worker": self.number} if self.host else {}
+
 
 class Executor(Protocol):
     """Runs packs somewhere. Nothing here touches the database."""

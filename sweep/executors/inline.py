@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from search_space.facts import Checkpoint
-from sweep.executors.core import Finished, WorkerData
+from sweep.executors.core import Finished, WorkerData, WorkerName
 from workers.checkpointing import Checkpointing
 from workers.task import PackTask, failed, run_pack
 
@@ -29,6 +30,17 @@ class InlineExecutor:
     def slots(self) -> int:
         """Always 1."""
         return 1
+
+    def next_worker(self) -> WorkerName:
+        """This process."""
+        return WorkerName(socket.gethostname(), "cpu", 1)
+
+    def devices(self) -> Mapping[str, int]:
+        """The CPU."""
+        return {"cpu": 1}
+
+    def interrupt(self, ticket: int) -> None:
+        """There is no other worker that could go on with the pack."""
 
     def submit(self, task: PackTask, timeout_s: float) -> int:
         """Queue a pack for the next ``poll``; a time-out would need a second process and is ignored."""

@@ -268,9 +268,8 @@ class Driver:
         while pack := self._next_pack():
             worker = self._next_worker()
             # "solo" is what databases call it.
-            shared = {"pack": len(pack.items), **self.settings.held(worker)} | (
-                {"solo": True} if pack.exclusive else {}
-            )
+            shared = {"pack": len(pack.items), **self.settings.held(worker), **worker.detail}
+            shared |= {"solo": True} if pack.exclusive else {}
             detail = {
                 item.trial: {"lr_scale": item.lr_scale, **shared} | ({"from_step": item.step} if item.step else {})
                 for item in pack.items

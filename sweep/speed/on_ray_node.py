@@ -67,7 +67,7 @@ def _run(job: BenchmarkJob, node: str | None, notice: Notice | None) -> Groups:
     answers: Any = task.remote(job, loaded())
     host = chosen["NodeManagerHostname"]
     if not ray.wait([answers], timeout=WAIT_NOTICE_S)[0] and notice is not None:
-        notice(f"waiting until {host} has nothing else to do")
+        notice(f"waiting until {host} has nothing else to do, since speed is measured with all of it: {_taken(chosen)}")
     for reference in answers:
         try:
             yield ray.get(reference)
@@ -77,6 +77,19 @@ def _run(job: BenchmarkJob, node: str | None, notice: Notice | None) -> Groups:
             raise SweepError(
                 f"{host} lost the benchmark, what it had measured is stored: {first_line(error)}"
             ) from None
+
+
+def _taken(node: dict[str, Any]) -> str:
+    """What of a node others have taken, in words. Ray tells it to no public function."""
+    try:
+        from ray._private.state import available_resources_per_node
+
+        free = available_resources_per_node().get(node["NodeID"], {})
+    except Exception:
+        return "others have work there"
+    taken = {name: node["Resources"].get(name, 0) - free.get(name, 0) for name in ("CPU", "GPU")}
+    parts = [f"{taken[name]:g} of {node['Resources'][name]:g} {name}s" for name in taken if taken[name] > 0]
+    return f"others on the cluster hold {' and '.join(parts)}" if parts else "Ray is starting the benchmark"
 
 
 def _error_on_node(cause: BaseException, host: str) -> SweepError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,11 +57,38 @@ def whole_machine(wait: bool = True, notice: Callable[[str], None] | None = None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            by = holder(handle) or f"it holds {path}"
             if not wait:
-                raise BadData(f"another benchmark is running on this machine ({path} is held)") from None
+                raise BadData(f"another benchmark is running on this machine: {by}") from None
             if notice is not None:
-                notice(f"another benchmark is running on this machine: waiting for {path}")
+                notice(
+                    f"waiting for another benchmark on this machine, since two at a time would slow each other: {by}"
+                )
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def holder(handle: int) -> str:
+    """The process that holds the lock on an open file, in words; empty where the system does not tell.
+
+    Another user's process, or one of another container, has no more than its number.
+    """
+    import psutil
+
+    try:
+        known = os.fstat(handle)
+        place = f"{os.major(known.st_dev):02x}:{os.minor(known.st_dev):02x}:{known.st_ino}"
+        locks = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        number = next(int(words[4]) for words in locks if words[1] == "FLOCK" and words[5] == place)
+    except (OSError, StopIteration, ValueError, IndexError):
+        return ""
+    text = f"process {number}"
+    try:
+        process = psutil.Process(number)
+        minutes = (time.time() - process.create_time()) / 60
+        text += f" of {process.username()}, {minutes:.0f} min old: {' '.join(process.cmdline())[:120]}"
+    except psutil.Error:
+        pass
+    return text

@@ -107,3 +107,5 @@ def test_what_a_cpu_would_train_for_long_goes_on_from_its_state_on_a_free_gpu(tm
         # Nothing is trained twice: it went on where the CPU was.
         assert all(attempt.detail["from_step"] > 5 for attempt in again)
         assert {attempt.error for attempt in attempts} == {"goes on on a faster worker"}
+        assert {attempt.detail["host"] for attempt in attempts} == {"b"}
+        assert {attempt.detail["host"] for attempt in again} == {"a"}

@@ -62,7 +62,8 @@ def test_a_node_that_works_is_waited_for_and_that_is_said():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["figures"] == 1
-    assert any("has nothing else to do" in text for text in found["said"])
+    (said,) = [text for text in found["said"] if "has nothing else to do" in text]
+    assert "others on the cluster hold 1 of 1 CPUs" in said
     # The benchmark takes longer than two seconds to learn the reference alone: it began when the other had ended.
     assert found["after_the_other"] > 2
 

@@ -1,4 +1,6 @@
 import multiprocessing
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -324,6 +326,27 @@ def test_a_second_benchmark_on_the_machine_is_kept_out() -> None:
             process.start()
             assert answer.get(timeout=30) == "held"
         process.join()
+
+
+def test_who_waits_is_told_for_whom_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
+    holds = (
+        "import time\nfrom workers.benchmark.lock import whole_machine\n"
+        "with whole_machine():\n    print(1, flush=True)\n    time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline()
+    told: list[str] = []
+
+    def notice(text: str) -> None:
+        told.append(text)
+        other.kill()
+
+    with whole_machine(notice=notice):
+        other.wait()
+        other.stdout.close()
+    (text,) = told
+    assert f"process {other.pid} of " in text and "whole_machine" in text and "slow each other" in text
 
 
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
