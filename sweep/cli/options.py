@@ -28,6 +28,8 @@ Db = Annotated[
         "--db", envvar="SWEEP_DB", help="Results database: a path, sqlite:///FILE or postgresql+psycopg://..."
     ),
 ]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each event: what starts, ends, is tried again.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress; the log beside the database has all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout and nothing else there.")]
 
 # Which configs

@@ -21,10 +21,12 @@ from sweep.cli.options import (
     MaxAttempts,
     MeasureProtocol,
     PackSize,
+    Quiet,
     SpeedPhase,
     SweepName,
     Timeout,
     Track,
+    Verbose,
     WorkerCount,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
@@ -53,6 +55,8 @@ def resume(
     device: DeviceName = None,
     speed_protocol: MeasureProtocol = None,
     track: Track = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Do what is missing of a sweep, on this machine or another; only the database is needed.
@@ -75,6 +79,7 @@ def resume(
         cpus=cpus,
         gpus=gpus_of(gpus),
         workers=workers,
+        verbose=verbose,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,
@@ -89,5 +94,5 @@ def resume(
     with Store.open(db) as store:
         sweep, how = recall(store, name, asked)
         go_on = resume_command(sweep.row, how, db)
-        report = launch(sweep, how, quiet=as_json, on_forced_exit=partial(show, go_on))
+        report = launch(sweep, how, quiet=as_json or quiet, on_forced_exit=partial(show, go_on))
         end_with_summary(sweep, report, go_on, as_json)

@@ -27,6 +27,7 @@ from sweep.cli.options import (
     MaxAttempts,
     MeasureProtocol,
     PackSize,
+    Quiet,
     RecipeName,
     Sample,
     Scale,
@@ -37,6 +38,7 @@ from sweep.cli.options import (
     Timeout,
     Track,
     TrainSets,
+    Verbose,
     Where,
     WorkerCount,
 )
@@ -98,6 +100,8 @@ def run(
     speed_protocol: MeasureProtocol = None,
     track: Track = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop; nothing is written.")] = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Train and measure a space. The same command again does only what is missing.
@@ -117,6 +121,7 @@ def run(
         cpus=cpus,
         gpus=gpus_of(gpus),
         workers=workers,
+        verbose=verbose,
         pack_size=pack_size,
         max_attempts=max_attempts,
         timeout=timeout,
@@ -147,10 +152,10 @@ def run(
     if dry_run:
         _show_plan(plan, data, how, db, as_json)
     else:
-        _run(plan, data, how, db, as_json)
+        _run(plan, data, how, db, as_json, quiet)
 
 
-def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
+def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool, quiet: bool) -> None:
     from results_db.store import Store
     from sweep.cli.summary import end_with_summary, show
     from sweep.planning.stored_plan import finished_seconds, open_plan, without_result
@@ -159,11 +164,11 @@ def _run(plan: Plan, data: Data, how: Launch, db: str, as_json: bool) -> None:
 
     with Store.open(db) as store:
         sweep = open_plan(store, plan, data)
-        if not as_json:
+        if not (as_json or quiet):
             missing = without_result(store, plan)
             _print_plan(_outline(plan, data, missing, finished_seconds(store, plan), how))
         go_on = resume_command(sweep.row, how, db)
-        report = launch(sweep, how, quiet=as_json, on_forced_exit=partial(show, go_on))
+        report = launch(sweep, how, quiet=as_json or quiet, on_forced_exit=partial(show, go_on))
         end_with_summary(sweep, report, go_on, as_json)
 
 

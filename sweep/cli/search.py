@@ -21,12 +21,14 @@ from sweep.cli.options import (
     Gpus,
     Json,
     MaxAttempts,
+    Quiet,
     RecipeName,
     Scale,
     Steps,
     TestSets,
     Timeout,
     TrainSets,
+    Verbose,
     WorkerCount,
 )
 from workers.checkpointing import CHECKPOINT_EVERY_S
@@ -109,6 +111,8 @@ def search(
         str | None,
         typer.Option("--export-study", metavar="URL#NAME", help="Copy one of this database's studies out and stop."),
     ] = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Find the speed-quality frontier without training every config. Running the command again continues.
@@ -137,6 +141,7 @@ def search(
         cpus=cpus,
         gpus=gpus_of(gpus),
         workers=workers,
+        verbose=verbose,
         pack_size=batch,
         max_attempts=max_attempts,
         timeout=timeout,
@@ -169,7 +174,7 @@ def search(
     reports = []
     with Store.open(db) as store:
         try:
-            for report in plan.run(store, db, quiet=as_json, on_forced_exit=_say_stopped, listener=show_event):
+            for report in plan.run(store, db, quiet=as_json or quiet, on_forced_exit=_say_stopped, listener=show_event):
                 reports.append(report)
                 if not as_json:
                     _show(report, [str(objective) for objective in plan.objectives], plan.until)

@@ -15,6 +15,7 @@ from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import STOPPING_STORE_S, Driver
 from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.launch_options import Launch as Launch
+from sweep.running.log_file import LogFile, log_path
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
 from sweep.running.resume_command import resume_command
@@ -98,26 +99,33 @@ def _train(
     quiet: bool,
     on_forced_exit: Callable[[], None] | None,
 ) -> Report:
-
-    def say(line: str) -> None:
-        if not quiet:
-            console.print(line, markup=False, highlight=False)
-
     # Ray prints its own messages ("a worker died") on stdout, which belongs to --json.
     with redirect_stdout(sys.stderr), ExitStack() as cleanup:
         stop = cleanup.enter_context(stop_on_signal(console, on_forced_exit))
         cleanup.callback(disconnect)
+        log = cleanup.enter_context(LogFile(log_path(sweep.store.database.address)))
+        log.say(f"sweep {sweep.name}: {missing} trials to do")
+
+        def say(line: str) -> None:
+            log.say(line)
+            if not quiet:
+                console.print(line, markup=False, highlight=False)
+
         executor = how.start_workers(sweep.data, sweep.recipe.precision, say)
-        display = cleanup.enter_context(Display(missing, console, quiet))
+        display = cleanup.enter_context(Display(missing, console, quiet, verbose=how.verbose))
 
         def listen(event: DriverEvent) -> None:
+            log(event)
             display(event)
             if event.kind in (EventKind.DONE, EventKind.FAILED):
                 tracking.put(event.trial)
 
         driver = Driver(sweep, executor, how.driver_settings, listen)
         stop.stops(driver)
-        return driver.run()
+        report = driver.run()
+        how_it_ended = "stopped" if report.interrupted else "ended"
+        log.say(f"{how_it_ended} after {report.seconds:.0f} s: {report.done} done, {report.failed} failed")
+        return report
 
 
 def disconnect() -> None:

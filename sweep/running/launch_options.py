@@ -42,6 +42,8 @@ class Launch:
     """None: the one stored with the sweep."""
     checkpoint_every: float = CHECKPOINT_EVERY_S
     """Seconds between two stored states of a pack in training."""
+    verbose: bool = False
+    """Show every event, not only what goes wrong."""
     track: tuple[str, ...] = ()
     """Trackers that are told of the sweep, each as ``NAME`` or ``NAME=WHERE``."""
 

@@ -17,12 +17,18 @@ from sweep.running.events import DriverEvent, EventKind
 STEPS_EVERY = 6
 """A line that tells only of steps comes that many times less often than one after a finished trial."""
 
+TROUBLE = frozenset((EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE, EventKind.WAITING))
+"""What is always told."""
+
 
 class Display:
-    """A listener of driver events. ``quiet`` shows nothing (for ``--json``)."""
+    """A listener of driver events. ``quiet`` shows nothing, ``verbose`` each event."""
 
-    def __init__(self, total: int, console: Console, quiet: bool = False, every_s: float = 10.0) -> None:
+    def __init__(
+        self, total: int, console: Console, quiet: bool = False, every_s: float = 10.0, verbose: bool = False
+    ) -> None:
         self._console, self._total, self._quiet, self._every = console, total, quiet, every_s
+        self._shown = set(EventKind) - {EventKind.PROGRESS} if verbose else TROUBLE
         self._counts = dict.fromkeys(EventKind, 0)
         self._started = self._last_line = time.monotonic()
         self._live = console.is_terminal and not quiet
@@ -56,7 +62,7 @@ class Display:
         self._counts[event.kind] += 1
         if self._quiet:
             return
-        if event.kind in (EventKind.FAILED, EventKind.LOST, EventKind.FENCED, EventKind.NODE, EventKind.WAITING):
+        if event.kind in self._shown:
             self._console.print(f"[yellow]{event.kind}[/] {escape(visible(event.config))}: ", end="")
             self._console.print(visible(event.text), markup=False, highlight=False)
         now = time.monotonic()

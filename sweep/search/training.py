@@ -17,7 +17,9 @@ from sweep.planning import stored_plan
 from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import Driver
+from sweep.running.events import DriverEvent
 from sweep.running.launch import Launch
+from sweep.running.log_file import LogFile, log_path
 from sweep.running.progress import Display
 from sweep.running.quality_phase import measure_quality
 from sweep.running.signals import stop_on_signal
@@ -207,9 +209,15 @@ class Training:
             self._workers = PersistentExecutor(how.start_workers(self.data, sweep.recipe.precision, say))
         with (
             stop_on_signal(console, self.on_forced_exit) as stop,
-            Display(missing, console, self.quiet) as display,
+            LogFile(log_path(self.store.database.address)) as log,
+            Display(missing, console, self.quiet, verbose=how.verbose) as display,
         ):
-            driver = Driver(sweep, self._workers, how.driver_settings, display)
+
+            def listen(event: DriverEvent) -> None:
+                log(event)
+                display(event)
+
+            driver = Driver(sweep, self._workers, how.driver_settings, listen)
             stop.stops(driver)
             report = driver.run()
         if report.interrupted:
