@@ -9,7 +9,17 @@ from enum import StrEnum
 from typing import Any
 
 from results_db.states import State
-from search_space.facts import Failure, Provenance, TrialKey
+from search_space.facts import CudaState, Failure, Provenance, TrialKey
+
+CUDA = "cuda"
+"""The key of an attempt's stored detail that holds what ``facts.CudaState`` says; databases need no other schema."""
+
+
+def cuda_state(stored: Mapping[str, Any] | None) -> CudaState | None:
+    """As it was stored; a field that it lacks is not known, one of a later version is left out."""
+    if stored is None:
+        return None
+    return CudaState(**{name: stored.get(name) for name in CudaState.__dataclass_fields__})  # type: ignore[arg-type]
 
 
 class Source(StrEnum):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, and_, select
 
-from results_db.records import Source
+from results_db.records import CUDA, Source, cuda_state
 from results_db.schema import artifact, attempt, measure, quality, quality_image, trial
 from results_db.states import State
 from results_db.tables.trials import KEY, of_sweep, sweep_id
@@ -33,7 +33,9 @@ def _finished(connection: Connection, number: int) -> list[tuple[TrialKey, Done]
         return of_sweep(query, number).where(trial.c.state == str(State.DONE), trial.c.source == str(Source.OURS))
 
     ended = and_(attempt.c.trial_id == trial.c.id, attempt.c.number == trial.c.attempt)
-    rows = connection.execute(ours(select(trial, attempt.c.curve).join(attempt, ended)).order_by(trial.c.id)).all()
+    rows = connection.execute(
+        ours(select(trial, attempt.c.curve, attempt.c.detail).join(attempt, ended)).order_by(trial.c.id)
+    ).all()
     images = _by_measure(connection, ours(_joined(quality_image, quality_image.c.per_image)))
     qualities: defaultdict[int, list[Quality]] = defaultdict(list)
     for row in connection.execute(ours(_joined(quality, quality.c.value, trial.c.config))):
@@ -66,7 +68,9 @@ def _by_measure(connection: Connection, query: Any) -> dict[Any, str]:
 def _done(row: Any, qualities: list[Quality], files: list[Artifact]) -> Done:
     provenance = None
     if row.engines is not None:
-        provenance = Provenance(tuple(json.loads(row.engines)), row.trained_on, row.training_precision, row.torch)
+        where = (row.trained_on, row.training_precision, row.torch)
+        cuda = cuda_state(json.loads(row.detail).get(CUDA))
+        provenance = Provenance(tuple(json.loads(row.engines)), *where, cuda=cuda)
     curve = tuple((int(step), float(loss)) for step, loss in json.loads(row.curve or "[]"))
     flags = tuple(json.loads(row.flags or "[]"))
     return Done(

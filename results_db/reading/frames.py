@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, Double, Integer, Select, and_, func, select
 
 from results_db.connection.engine import BINARY
 from results_db.reading import speed_details
+from results_db.records import CUDA
 from results_db.schema import attempt, measure, quality, speed, sweep, sweep_trial, trial
 from results_db.states import State
 from results_db.tables.speeds import SPEED_KEY, SPEED_VALUES
@@ -32,7 +34,7 @@ OF_SPEEDS = (
 )
 """Columns of ``results`` that are empty for a model without a speed."""
 PROVENANCE = ("engines", "trained_on", "training_precision", "torch")
-DETAILS = ("recipe", "node", "flags", *PROVENANCE)
+DETAILS = ("recipe", "node", "flags", *PROVENANCE, "trained_under")
 """Texts of a trial that no chart of chosen metrics shows; reading them takes a third of the time of 100,000 trials."""
 TRIAL_COLUMNS = (
     "id",
@@ -64,7 +66,8 @@ def results(
 
     Columns: ``trial, config, family, scale, source, sweep, seed, recipe, parameters`` (as published; NaN
     elsewhere, ``search_space.costs.describe`` computes it), ``seconds, steps, node, flags, finished_at`` (s since
-    1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``protocol`` (of the
+    1970), ``engines, trained_on, training_precision, torch`` (``facts.Provenance``), ``trained_under`` (JSON of
+    ``facts.CudaState``; of trainings on a GPU), ``protocol`` (of the
     quality), ``psnr:Set5`` and its like, then ``device, backend, precision, speed_protocol, speed_source, fps,
     seconds_median, ..., power_w`` (W), ``energy_j`` (J per frame), ``memory_mib, temperature_c,
     cpu_percent, measured_at, disturbed`` (True, False; missing where not known), ``threads, output`` (``1920x1080``),
@@ -96,7 +99,7 @@ def _results(
     names = list(qualities.columns[2:])
     table = with_speeds(connection, table, speed_filter, orphans=wanted is None and source is None)
     first = ["trial", "config", "family", "scale", "source", "sweep", "seed", "recipe", "parameters"]
-    first += ["seconds", "steps", "node", "flags", "finished_at", *PROVENANCE, "protocol", *names]
+    first += ["seconds", "steps", "node", "flags", "finished_at", *PROVENANCE, "trained_under", "protocol", *names]
     first = [column for column in first if metrics is None or column not in DETAILS]
     return table[[*first, *[column for column in table.columns if column not in first]]]
 
@@ -156,7 +159,17 @@ def _trials(connection: Connection, numbers: Sequence[int] | None, source: str |
     if known:
         table["source"] = known
     table["sweep"] = _sweep_names(connection, table["trial"], numbers)
+    if details:
+        table["trained_under"] = table["trial"].map(_cuda_states(connection)).astype("object")
     return table
+
+
+def _cuda_states(connection: Connection) -> dict[int, str]:
+    """By trial: what is known of the GPU software under its training, as JSON (``facts.CudaState``)."""
+    finished = and_(attempt.c.trial_id == trial.c.id, attempt.c.number == trial.c.attempt)
+    query = select(trial.c.id, attempt.c.detail).join(attempt, finished)
+    query = query.where(trial.c.engines.is_not(None), attempt.c.detail.contains(f'"{CUDA}"'))
+    return {number: json.dumps(json.loads(detail)[CUDA]) for number, detail in connection.execute(query)}
 
 
 def _sweep_names(connection: Connection, trials: pd.Series[int], numbers: Sequence[int] | None) -> Any:

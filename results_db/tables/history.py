@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select, update
 
 from results_db.connection import clock
-from results_db.records import AttemptRow, EventRow, utc
+from results_db.records import CUDA, AttemptRow, EventRow, cuda_state, utc
 from results_db.schema import attempt, event, trial
 from results_db.states import State, TrialEvent, next_state, sources
 from results_db.tables.leases import chunks, in_states
@@ -41,8 +41,10 @@ _ATTEMPT = (
 def _attempt(row: Sequence[Any]) -> AttemptRow:
     number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row[:14]
     engines, *where = row[14:]
+    known = json.loads(detail)
+    cuda = cuda_state(known.pop(CUDA, None))
     # A trial's columns are its result's: only the attempt that is done brought them.
-    provenance = Provenance(tuple(json.loads(engines)), *where) if engines and outcome == "done" else None
+    provenance = Provenance(tuple(json.loads(engines)), *where, cuda=cuda) if engines and outcome == "done" else None
     return AttemptRow(
         number,
         count,
@@ -57,7 +59,7 @@ def _attempt(row: Sequence[Any]) -> AttemptRow:
         trace,
         seconds,
         steps,
-        json.loads(detail),
+        known,
         provenance,
     )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from results_db.connection import clock
 from results_db.connection.urls import storable
-from results_db.records import Recorded
+from results_db.records import CUDA, Recorded
 from results_db.schema import artifact, attempt, checkpoint, event, quality, quality_image, trial
 from results_db.states import State, TrialEvent, can, next_state
 from results_db.tables.leases import chunks
@@ -162,6 +163,27 @@ def _end_attempts(connection: Connection, outcomes: Sequence[Outcome], at: float
         .values(**_binds(attempts[0], "t", "n")),
         attempts,
     )
+    _note_cuda(connection, outcomes)
+
+
+def _note_cuda(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    """What a GPU's software was goes into the detail of the attempt, beside what it was started with."""
+    known = {
+        (one.trial, one.attempt): asdict(one.provenance.cuda)
+        for one in outcomes
+        if isinstance(one, Done) and one.provenance and one.provenance.cuda
+    }
+    changed: list[dict[str, Any]] = []
+    for part in chunks([number for number, _ in known]):
+        stored = select(attempt.c.trial_id, attempt.c.number, attempt.c.detail).where(attempt.c.trial_id.in_(part))
+        changed += [
+            {"t": number, "n": count, "detail": json.dumps({**json.loads(detail), CUDA: known[number, count]})}
+            for number, count, detail in connection.execute(stored)
+            if (number, count) in known
+        ]
+    if changed:
+        ended = (attempt.c.trial_id == bindparam("t"), attempt.c.number == bindparam("n"))
+        connection.execute(update(attempt).where(*ended).values(detail=bindparam("detail")), changed)
 
 
 def _provenance(known: Provenance | None) -> dict[str, Any]:

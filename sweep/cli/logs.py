@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from results_db.reading.trial_facts import Curve
     from results_db.records import AttemptRow, EventRow
     from results_db.store import Store
+    from search_space.facts import CudaState
 
 
 def add(app: typer.Typer) -> None:
@@ -111,9 +112,20 @@ def _show(attempt: AttemptRow, events: Sequence[EventRow]) -> None:
     if origin := attempt.provenance:
         engines = ", ".join(origin.engines) or "nothing"
         output.print_text(f"  trained by {engines} on {origin.device} in {origin.precision}, torch {origin.torch}")
+        if origin.cuda:
+            output.print_text(f"  with {_in_words(origin.cuda)}")
     if attempt.error:
         output.print_text(f"  {attempt.failure}: {attempt.error}")
     if attempt.traceback:
         output.print_text("  " + attempt.traceback.strip().replace("\n", "\n  "))
     for event in events:
         output.print_text(f"  {event.at.isoformat(' ', timespec='seconds')} {event.kind}: {event.detail}")
+
+
+def _in_words(cuda: CudaState) -> str:
+    """For example ``driver 580.65.06, CUDA 13.0, cuDNN 91002, TF32 off, cuDNN autotuning off``."""
+    allowed = [name for name, on in (("products", cuda.tf32_matmul), ("convolutions", cuda.tf32_cudnn)) if on]
+    versions = (("driver", cuda.driver), ("CUDA", cuda.cuda), ("cuDNN", cuda.cudnn))
+    told = [f"{name} {version or 'unknown'}" for name, version in versions]
+    told.append(f"TF32 in {' and '.join(allowed)}" if allowed else "TF32 off")
+    return ", ".join([*told, f"cuDNN autotuning {'on' if cuda.cudnn_autotune else 'off'}"])

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from results_db.store import Store
 from search_space import registry, user_code
-from search_space.facts import Failed, Failure, Provenance
+from search_space.facts import CudaState, Failed, Failure, Provenance
 from tests.results_db_tests.kit.facts import done, planned
 from tests.sweep_tests.inside import inside as command
 from workers.training.recipe import recipe_for
@@ -102,7 +102,23 @@ def test_logs_tell_what_trained_a_result(db: str):
     (attempt,) = json.loads(command("logs", "eSR-TM_s2_K5_C1", "--json", "--db", db).stdout)
     assert attempt["trained_with"] == {
         "engines": ["compiled/0123456789ab"], "device": "Some CPU", "precision": "fp32", "torch": "2.13.0+cpu",
+        "cuda": None,
     }  # fmt: skip
+
+
+def test_logs_tell_the_software_of_the_gpu_that_trained_a_result(db: str):
+    cuda = CudaState("580.65.06", "13.0", "91002", False, True, True)
+    made = Provenance(("kernels/0123456789ab",), "NVIDIA H100", "fp32", "2.13.0+cu130", cuda)
+    with Store.open(db) as store:
+        _, (trial, *_) = planned(store)
+        claims = store.claim([trial], "driver", 60, {trial: {"lr_scale": 0.5}})
+        store.record([replace(done(claim), provenance=made) for claim in claims])
+    told = command("logs", "eSR-TM_s2_K5_C1", "--db", db).stdout
+    wanted = "with driver 580.65.06, CUDA 13.0, cuDNN 91002, TF32 in convolutions, cuDNN autotuning on"
+    assert wanted in " ".join(told.split())
+    (attempt,) = json.loads(command("logs", "eSR-TM_s2_K5_C1", "--json", "--db", db).stdout)
+    assert attempt["detail"] == {"lr_scale": 0.5}
+    assert attempt["trained_with"]["cuda"] == asdict(cuda)
 
 
 @pytest.mark.parametrize("name", ["tf32", "bf16"])
