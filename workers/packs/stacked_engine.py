@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workers.packs.engine import OptimiserState, upload
+from workers.packs.kernels.graph import StepGraph
 from workers.packs.kernels.nets import deep_net_of
 from workers.packs.kernels.white import input_moments, inverses_of
 from workers.packs.stack import Stack
@@ -20,12 +21,21 @@ from workers.training.recipe import Recipe
 from workers.training.train import inner
 from workers.training.whitening import gain, orthogonal
 
+Factor = float | Tensor
+"""A number of the host, or one that lies on the device."""
+
 
 class StackedEngine:
     """Takes modules of one structure (``stack.structure_of``)."""
 
     name: ClassVar[str] = "stacked"
-    sources: ClassVar[tuple[str, ...]] = ("stack.py", "stacked_engine.py", "kernels/nets.py", "kernels/white.py")
+    sources: ClassVar[tuple[str, ...]] = (
+        "stack.py",
+        "stacked_engine.py",
+        "kernels/graph.py",
+        "kernels/nets.py",
+        "kernels/white.py",
+    )
 
     def __init__(
         self, modules: list[nn.Module], recipe: Recipe, scale: int, device: str | torch.device = "cpu"
@@ -42,33 +52,70 @@ class StackedEngine:
         self._inverses = self._make_inverses() if self._layers[0] else []
         self._gains = self._make_gains()
         self._losses = torch.zeros(len(modules), device=device)
-        self._rates: Tensor | None = None
         self.taken = 0
+        self._everyone = True
+        """Whether every member moves in the block at hand."""
+        self._clock = torch.zeros(1, dtype=torch.int64, device=device)
+        """The step of a block, on the device."""
+        self._graphs: dict[bool, StepGraph | None] = {}
 
     def steps(self, first: int, low: Tensor, high: Tensor, rates: list[list[float]]) -> None:
-        """See ``BlockEngine``. All rates go to the device at once."""
+        """See ``BlockEngine``. On a GPU all rates go there at once; from the second block on a step is a CUDA graph."""
         self.taken = 0
-        table = upload(rates, torch.float32, self.stack.device)
-        for at, row in enumerate(rates):
-            self._rates = table[at]
-            try:
+        if self.stack.device.type != "cuda":
+            for at, row in enumerate(rates):
                 self.step(first + at, low[at], high[at], row)
-            finally:
-                self._rates = None
+                self.taken += 1
+            return
+        corrections = [self._corrections(step) for step in range(first, first + len(rates))]
+        table, schedule = (upload(values, torch.float32, self.stack.device) for values in (rates, corrections))
+        given = (low.contiguous(), high.contiguous(), table, schedule)
+        self._everyone = all(map(all, rates))
+        self._clock.zero_()
+        graph = self._graphs.get(self._everyone)
+        if graph is not None and graph.takes(given):
+            graph.replay(given)
+            self.taken = len(rates)
+            return
+        bound = self.bind(*given)
+        for _ in rates:
+            self.one_step(bound)
             self.taken += 1
+        if self._everyone not in self._graphs and len(rates) > 1:
+            self._clock.zero_()
+            self._graphs[self._everyone] = StepGraph.captured(self, given)
+
+    def bind(self, low: Tensor, high: Tensor, rates: Tensor, corrections: Tensor) -> list[Tensor]:
+        """See ``graph.Stepper``."""
+        return [low, high, rates, corrections]
+
+    def one_step(self, bound: list[Tensor]) -> None:
+        """The step of a block that the clock says; the clock moves on."""
+        low, high, rates, corrections = (one.index_select(0, self._clock)[0] for one in bound)
+        self._step(low, high, rates, corrections[0], corrections[1], self._everyone)
+        self._clock.add_(1)
 
     def step(self, step: int, low: Tensor, high: Tensor, rates: list[float]) -> None:
-        """See ``Engine``. Gradients are whole before the first weight changes: a failed step changes nothing."""
+        """See ``Engine``."""
+        self._step(low, high, upload(rates, torch.float32, self.stack.device), *self._corrections(step), all(rates))
+
+    def _corrections(self, step: int) -> tuple[float, float]:
+        """What Adam divides by at a step: root of the second moment's correction, the first's."""
+        beta1, beta2 = self.recipe.betas
+        return math.sqrt(1 - beta2 ** (step + 1)), 1 - beta1 ** (step + 1)
+
+    def _step(self, low: Tensor, high: Tensor, rates: Tensor, root: Factor, correction: Factor, everyone: bool) -> None:
+        """Gradients are whole before the first weight changes: a failed step changes nothing."""
         with forward(self.recipe.precision, low.device):
             out = self.stack.outputs(low, self.weights, self.recipe.border)
         target = F.pixel_unshuffle(inner(high, self.recipe.border * self.scale), self.scale)[:, None]
         losses = _losses(self.recipe.loss, out - target)
         gradients = torch.autograd.grad(losses.sum(), self.weights)
-        self._losses = losses.detach()
+        self._losses.copy_(losses.detach())
         if self._inverses:
             self._step_orthogonally(gradients, rates)
         else:
-            self._update(step, gradients, rates)
+            self._update(gradients, rates / correction, root, everyone)
 
     @torch.no_grad()
     def whiten(self, index: int, low: Tensor, fresh: bool) -> None:
@@ -111,10 +158,10 @@ class StackedEngine:
             room[index][at[:, None], at] = one.to(room.device)
 
     @torch.no_grad()
-    def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+    def _step_orthogonally(self, gradients: tuple[Tensor, ...], rates: Tensor) -> None:
         """Every member's layers at once; padding has no moments and so no step."""
         fresh = 1 - self._momentum
-        rate = self._on_device(rates)[:, None, None]
+        rate = rates[:, None, None]
         parts = zip(*map(_matrices, (gradients, self.first, self.weights)), strict=True)
         for i, (gradient, first, weights) in enumerate(parts):
             slope, old = (torch.cat([one.flatten(2) for one in part], dim=2) for part in (gradient, first))
@@ -125,15 +172,12 @@ class StackedEngine:
                 values.sub_(b)
 
     @torch.no_grad()
-    def _update(self, step: int, gradients: tuple[Tensor, ...], rates: list[float]) -> None:
+    def _update(self, gradients: tuple[Tensor, ...], rate: Tensor, root: Factor, everyone: bool) -> None:
         """Adam, each member with a rate of its own; members at rate 0 keep their moments too.
 
         All weights in one operation each, in place: a stack has few numbers, and each launch costs more than they do.
         """
         beta1, beta2 = self.recipe.betas
-        root = math.sqrt(1 - beta2 ** (step + 1))
-        rate = self._on_device(rates) / (1 - beta1 ** (step + 1))
-        everyone = all(r > 0 for r in rates)
         masked = torch._foreach_mul(gradients, self.stack.masks)
         turned = [_turn(one, basis, back=False) for one, basis in zip(masked, self._bases, strict=True)]
         kept = [] if everyone else [[t.clone() for t in tensors] for tensors in (self.first, self.second)]
@@ -152,14 +196,9 @@ class StackedEngine:
                 active = by_member[i] > 0
                 self.first[i].copy_(torch.where(active, self.first[i], first))
                 self.second[i].copy_(torch.where(active, self.second[i], second))
-                moved[i] = torch.where(active, moved[i], 0.0)
+                moved[i] = moved[i].masked_fill(~active, 0.0)
         torch._foreach_mul_(moved, by_member)
         torch._foreach_sub_(self.weights, moved)
-
-    def _on_device(self, rates: list[float]) -> Tensor:
-        if self._rates is not None:
-            return self._rates
-        return upload(rates, torch.float32, self.stack.device)
 
     def _make_inverses(self) -> list[Tensor]:
         """For each layer room for the members' inverses, padded as its inputs are."""

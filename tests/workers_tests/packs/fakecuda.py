@@ -14,6 +14,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -60,6 +61,8 @@ COUNTS = Counts()
 
 
 def _sync(what: str) -> None:
+    if _Graph.capturing is not None:
+        raise RuntimeError(f"operation not permitted when stream is capturing ({what})")
     frames = [f for f in traceback.extract_stack() if "/workers/" in f.filename]
     COUNTS.syncs[f"{what} at {frames[-1].filename.split('/workers/')[1]}:{frames[-1].lineno}" if frames else what] += 1
 
@@ -121,12 +124,15 @@ def _run(func, args, kwargs):
     if name in LOOKS or name in SOLVERS:
         _sync(name)
     real_args, real_kwargs = tree_unflatten([x.elem if isinstance(x, CudaTensor) else x for x in flat], spec)
+    graph = _Graph.capturing
+    if graph is not None:
+        graph.keep_what_changes(func, real_args, real_kwargs)
     with _disable_current_modes():
         out = func(*real_args, **real_kwargs)
-    if not (func.is_view or name in FREE or name in LOOKS):
-        COUNTS.kernels[name] += 3 if name == "convolution_backward" else 1
-        touched = [*tree_flatten(args)[0], *tree_flatten(out)[0]]
-        COUNTS.bytes += sum(x.numel() * x.element_size() for x in touched if isinstance(x, torch.Tensor))
+    if graph is not None:
+        graph.note(func, real_args, real_kwargs, out)
+    else:
+        _count(func, real_args, out)
     if name == "copy_" and not isinstance(args[0], CudaTensor):
         return args[0]
     known = {id(x.elem): x for x in cuda}
@@ -137,6 +143,14 @@ def _run(func, args, kwargs):
         return known.get(id(x)) if id(x) in known else CudaTensor(x)
 
     return tree_map(wrap, out)
+
+
+def _count(func, args, out):
+    name = func._overloadpacket.__name__
+    if not (func.is_view or name in FREE or name in LOOKS):
+        COUNTS.kernels[name] += 3 if name == "convolution_backward" else 1
+        touched = [*tree_flatten(args)[0], *tree_flatten(out)[0]]
+        COUNTS.bytes += sum(x.numel() * x.element_size() for x in touched if isinstance(x, torch.Tensor))
 
 
 class _Move(torch.autograd.Function):
@@ -235,16 +249,38 @@ class _Event:
 
 
 class _Graph:
-    """Launches of our own kernels that were captured, and are started by ``replay``."""
+    """Operations and launches that were captured: nothing is changed by them until ``replay``."""
 
     capturing: _Graph | None = None
 
     def __init__(self):
         self.calls = []
+        self.before = {}
+
+    def keep_what_changes(self, func, args, kwargs):
+        """What an operation writes to, as it was: a capture computes nothing."""
+        for place, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is not None and argument.alias_info.is_write:
+                value = args[place] if place < len(args) else kwargs.get(argument.name)
+                for x in tree_flatten(value)[0]:
+                    if isinstance(x, torch.Tensor):
+                        self.before.setdefault(id(x), (x, x.clone()))
+
+    def note(self, func, args, kwargs, out):
+        def again():
+            with _disable_current_modes():
+                new = func(*args, **kwargs)
+                for old, one in zip(tree_flatten(out)[0], tree_flatten(new)[0], strict=True):
+                    if isinstance(old, torch.Tensor) and old is not one:
+                        old.copy_(one)
+            _count(func, args, out)
+
+        if not func.is_view:
+            self.calls.append(again)
 
     def replay(self):
         for call in self.calls:
-            _launch(*call)
+            call()
 
 
 @contextlib.contextmanager
@@ -254,12 +290,15 @@ def _capture(graph, pool=None, stream=None):
         yield
     finally:
         _Graph.capturing = None
+        for x, was in graph.before.values():
+            x.copy_(was)
+        graph.before.clear()
 
 
 def _launch(kernel, grid, arguments, constants):
     """A kernel of our own: counted, and carried out (interpreted) on what the tensors hold."""
     if _Graph.capturing is not None:
-        _Graph.capturing.calls.append((kernel, grid, arguments, constants))
+        _Graph.capturing.calls.append(partial(_launch, kernel, grid, arguments, constants))
         return
     COUNTS.kernels[kernel.__name__] += 1
     if any(isinstance(x, torch.Tensor) and not isinstance(x, CudaTensor) for x in arguments):
@@ -282,7 +321,8 @@ def fake_cuda(compute: bool = True) -> Iterator[Counts]:
         "synchronize": lambda device=None: _sync("synchronize"), "get_device_capability": lambda device=None: (9, 0),
         "get_device_name": lambda device=None: "made-up GPU", "Stream": _Stream,
         "current_stream": lambda device=None: _Stream(), "stream": lambda stream: contextlib.nullcontext(),
-        "CUDAGraph": _Graph, "graph": _capture, "Event": _Event, "device": lambda device: contextlib.nullcontext(),
+        "CUDAGraph": _Graph, "graph": _capture, "graph_pool_handle": lambda: None, "Event": _Event,
+        "device": lambda device: contextlib.nullcontext(),
         "set_device": lambda device: None, "max_memory_allocated": lambda device=None: 0,
         "get_device_properties": lambda device=None: PROPERTIES,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
 import pytest
@@ -12,6 +13,7 @@ from tests.workers_tests.packs.fakecuda import COUNTS, CudaTensor, fake_cuda
 from tests.workers_tests.packs.interpreted import load_interpreted
 from workers.data.datasets import resolve
 from workers.packs import Member, proof, teams, train_pack
+from workers.packs.kernels import graph
 from workers.packs.stacked_engine import StackedEngine
 from workers.training import train as training
 from workers.training.patches import PatchSampler
@@ -39,6 +41,7 @@ def fresh_proofs():
     proof.fault_of.cache_clear()
     yield
     proof.fault_of.cache_clear()
+    graph.allow()
 
 
 @pytest.fixture
@@ -162,6 +165,72 @@ def test_steps_replayed_from_a_graph_are_the_steps_launched_one_by_one(fault, mo
             ends.append(engine.state(0))
     assert torch.equal(ends[0].weights, ends[1].weights) and torch.equal(ends[0].second, ends[1].second)
     assert ("cannot be captured" in caplog.text) == fault
+
+
+STACKS = [("eSR-TM_s2_K3_C2", "eSR-TM_s2_K5_C1"), ("ESPCN_s2_D0_S3", "ESPCN_s2_D0_S6"), ("FSRCNN_s2_D6_S1_M1",)]
+
+
+@pytest.mark.parametrize("espcn", ["adam", "orthogonal"])
+@pytest.mark.parametrize("ids", STACKS, ids=["one-layer", "espcn", "fsrcnn"])
+def test_stacked_steps_replayed_from_a_graph_are_those_launched_one_by_one_and_the_cpus(ids, espcn, monkeypatch):
+    configs = [parse_id(name) for name in ids]
+    recipe = RECIPE.with_changes(espcn=espcn)
+    low, high = torch.rand(7, 2, 1, 9, 9), torch.rand(7, 2, 1, 18, 18)
+    rates = [[1e-3] * len(ids)] * 4 + [[1e-3] * (len(ids) - 1) + [0.0]] * 3  # the last member ends after four steps
+    ends = {}
+    for way in ("cpu", "graphs", "launches"):
+        monkeypatch.setenv("EDGE_SWEEP_CUDA_GRAPHS", "0" if way == "launches" else "1")
+        with contextlib.nullcontext() if way == "cpu" else fake_cuda() as counts:
+            device = "cpu" if way == "cpu" else "cuda"
+            engine = StackedEngine([initial_module(one, 0) for one in configs], recipe, 2, device)
+            for index in range(len(ids)):
+                engine.whiten(index, low[0].to(device), fresh=True)
+            for start, end in ((0, 2), (2, 4), (4, 6), (6, 7)):
+                if counts is not None:
+                    counts.reset()
+                engine.steps(start, low[start:end].to(device), high[start:end].to(device), rates[start:end])
+                assert engine.taken == end - start
+            captured = [kind for kind, one in engine._graphs.items() if one is not None]
+            assert captured == ([True, False] if way == "graphs" else [])
+            ends[way] = [*map(engine.state, range(len(ids)))], engine.losses()
+    for way in ("launches", "cpu"):
+        for one, other in zip(ends["graphs"][0], ends[way][0], strict=True):
+            for name in ("weights", "first", "second"):
+                torch.testing.assert_close(getattr(one, name), getattr(other, name), atol=1e-6, rtol=1e-5)
+        assert ends["graphs"][1] == pytest.approx(ends[way][1], rel=1e-5)
+
+
+def test_a_replay_waits_for_nothing():
+    engine_rates = [[1e-3]] * 4
+    with fake_cuda() as counts:
+        engine = StackedEngine([initial_module(parse_id("ESPCN_s2_D0_S3"), 0)], RECIPE, 2, "cuda")
+        low, high = torch.rand(4, 2, 1, 9, 9).to("cuda"), torch.rand(4, 2, 1, 18, 18).to("cuda")
+        for first in (0, 4):
+            counts.reset()
+            engine.steps(first, low, high, engine_rates)
+            assert not counts.syncs and counts.launches > 4
+        assert engine._graphs[True] is not None
+
+
+def test_a_stack_that_cannot_be_captured_is_launched_step_by_step(monkeypatch, caplog):
+    monkeypatch.setattr(StackedEngine, "_update", lambda self, gradients, *rest: float(gradients[0].sum()))
+    with fake_cuda():
+        engine = StackedEngine([initial_module(parse_id("eSR-TM_s2_K3_C2"), 0)], RECIPE, 2, "cuda")
+        low, high = torch.rand(2, 2, 1, 9, 9).to("cuda"), torch.rand(2, 2, 1, 18, 18).to("cuda")
+        for first in (0, 2):
+            engine.steps(first, low, high, [[1e-3]] * 2)
+    assert engine._graphs == {True: None}
+    assert "not permitted when stream is capturing" in caplog.text
+
+
+def test_an_engine_whose_graph_is_wrong_launches_its_steps_one_by_one(monkeypatch, caplog):
+    monkeypatch.setattr(proof, "PACK", ("eSR-TM_s2_K3_C2", "ESPCN_s2_D0_S3"))
+    with fake_cuda(), caplog.at_level(logging.WARNING):
+        monkeypatch.setattr(torch.cuda.CUDAGraph, "replay", lambda self: None)
+        chain = teams.ways(torch.device("cuda"), RECIPE, compiled=False)
+    assert [way.name for way in chain] == ["stacked", "plain"]
+    assert "steps of the stacked engine are not replayed from CUDA graphs" in caplog.text
+    assert not graph.allowed()
 
 
 def test_the_whole_space_takes_few_launches_a_step_and_no_wait():
