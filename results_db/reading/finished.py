@@ -68,9 +68,8 @@ def _by_measure(connection: Connection, query: Any) -> dict[Any, str]:
 def _done(row: Any, qualities: list[Quality], files: list[Artifact]) -> Done:
     provenance = None
     if row.engines is not None:
-        where = (row.trained_on, row.training_precision, row.torch)
-        cuda = cuda_state(json.loads(row.detail).get(CUDA))
-        provenance = Provenance(tuple(json.loads(row.engines)), *where, cuda=cuda)
+        engines, cuda = tuple(json.loads(row.engines)), cuda_state(json.loads(row.detail).get(CUDA))
+        provenance = Provenance(engines, row.trained_on, row.training_precision, row.torch, cuda)
     curve = tuple((int(step), float(loss)) for step, loss in json.loads(row.curve or "[]"))
     flags = tuple(json.loads(row.flags or "[]"))
     return Done(

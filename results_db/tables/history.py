@@ -40,11 +40,12 @@ _ATTEMPT = (
 
 def _attempt(row: Sequence[Any]) -> AttemptRow:
     number, count, config, owner, node, start, end, outcome, failure, error, trace, seconds, steps, detail = row[:14]
-    engines, *where = row[14:]
+    engines, device, precision, torch = row[14:]
     known = json.loads(detail)
     cuda = cuda_state(known.pop(CUDA, None))
     # A trial's columns are its result's: only the attempt that is done brought them.
-    provenance = Provenance(tuple(json.loads(engines)), *where, cuda=cuda) if engines and outcome == "done" else None
+    is_known = engines and outcome == "done"
+    provenance = Provenance(tuple(json.loads(engines)), device, precision, torch, cuda) if is_known else None
     return AttemptRow(
         number,
         count,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from results_db.connection.opening import HEAD
 from results_db.foreign import transfer
 from results_db.reading import frames
 from results_db.reading.info import describe
@@ -113,7 +114,7 @@ def test_info_says_what_is_in_a_store(url: str) -> None:
     result = CliRunner().invoke(app, ["db", "info", "--db", url, "--json"])
     found = json.loads(result.stdout)
     assert found["engine"] in ("sqlite", "postgresql")
-    assert found["schema"] == "0004"
+    assert found["schema"] == HEAD
     (sweep,) = found["sweeps"]
     assert (sweep["planned"], sweep["done"], sweep["failed"], sweep["pending"]) == (12, 8, 2, 2)
     assert CliRunner().invoke(app, ["db", "info", "--db", url]).exit_code == 0
