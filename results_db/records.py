@@ -55,6 +55,16 @@ class SweepRow:
 
 
 @dataclass(frozen=True)
+class TrialGroup:
+    """Trials of one state that differ in their seed alone."""
+
+    key: TrialKey
+    """Of one of them."""
+    state: State
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class TrialRow:
     """One trial and its state."""
 
@@ -70,7 +80,7 @@ class TrialRow:
     """Seconds since 1970, UTC, by the store's clock; None when no driver holds it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to run one trial until the lease ends; ``attempt`` goes into the outcome."""
 

@@ -25,12 +25,13 @@ from results_db.records import (
     Recorded,
     Source,
     SweepRow,
+    TrialGroup,
     TrialRow,
 )
 from results_db.schema import artifact, trial
 from results_db.states import State
 from results_db.tables import checkpoints as checkpoint_table
-from results_db.tables import history, imported_quality, leases, outcomes, speeds, trials
+from results_db.tables import history, imported_quality, leases, outcomes, planned_trials, speeds, trials
 from search_space.errors import StoreError
 from search_space.facts import Artifact, Checkpoint, Failure, Outcome, Quality, Speed, TrialKey
 
@@ -134,12 +135,17 @@ class Store:
     def plan(self, sweep_id: int, keys: Iterable[TrialKey], source: Source = Source.OURS) -> Planned:
         """Make the trials that ``keys`` name part of the sweep. Idempotent; stored results are shared."""
         listed = list(keys)
-        return self.database.write(lambda c: trials.plan(c, sweep_id, listed, source))
+        return self.database.write(lambda c: planned_trials.plan(c, sweep_id, listed, source))
 
     def trial_ids(self, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
         """The ids of those keys that are planned in any sweep."""
         listed = list(keys)
-        return self.database.read(lambda c: trials.trial_ids(c, listed))
+        return self.database.read(lambda c: planned_trials.trial_ids(c, listed))
+
+    def done_keys(self, keys: Iterable[TrialKey]) -> set[TrialKey]:
+        """Those of ``keys`` that a trial of any sweep has a result of."""
+        listed = list(keys)
+        return set(self.database.read(lambda c: planned_trials.trial_ids(c, listed, State.DONE)))
 
     def trials(self, sweep_id: int | None = None, states: Sequence[State] | None = None) -> list[TrialRow]:
         """The trials of a sweep (None: of all), in planned order."""
@@ -148,6 +154,23 @@ class Store:
     def missing(self, sweep_id: int) -> list[TrialRow]:
         """The trials of a sweep without a result: pending, running (perhaps elsewhere) and failed."""
         return self.trials(sweep_id, (State.PENDING, State.RUNNING, State.FAILED))
+
+    def some_trials(self, trial_ids: Iterable[int], states: Sequence[State] = tuple(State)) -> list[TrialRow]:
+        """Those of these trials that are in one of ``states``, in planned order."""
+        listed = list(trial_ids)
+        return self.database.read(lambda c: trials.some(c, listed, states))
+
+    def page(self, sweep_id: int, state: State, after: int, limit: int) -> list[TrialRow]:
+        """The first ``limit`` trials of a sweep in a state whose id is above ``after``: a million are read in parts."""
+        return self.database.read(lambda c: trials.page(c, sweep_id, state, after, limit))
+
+    def owners(self, sweep_id: int) -> dict[str, int]:
+        """Who holds running trials of a sweep, and how many."""
+        return self.database.read(lambda c: trials.owners(c, sweep_id))
+
+    def groups(self, sweep_id: int, states: Sequence[State] = tuple(State)) -> list[TrialGroup]:
+        """The trials of a sweep in some states, counted by all of their key but the seed."""
+        return self.database.read(lambda c: trials.groups(c, sweep_id, states))
 
     def configs_by_state(self, sweep_id: int | None = None) -> dict[State, dict[str, int]]:
         """How many trials of each config are in each state, in a sweep or in all."""
@@ -169,7 +192,8 @@ class Store:
         """Claim those of ``trial_ids`` that are free, atomically, for ``lease_s`` seconds.
 
         ``detail`` (by trial id) is kept with the attempt, for example ``{7: {"lr_scale": 0.5}}``.
-        Leases that ran out are ended first. Several drivers may call this at once: each trial goes to one.
+        Those of these trials whose lease ran out are taken over. Several drivers may call this at once: each trial
+        goes to one.
         """
         token = leases.new_token()
         return self.database.write(lambda c: leases.claim(c, trial_ids, owner, lease_s, token, detail or {}))

@@ -42,7 +42,7 @@ class Failure(StrEnum):
         return self is not Failure.DEVICE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialKey:
     """What makes a training result reproducible: the same key means the same numbers.
 

@@ -12,7 +12,7 @@ from results_db.connection import clock
 from results_db.records import CUDA, AttemptRow, EventRow, cuda_state, utc
 from results_db.schema import attempt, event, trial
 from results_db.states import State, TrialEvent, next_state, sources
-from results_db.tables.leases import chunks, in_states
+from results_db.tables.leases import by_number, chunks, in_states
 from results_db.tables.trials import of_sweep
 from search_space.facts import Failure, Provenance
 
@@ -161,12 +161,16 @@ def excuse(connection: Connection, attempts: Sequence[tuple[int, int]], reason: 
         failed = select(attempt.c.trial_id, attempt.c.number).where(
             attempt.c.trial_id.in_(some), attempt.c.outcome == "failed"
         )
-        for number, count in connection.execute(failed).all():
-            if count in numbers[number]:
-                one = and_(attempt.c.trial_id == number, attempt.c.number == count)
-                connection.execute(update(attempt).where(one).values(outcome="excused"))
-                row = {"at": at, "trial_id": number, "kind": "excused", "detail": f"attempt {count}: {reason}"}
-                connection.execute(event.insert(), [row])
+        found = [(n, count) for n, count in connection.execute(failed).all() if count in numbers[n]]
+        for count, ids in by_number(found):
+            excused = update(attempt).where(attempt.c.number == count, attempt.c.trial_id.in_(ids))
+            connection.execute(excused.values(outcome="excused"))
+        if found:
+            details = [
+                {"at": at, "trial_id": n, "kind": "excused", "detail": f"attempt {count}: {reason}"}
+                for n, count in found
+            ]
+            connection.execute(event.insert(), details)
         if pending:
             connection.execute(update(trial).where(trial.c.id.in_(pending)).values(state=state, finished_at=None))
         again += pending

@@ -14,8 +14,8 @@ from results_db.schema import quality, trial
 from results_db.states import State, TransitionError, TrialEvent, next_state
 from results_db.tables.leases import chunks
 from results_db.tables.outcomes import write_quality
+from results_db.tables.planned_trials import plan, trial_ids
 from results_db.tables.speeds import measure_ids
-from results_db.tables.trials import plan, trial_ids
 from search_space.errors import StoreError
 from search_space.facts import Quality, TrialKey
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,16 @@ def chunks(numbers: Iterable[int]) -> Iterator[list[int]]:
     listed = list(numbers)
     for start in range(0, len(listed), CHUNK):
         yield listed[start : start + CHUNK]
+
+
+def by_number(attempts: Iterable[tuple[int, int]]) -> Iterator[tuple[int, list[int]]]:
+    """Attempts (trial, number) as a number with the trials that have it, few enough for one statement."""
+    trials: dict[int, list[int]] = defaultdict(list)
+    for trial_id, number in attempts:
+        trials[number].append(trial_id)
+    for number, ids in sorted(trials.items()):
+        for some in chunks(ids):
+            yield number, some
 
 
 def in_states(states: Sequence[State]) -> ColumnElement[bool]:
@@ -45,10 +56,11 @@ def claim(
     before = _claimed_with(connection, token)
     if before:
         return _in_order(before, trial_ids)
-    expire(connection)
     at = clock.now(connection)
     taken: list[Claim] = []
     for some in chunks(trial_ids):
+        # Only of these: looking at every running trial of the store for each pack would take longer the more run.
+        _expire(connection, trial.c.id.in_(some))
         free = select(trial.c.id).where(trial.c.id.in_(some), in_states(sources(TrialEvent.CLAIM)))
         # PostgreSQL: rows another driver is taking right now are left to it. SQLite has one writer at a time.
         free = free.order_by(trial.c.id).with_for_update(skip_locked=True)
@@ -141,12 +153,17 @@ def release(connection: Connection, claims: Sequence[Claim], owner: str, reason:
 
 def expire(connection: Connection) -> list[int]:
     """Make the trials pending whose lease has run out (their driver is believed dead); returns their ids."""
+    return _expire(connection)
+
+
+def _expire(connection: Connection, *among: ColumnElement[bool]) -> list[int]:
     at = clock.now(connection)
     query = (
         select(trial.c.id, trial.c.attempt, trial.c.lease_from, trial.c.lease_until)
         .where(
             trial.c.state == str(State.RUNNING),
             or_(trial.c.lease_until <= at, trial.c.lease_from > at + clock.SLACK_S),
+            *among,
         )
         .order_by(trial.c.id)
         .with_for_update(skip_locked=True)
@@ -186,14 +203,13 @@ def _end(
     values: dict[str, Any] = {"state": state, "owner": None, "lease_from": None, "lease_until": None}
     if failure is not None:
         values["failure"] = str(failure)
+    ended = {"ended_at": at, "outcome": outcome, "failure": failure and str(failure), "error": reason}
     for some in chunks(attempts):
         connection.execute(update(trial).where(trial.c.id.in_(some)).values(**values))
-        for number in some:
-            connection.execute(
-                update(attempt)
-                .where(attempt.c.trial_id == number, attempt.c.number == attempts[number])
-                .values(ended_at=at, outcome=outcome, failure=failure and str(failure), error=reason)
-            )
+    for count, some in by_number(attempts.items()):
+        connection.execute(
+            update(attempt).where(attempt.c.number == count, attempt.c.trial_id.in_(some)).values(**ended)
+        )
     connection.execute(
         event.insert(),
         [

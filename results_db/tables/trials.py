@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import Insert
 
 from results_db.connection import clock
 from results_db.connection.urls import scrub
-from results_db.records import Counts, Planned, Source, SweepRow, TrialRow, utc
+from results_db.records import Counts, Source, SweepRow, TrialGroup, TrialRow, utc
 from results_db.schema import sweep, sweep_trial, trial
 from results_db.states import State
 from search_space.errors import StoreError
@@ -120,61 +120,11 @@ def sweep_id(connection: Connection, wanted: int | str) -> int:
     return int(found)
 
 
-def trial_ids(connection: Connection, keys: Iterable[TrialKey]) -> dict[TrialKey, int]:
-    """The ids of those keys that are in the store."""
-    by_plain = {_plain(key): key for key in keys}
-    return {by_plain[plain]: number for plain, number in _stored_ids(connection, by_plain).items()}
-
-
-_Plain = tuple[str, int, str, str, str]
-
-
-def _plain(key: TrialKey) -> _Plain:
-    """A key as a tuple, which hashes several times faster: planning compares 100,000 of them."""
-    return key.config, key.seed, key.recipe, key.data, key.code
-
-
-def _stored_ids(connection: Connection, keys: Collection[_Plain]) -> dict[_Plain, int]:
-    ids: dict[_Plain, int] = {}
-    if len(keys) <= 200:
-        for key in keys:
-            where = (column == value for column, value in zip(KEY, key, strict=True))
-            number = connection.execute(select(trial.c.id).where(*where)).scalar()
-            if number is not None:
-                ids[key] = number
-        return ids
-    for inputs in {key[2:] for key in keys}:
-        query = select(trial.c.config, trial.c.seed, trial.c.id).where(
-            trial.c.recipe == inputs[0], trial.c.data == inputs[1], trial.c.code == inputs[2]
-        )
-        for config, seed, number in plain_rows(connection, query):
-            key = (config, seed, *inputs)
-            if key in keys:
-                ids[key] = number
-    return ids
-
-
 def plain_rows(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
     """The rows as the database driver returns them, which is faster for many."""
     cursor: Any = connection.execute(query).cursor
     rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
-
-
-def plan(connection: Connection, sweep_number: int, keys: Iterable[TrialKey], source: Source) -> Planned:
-    """Make the trials that ``keys`` name part of the sweep; those planned already, done or not, stay as they are."""
-    asked = dict.fromkeys(_plain(key) for key in keys)
-    before = _stored_ids(connection, asked)
-    names = [column.name for column in KEY]
-    fixed = {"source": str(source), "state": str(State.PENDING), "attempt": 0}
-    new = [dict(zip(names, key, strict=True)) | fixed for key in asked if key not in before]
-    insert_new(connection, trial, new)
-    ids = _stored_ids(connection, asked) if new else before
-    planned = select(sweep_trial.c.trial_id).where(sweep_trial.c.sweep_id == sweep_number)
-    already = {row[0] for row in plain_rows(connection, planned)}
-    fresh = [ids[key] for key in asked if ids[key] not in already]
-    insert_new(connection, sweep_trial, [{"sweep_id": sweep_number, "trial_id": number} for number in fresh])
-    return Planned(created=len(new), shared=len(fresh) - len(new), already=len(asked) - len(fresh))
 
 
 TRIAL_COLUMNS = (
@@ -202,6 +152,43 @@ def trials(connection: Connection, sweep_number: int | None, states: Sequence[St
     if states is not None:
         query = query.where(trial.c.state.in_([str(state) for state in states]))
     return [trial_row(row) for row in plain_rows(connection, query)]
+
+
+def some(connection: Connection, ids: Iterable[int], states: Sequence[State]) -> list[TrialRow]:
+    """Those of these trials that are in one of ``states``, in the order they were first planned."""
+    listed, rows = sorted(set(ids)), list[TrialRow]()
+    query = select(*TRIAL_COLUMNS).where(trial.c.state.in_([str(state) for state in states])).order_by(trial.c.id)
+    for start in range(0, len(listed), CHUNK):
+        rows += map(trial_row, plain_rows(connection, query.where(trial.c.id.in_(listed[start : start + CHUNK]))))
+    return rows
+
+
+def page(connection: Connection, sweep_number: int, state: State, after: int, limit: int) -> list[TrialRow]:
+    """The first ``limit`` trials of a sweep in a state whose id is above ``after``, in the order of their ids."""
+    query = of_sweep(select(*TRIAL_COLUMNS), sweep_number)
+    query = query.where(sweep_trial.c.trial_id > after, trial.c.state == str(state))
+    query = query.order_by(sweep_trial.c.trial_id).limit(limit)
+    return [trial_row(row) for row in plain_rows(connection, query)]
+
+
+def owners(connection: Connection, sweep_number: int) -> dict[str, int]:
+    """Who holds running trials of a sweep, and how many."""
+    query: Select[Any] = select(trial.c.owner, func.count()).where(trial.c.state == str(State.RUNNING))
+    rows = connection.execute(of_sweep(query, sweep_number).group_by(trial.c.owner))
+    return {str(owner): int(count) for owner, count in rows}
+
+
+def groups(connection: Connection, sweep_number: int, states: Sequence[State]) -> list[TrialGroup]:
+    """The trials of a sweep in some states, counted by all of their key but the seed."""
+    config, _, recipe, data, code = KEY
+    by = (config, recipe, data, code, trial.c.state)
+    query: Select[Any] = select(*by, func.min(trial.c.seed), func.count()).where(
+        trial.c.state.in_([str(state) for state in states])
+    )
+    rows = connection.execute(of_sweep(query, sweep_number).group_by(*by))
+    return [
+        TrialGroup(TrialKey(row[0], int(row[5]), row[1], row[2], row[3]), State(row[4]), int(row[6])) for row in rows
+    ]
 
 
 def configs_by_state(connection: Connection, sweep_number: int | None) -> dict[State, dict[str, int]]:

@@ -58,7 +58,7 @@ def _warn_of_disturbed(sweep: OpenSweep) -> None:
     """Say how many speeds of the sweep's models are disturbed, and how to measure them again."""
     from results_db.reading.disturbed import notes, timings
 
-    configs = {row.key.config for row in sweep.store.trials(sweep.id)}
+    configs = {config for names in sweep.store.configs_by_state(sweep.id).values() for config in names}
     here = [speed for speed in sweep.store.speeds() if speed.config in configs]
     for note in notes(timings(here), sweep.store.url):
         output.warn(note)

@@ -20,6 +20,8 @@ from workers.data.image_set import ImageSet
 from workers.quality.protocol import PROTOCOL
 from workers.training.recipe import Recipe
 
+WITHOUT_RESULT = (State.PENDING, State.RUNNING, State.FAILED)
+
 
 @dataclass(frozen=True)
 class OpenSweep:
@@ -31,8 +33,10 @@ class OpenSweep:
     data: Data
     only: frozenset[int] | None = None
     """Ids of the trials to work on; None for all of the sweep."""
-    _trainable: dict[int, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """By trial id; a key never changes, and comparing many takes a moment."""
+    _trainable: dict[tuple[str, str, str, str], bool] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """By a key without its seed: comparing many takes a moment."""
 
     @classmethod
     def of(cls, store: Store, sweep: int | str, data: Data, only: Iterable[int] | None = None) -> OpenSweep:
@@ -51,7 +55,7 @@ class OpenSweep:
         settings = SweepSettings.from_dict(row.settings)
         user_families.recall(settings)
         sweep = cls.of(store, row.id, recall_data(settings.data, root))
-        reason = refusal(sweep.basis, store.missing(row.id), row.name)
+        reason = refusal(sweep.basis, [group.key for group in store.groups(row.id, WITHOUT_RESULT)], row.name)
         if reason:
             raise SweepError(reason)
         test_set_names.check_names(store, sweep.data.tests)
@@ -97,11 +101,32 @@ class OpenSweep:
 
     def missing(self) -> list[TrialRow]:
         """The trials to work on that have no result and can be trained with what is here."""
-        rows = [row for row in self.store.missing(self.id) if self.includes(row.id)]
-        for row in rows:
-            if row.id not in self._trainable:
-                self._trainable[row.id] = not self.basis.mismatch(row.key)
-        return [row for row in rows if self._trainable[row.id]]
+        return self.trials_to_do(WITHOUT_RESULT)
+
+    def trials_to_do(self, states: Sequence[State]) -> list[TrialRow]:
+        """Those of ``missing`` that are in one of ``states``."""
+        return self.workable(self.store.trials(self.id, states))
+
+    def workable(self, rows: Iterable[TrialRow]) -> list[TrialRow]:
+        """Those of ``rows`` that are to be worked on and can be trained with what is here."""
+        return [row for row in rows if self.includes(row.id) and self._can_train(row.key)]
+
+    def _can_train(self, key: TrialKey) -> bool:
+        inputs = key.config, key.recipe, key.data, key.code
+        if inputs not in self._trainable:
+            self._trainable[inputs] = not self.basis.mismatch(key)
+        return self._trainable[inputs]
+
+    def to_do(self, states: Sequence[State] = WITHOUT_RESULT) -> Counter[str]:
+        """How many trials of ``missing`` each config has; without reading each of them where all of the sweep are to be
+        worked on."""
+        if self.only is not None:
+            return Counter(row.key.config for row in self.trials_to_do(states))
+        out: Counter[str] = Counter()
+        for group in self.store.groups(self.id, states):
+            if self._can_train(group.key):
+                out[group.key.config] += group.count
+        return out
 
     def unmeasured(self, images: ImageSet) -> list[int]:
         """Ids of the finished trials to work on that have no PSNR on a test set."""

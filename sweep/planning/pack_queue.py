@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from bisect import insort
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from search_space import parse_id
 from sweep.planning.packs import Pack, order
@@ -19,20 +20,24 @@ from sweep.planning.training_progress import step_cost
 
 BITE = 16
 """Members of a pack for a slow worker: packs of GPUs have hundreds."""
+NEWEST = 200
+"""Packs whose pace is remembered, of each device."""
 HAND_OVER_S = 20.0
 """What it may cost to stop a pack and to begin with it elsewhere."""
 
 
 @dataclass
 class PackSpeeds:
-    """Seconds per cost of the packs that ended, by the device they ran on."""
+    """Seconds per cost of the packs that ended last, by the device they ran on."""
 
-    _seen: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    _seen: dict[str, deque[float]] = field(default_factory=lambda: defaultdict(lambda: deque(maxlen=NEWEST)))
+    _slowest: float | None = None
 
     def see(self, device: str, seconds: float, cost: float) -> None:
         """A pack of that cost ended; packs without a cost say nothing."""
         if cost > 0:
             self._seen[device].append(seconds / cost)
+            self._slowest = max(self._slowest or 0.0, seconds / cost)
 
     def seconds(self, device: str, cost: float) -> float | None:
         """What a pack may take there; None before one has ended there."""
@@ -41,8 +46,7 @@ class PackSpeeds:
 
     def longest(self, cost: float) -> float | None:
         """What a pack takes at the slowest pace so far."""
-        paces = [pace for seen in self._seen.values() for pace in seen]
-        return max(paces) * cost if paces else None
+        return None if self._slowest is None else self._slowest * cost
 
 
 @dataclass
@@ -50,6 +54,8 @@ class PackQueue:
     """The packs that wait, costliest first, exclusive ones last."""
 
     speeds: PackSpeeds = field(default_factory=PackSpeeds)
+    trials: int = 0
+    """Members of all packs that wait."""
     _packs: list[Pack] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -60,11 +66,14 @@ class PackQueue:
 
     def add(self, packs: Iterable[Pack]) -> None:
         """Put more packs in their places."""
-        self._packs = sorted([*self._packs, *packs], key=order)
+        for pack in packs:
+            self.trials += len(pack.items)
+            insort(self._packs, pack, key=order)
 
     def clear(self) -> None:
         """Forget all packs."""
         self._packs.clear()
+        self.trials = 0
 
     @property
     def only_exclusive(self) -> bool:
@@ -78,7 +87,7 @@ class PackQueue:
         """
         faster = _faster(device, devices or {})
         if not faster or self.only_exclusive:
-            return self._packs.pop(0)
+            return self._remove(0)
         place = max(place for place, pack in enumerate(self._packs) if not pack.exclusive)
         bite, rest = bitten(self._packs[place])
         here = self.speeds.seconds(device, bite.cost)
@@ -86,9 +95,21 @@ class PackQueue:
         there = max((self.speeds.seconds(kind, share) or math.inf for kind in faster), default=math.inf)
         if here is not None and here > there:
             return None
-        del self._packs[place]
+        self._remove(place)
         self.add([rest] if rest else [])
         return bite
+
+    def take_trials(self, most: int) -> list[Pack]:
+        """The next packs, with about ``most`` members together."""
+        taken: list[Pack] = []
+        while self._packs and sum(len(pack.items) for pack in taken) < most:
+            taken.append(self._remove(0))
+        return taken
+
+    def _remove(self, place: int) -> Pack:
+        pack = self._packs.pop(place)
+        self.trials -= len(pack.items)
+        return pack
 
     def better_moved(self, pack: Pack, device: str, seconds: float, done: float, to: str) -> bool:
         """Whether a pack that has trained for ``seconds`` on ``device``, and done that share of its steps, would end
@@ -103,6 +124,12 @@ class PackQueue:
         left = seconds * (1 - done) / done if done else self.speeds.seconds(device, pack.cost) or seconds
         there = self.speeds.seconds(to, pack.cost * (1 - done)) or 0.0
         return left > there + HAND_OVER_S
+
+
+def with_only(pack: Pack, trials: Collection[int]) -> Pack | None:
+    """The pack without members that are not among ``trials``; None when none is left."""
+    items = tuple(item for item in pack.items if item.trial in trials)
+    return replace(pack, items=items, cost=pack.cost * len(items) / len(pack.items)) if items else None
 
 
 def bitten(pack: Pack) -> tuple[Pack, Pack | None]:

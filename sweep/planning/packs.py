@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ SHARES = 3
 """Packs per worker at least, where there are enough trials: a worker that ends early gets another."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One trial to run: its id, key and what its next attempt changes."""
 
@@ -52,8 +52,12 @@ class Pack:
 def trial_keys(
     configs: Iterable[Config], seeds: Sequence[int], recipe: str, data: str, code: Callable[[Config], str]
 ) -> tuple[TrialKey, ...]:
-    """The key of every config and seed, configs in order; ``code`` gives the digest of what trains a config."""
-    return tuple(TrialKey(config.id, seed, recipe, data, code(config)) for config in configs for seed in seeds)
+    """The key of every config and seed; ``code`` gives the digest of what trains a config.
+
+    All configs of the first seed come first: a driver reads the trials in parts, and packs are of one seed.
+    """
+    inputs = [(config.id, code(config)) for config in configs]
+    return tuple(TrialKey(name, seed, recipe, data, digest) for seed in seeds for name, digest in inputs)
 
 
 def packs(
@@ -71,17 +75,21 @@ def packs(
     """
     groups: dict[tuple[int, int, int], Group[Item]] = defaultdict(list)
     ready: list[Pack] = []
+    scales_and_costs: dict[str, tuple[int, float | None]] = {}
     for item in items:
-        config = parse_id(item.key.config)
-        if not runs(item.key.config):
+        name = item.key.config
+        if name not in scales_and_costs:
+            scales_and_costs[name] = parse_id(name).scale, step_cost(parse_id(name)) if runs(name) else None
+        scale, per_step = scales_and_costs[name]
+        if per_step is None:
             # Its code cannot run: the worker records that, and in a pack of its own no other trial fails.
             ready.append(Pack((replace(item, own_pack=True),), 0.0))
             continue
-        cost = step_cost(config) * item.left
+        cost = per_step * item.left
         if item.own_pack or item.exclusive:
             ready.append(Pack((item,), cost))
         else:
-            groups[config.scale, item.key.seed, item.step].append((cost, item))
+            groups[scale, item.key.seed, item.step].append((cost, item))
     for group in groups.values():
         group.sort(key=lambda pair: (-pair[0], pair[1].key.config))
     if whole:
@@ -118,8 +126,8 @@ class Tally:
 def tally(keys: Sequence[TrialKey], done: int) -> Tally:
     """Count configs by family and scale."""
     by_family: dict[str, dict[int, int]] = {}
-    for key in keys:
-        config = parse_id(key.config)
+    for name, count in Counter(key.config for key in keys).items():
+        config = parse_id(name)
         row = by_family.setdefault(config.family, {})
-        row[config.scale] = row.get(config.scale, 0) + 1
+        row[config.scale] = row.get(config.scale, 0) + count
     return Tally(len(keys), done, by_family)

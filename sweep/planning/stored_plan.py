@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from results_db.connection.opening import EmptyDatabase, OlderSchema
 from results_db.connection.urls import parse
 from results_db.records import SweepRow
-from results_db.states import State
 from results_db.store import Store
 from search_space import Config, parse_id
 from search_space.errors import SweepError, first_line
@@ -95,7 +94,7 @@ def store_plan(store: Store, plan: Plan, data: Data) -> int:
 def _check_same_images(store: Store, stored: SweepRow, plan: Plan) -> None:
     """Refuse to put trials of other training images into a sweep that has some already. Raises SweepError."""
     ours = {key.data for key in plan.keys}
-    if any(row.key.data not in ours for row in store.trials(stored.id)):
+    if any(group.key.data not in ours for group in store.groups(stored.id)):
         raise SweepError(
             f"the training images are not those that sweep {stored.name!r} was made with: give these images a sweep of "
             "their own with --name, or bring back the others"
@@ -104,14 +103,15 @@ def _check_same_images(store: Store, stored: SweepRow, plan: Plan) -> None:
 
 def open_plan(store: Store, plan: Plan, data: Data) -> OpenSweep:
     """Store a plan and open its sweep, with only the trials of the plan to work on."""
-    return OpenSweep.of(store, store_plan(store, plan, data), data).narrowed(plan.keys)
+    sweep = OpenSweep.of(store, store_plan(store, plan, data), data)
+    # Usually the plan is all of the sweep, and a million ids need not be remembered.
+    return sweep if store.counts(sweep.id).planned == len(set(plan.keys)) else sweep.narrowed(plan.keys)
 
 
 def without_result(store: Store, plan: Plan) -> list[TrialKey]:
     """The keys of a plan that no sweep of the store has a result of; nothing is written."""
-    ids = store.trial_ids(plan.keys)
-    done = {row.id for row in store.trials(states=(State.DONE,))}
-    return [key for key in plan.keys if ids.get(key) not in done]
+    done = store.done_keys(plan.keys)
+    return [key for key in plan.keys if key not in done]
 
 
 @contextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from results_db.records import TrialRow
 from search_space import parse_id
 from search_space.errors import BadConfig
 from search_space.facts import TrialKey
@@ -44,7 +43,7 @@ REFUSALS = {
 }
 
 
-def refusal(inputs: TrainingInputs, rows: Sequence[TrialRow], name: str) -> str:
-    """Why none of ``rows`` can be trained here, in words; empty when some can, or when there are none."""
-    mismatches = [inputs.mismatch(row.key) for row in rows]
+def refusal(inputs: TrainingInputs, keys: Iterable[TrialKey], name: str) -> str:
+    """Why none of ``keys`` can be trained here, in words; empty when some can, or when there are none."""
+    mismatches = [inputs.mismatch(key) for key in keys]
     return REFUSALS[mismatches[0]].format(name=name) if mismatches and all(mismatches) else ""

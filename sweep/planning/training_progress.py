@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -52,22 +53,35 @@ class TrainingProgress:
 @dataclass
 class TrainingLedger:
     """The steps of each trial as they are taken; sums are kept, so that an update costs the same however many there
-    are."""
+    are, and only trials that are queued or run are remembered one by one."""
 
+    _expected: Counter[tuple[int, float]] = field(default_factory=Counter)
+    """How many trials of so many steps at that cost are in the sums without having been added one by one."""
     _planned: dict[int, tuple[int, float]] = field(default_factory=dict)
     _steps: dict[int, int] = field(default_factory=dict)
     _sums: list[float] = field(default_factory=lambda: [0, 0, 0.0, 0.0])
+
+    def expect(self, count: int, planned: int, cost: float) -> None:
+        """So many trials of ``planned`` steps that cost ``cost`` each will be added."""
+        self._expected[planned, cost] += count
+        self._sums[1] += count * planned
+        self._sums[3] += count * planned * cost
 
     def add(self, trial: int, planned: int, cost: float, steps: int = 0) -> None:
         """A trial of ``planned`` steps that cost ``cost`` each and of which ``steps`` are done; once per trial."""
         if trial not in self._planned:
             self._planned[trial] = planned, cost
-            self._sums[1] += planned
-            self._sums[3] += planned * cost
+            if self._expected[planned, cost] > 0:
+                self._expected[planned, cost] -= 1
+            else:
+                self._sums[1] += planned
+                self._sums[3] += planned * cost
         self.put(trial, steps)
 
     def put(self, trial: int, steps: int) -> None:
-        """So many of its steps are done now (fewer than before after a failure)."""
+        """So many of its steps are done now (fewer than before after a failure); nothing for a trial that is done."""
+        if trial not in self._planned:
+            return
         planned, cost = self._planned[trial]
         more = min(steps, planned) - self._steps.get(trial, 0)
         self._steps[trial] = min(steps, planned)
@@ -85,8 +99,10 @@ class TrainingLedger:
         return min(1.0, max(0, steps - begun) / (planned - begun)) if planned > begun else 1.0
 
     def done(self, trial: int) -> None:
-        """All steps of a trial."""
-        self.put(trial, self._planned[trial][0])
+        """All steps of a trial, which is forgotten."""
+        if trial in self._planned:
+            self.put(trial, self._planned[trial][0])
+            del self._planned[trial], self._steps[trial]
 
     @property
     def progress(self) -> TrainingProgress:

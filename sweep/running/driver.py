@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -19,10 +19,11 @@ from search_space.errors import StoreError, StoreLost, SweepError
 from search_space.facts import Checkpoint, Done, Failed, Failure, Outcome
 from sweep.executors.core import Executor, Finished, NamedWorkers, WorkerName
 from sweep.planning.open_sweep import OpenSweep
-from sweep.planning.pack_queue import PackQueue
+from sweep.planning.pack_queue import PackQueue, with_only
 from sweep.planning.packs import DEFAULT_PACK_SIZE, Item, Pack, packs
 from sweep.planning.retry_policy import FailedAttempt, adjustment_after, decide, failed_attempts
 from sweep.planning.training_progress import TrainingLedger, step_cost
+from sweep.running.backlog import Backlog, read_ahead
 from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.first_failures import FirstFailures
 from sweep.running.lease_keeper import LeaseKeeper
@@ -37,6 +38,8 @@ PROGRESS_EVERY_S = 1.0
 HANDED_OVER = "goes on on a faster worker"
 TELL_WAITING_S = 20.0
 """A start without any worker is mentioned after this time."""
+LOOK_AHEAD = 1000
+"""Trials whose state is looked at when another driver has taken a pack."""
 STOPPING_STORE_S = 2.0
 """How long a call of the store may take once the driver is stopping."""
 STOPPING_WORKERS_S = 4.0
@@ -100,6 +103,7 @@ class Driver:
         """Raises SweepError when the device of the workers cannot train in the recipe's precision."""
         precision.check(self.sweep.recipe.precision, self.settings.device)
         self._queue = PackQueue()
+        self._backlog = Backlog(self.sweep)
         self._running: dict[int, _Running] = {}
         self._configs: dict[int, str] = {}
         self._first_failures = FirstFailures()
@@ -134,6 +138,7 @@ class Driver:
                 self._await_workers()
                 self._fill_queue()
                 while not self.stopping:
+                    self._read_ahead()
                     self._submit_packs()
                     self._hand_over()
                     if not self._running and not self._queue and not self._wait_for_other_drivers():
@@ -169,20 +174,41 @@ class Driver:
             self._store_outcomes(self.executor.poll(0.5))
 
     def _fill_queue(self) -> None:
-        """Queue every trial that is free: pending, failed but allowed again, or claimed by a driver that died."""
-        self._with_retry(self.store.expire_leases)
-        rows = self._missing()
-        for row in rows:
-            if row.state is State.RUNNING and row.owner and is_dead(row.owner):
-                claims = [Claim(row.id, row.attempts, row.key)]
-                self._with_retry(partial(self.store.release, claims, row.owner, "its driver died"))
-        self._retry([row for row in rows if row.state is State.FAILED])
-        # A lease that lapsed makes a trial pending, although its pack may still run here.
-        running = {claim.trial for pack in self._running.values() for claim in pack.claims}
-        self._enqueue([row for row in self._missing() if row.state is State.PENDING and row.id not in running])
+        """Queue the first trials that are free: pending, failed but allowed again, or claimed by a driver that died."""
+        self._take_over()
+        self._retry(self._with_retry(lambda: self.sweep.trials_to_do((State.FAILED,))))
+        for config, count in self._with_retry(lambda: self.sweep.to_do((State.PENDING,))).items():
+            self._ledger.expect(count, *self._steps_and_cost(config))
+        self._read_from_start()
 
-    def _missing(self) -> list[TrialRow]:
-        return self._with_retry(self.sweep.missing)
+    def _take_over(self) -> None:
+        """Make the trials pending whose driver died."""
+        self._with_retry(self.store.expire_leases)
+        dead = {owner for owner in self._with_retry(partial(self.store.owners, self.sweep.id)) if is_dead(owner)}
+        if dead:
+            rows = self._with_retry(lambda: self.sweep.trials_to_do((State.RUNNING,)))
+            for owner in dead:
+                claims = [Claim(row.id, row.attempts, row.key) for row in rows if row.owner == owner]
+                self._with_retry(partial(self.store.release, claims, owner, "its driver died"))
+
+    def _read_from_start(self) -> None:
+        """Some trials may have become pending again that were read before."""
+        self._backlog = Backlog(self.sweep)
+        self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """Queue the next pending trials before those that are queued run out."""
+        least = read_ahead(self.executor.slots(), self.settings.pack_size)
+        if self._backlog.more and self._queue.trials < least / 2:
+            rows = self._with_retry(partial(self._backlog.read, least))
+            # A lease that lapsed makes a trial pending, although its pack may still run here.
+            running = {claim.trial for pack in self._running.values() for claim in pack.claims}
+            self._enqueue([row for row in rows if row.id not in running])
+
+    def _steps_and_cost(self, config_id: str) -> tuple[int, float]:
+        """Training steps of a config, and what one costs."""
+        config = parse_id(config_id)
+        return self.sweep.recipe.steps_of(config), step_cost(config)
 
     def _enqueue(self, rows: Sequence[TrialRow], whole: bool = False) -> None:
         """Queue trials in packs: as large as may be with ``whole``, else so that every worker gets some."""
@@ -191,13 +217,13 @@ class Driver:
         failed = self._failed_attempts(rows)
         steps = self._with_retry(partial(self.store.checkpoint_steps, [row.id for row in rows if row.attempts]))
         items = []
+        costs = {config: self._steps_and_cost(config) for config in {row.key.config for row in rows}}
         for row in rows:
             adjustment = adjustment_after(failed.get(row.id, ()))
             step = steps.get(row.id, 0)
-            config = parse_id(row.key.config)
-            planned = self.sweep.recipe.steps_of(config)
+            planned, cost = costs[row.key.config]
             left = float(max(0, planned - step))
-            self._ledger.add(row.id, planned, step_cost(config), step)
+            self._ledger.add(row.id, planned, cost, step)
             items.append(
                 Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
             )
@@ -242,8 +268,9 @@ class Driver:
         """The pack to start now, if any. An exclusive pack waits until nothing else runs."""
         if not self._queue or self.stopping or not self.executor.free():
             return None
-        exclusive = self._queue.only_exclusive or any(running.pack.exclusive for running in self._running.values())
-        if exclusive and self._running:
+        # An exclusive pack runs with no other beside it.
+        alone = len(self._running) == 1 and next(iter(self._running.values())).pack.exclusive
+        if alone or (self._running and self._queue.only_exclusive):
             return None
         return self._queue.take(self._next_worker().device, self._devices())
 
@@ -277,6 +304,7 @@ class Driver:
             trials = [item.trial for item in pack.items]
             claims = self._with_retry(partial(self.store.claim, trials, self.owner, self.settings.lease_s, detail))
             if not claims:
+                self._drop_taken()
                 continue
             self._leases.add(claims)
             attempts = {claim.trial: claim.attempt for claim in claims}
@@ -292,6 +320,14 @@ class Driver:
             self._running[ticket] = _Running(pack, list(claims), time.monotonic(), worker)
             for member in task.members:
                 self._report(EventKind.STARTED, member.trial)
+
+    def _drop_taken(self) -> None:
+        """Another driver was faster: take what it has out of the next packs too, with one look for many."""
+        coming = self._queue.take_trials(LOOK_AHEAD)
+        trials = [item.trial for pack in coming for item in pack.items]
+        rows = self._with_retry(partial(self.store.some_trials, trials, (State.PENDING,)))
+        free = {row.id for row in rows}
+        self._queue.add(left for pack in coming if (left := with_only(pack, free)))
 
     def _members(self, items: Sequence[Item], attempts: Mapping[int, int]) -> tuple[TrialTask, ...]:
         """The members of a pack, each with its stored checkpoint if it has one."""
@@ -371,6 +407,7 @@ class Driver:
                 self.report.done += 1
                 self._ledger.done(outcome.trial)
                 self._report(EventKind.DONE, outcome.trial, ", ".join(outcome.flags))
+                self._configs.pop(outcome.trial, None)
             else:
                 failed.add(outcome.trial)
                 self._report(EventKind.FAILED, outcome.trial, outcome.error)
@@ -391,8 +428,7 @@ class Driver:
         if stopped:
             self._with_retry(partial(self.store.release, stopped, self.owner, reason))
             if not self.stopping:
-                trials = {claim.trial for claim in stopped}
-                self._enqueue([r for r in self._missing() if r.id in trials and r.state is State.PENDING], whole)
+                self._enqueue(self._rows([claim.trial for claim in stopped], State.PENDING), whole)
 
     def _outcomes(self, end: Finished, running: _Running) -> list[Outcome]:
         if end.lost is not None or end.reason:
@@ -414,7 +450,7 @@ class Driver:
             again = set(self._with_retry(partial(self.store.excuse, pairs, reason)))
             self.report.again += len(again)
             self.report.failed -= len(again - failed)
-            self._enqueue([r for r in self._missing() if r.id in again and r.state is State.PENDING])
+            self._enqueue(self._rows(again, State.PENDING))
         for end in finished:
             if end.given_up:
                 self._report_node(end.given_up)
@@ -431,22 +467,23 @@ class Driver:
             raise SweepError(f"{fault}; all trials are given back: mend it and run the same command again")
 
     def _after_failures(self, failed: set[int]) -> None:
-        rows = [row for row in self._missing() if row.id in failed and row.state is State.FAILED]
+        rows = self._rows(failed, State.FAILED)
         again = self._retry(rows)
         self.report.failed += len(rows) - len(again)
         self._enqueue(again)
 
+    def _rows(self, trials: Collection[int], state: State) -> list[TrialRow]:
+        """Those of ``trials`` that are to be worked on and in that state."""
+        return self.sweep.workable(self._with_retry(partial(self.store.some_trials, trials, (state,))))
+
     def _wait_for_other_drivers(self) -> bool:
         """With nothing left to do here: whether another driver holds trials that may become free."""
-        rows = self._missing()
-        if any(row.state is State.PENDING for row in rows) or any(
-            row.state is State.RUNNING and row.owner and is_dead(row.owner) for row in rows
-        ):
-            self._fill_queue()
-            return bool(self._queue)
-        if any(row.state is State.RUNNING for row in rows):
+        self._take_over()
+        self._read_from_start()
+        if self._queue:
+            return True
+        if self._with_retry(lambda: self.sweep.to_do((State.RUNNING,))):
             time.sleep(min(2.0, self.settings.lease_s / 10))
-            self._with_retry(self.store.expire_leases)
             return True
         return False
 

@@ -57,7 +57,7 @@ def _run_phases(
 ) -> Report:
     report = Report()
     try:
-        missing = len(sweep.missing())
+        missing = sweep.to_do().total()
         if missing:
             report = _train(sweep, how, missing, console, tracking, quiet, on_forced_exit)
         if not report.interrupted:

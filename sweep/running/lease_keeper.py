@@ -11,6 +11,8 @@ from results_db.store import Store
 from search_space.errors import StoreError, StoreLost
 
 RENEWALS_PER_LEASE = 4
+PORTION = 1000
+"""Leases renewed in one transaction: it locks their rows, and results of these trials wait for its end."""
 
 
 class LeaseKeeper:
@@ -57,7 +59,8 @@ class LeaseKeeper:
             if claims:
                 # A store that does not answer now is tried again next time: a lease lasts for three failed renewals.
                 try:
-                    self._store.extend_lease(claims, self._owner, self._lease_s)
+                    for start in range(0, len(claims), PORTION):
+                        self._store.extend_lease(claims[start : start + PORTION], self._owner, self._lease_s)
                 except StoreLost as lost:
                     self._lost = lost
                 except StoreError:

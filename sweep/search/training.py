@@ -188,7 +188,7 @@ class Training:
     def _run(self, configs: Sequence[Config], recipe: Recipe, name: str) -> Mapping[Config, Facts]:
         plan = self._plan(configs, recipe, name)
         sweep = stored_plan.open_plan(self.store, plan, self.data)
-        missing = len(sweep.missing())
+        missing = sweep.to_do().total()
         if missing:
             self._drive(sweep, missing)
         measure_quality(sweep, quiet=self.quiet)

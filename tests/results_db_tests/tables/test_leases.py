@@ -58,8 +58,16 @@ def test_a_lease_that_was_taken_over_cannot_be_renewed(store: Store) -> None:
     _, trials = planned(store)
     claims = store.claim(trials, "a", -1)
     store.claim(trials[:1], "b", 60)
-    assert store.extend_lease(claims, "a", 60) == []
+    assert store.extend_lease(claims, "a", 60) == claims[1:]
     assert store.extend_lease(claims, "b", 60) == []
+
+
+def test_a_claim_leaves_the_leases_of_other_trials_alone(store: Store) -> None:
+    _, trials = planned(store)
+    store.claim(trials[:2], "dead", -1)
+    store.claim(trials[1:], "b", 60)
+    assert store.attempts(trials[0])[0].outcome is None
+    assert store.expire_leases() == trials[:1]
 
 
 def test_released_trials_are_free_at_once(store: Store) -> None:

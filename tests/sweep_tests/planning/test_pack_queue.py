@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from search_space.facts import TrialKey
-from sweep.planning.pack_queue import BITE, HAND_OVER_S, PackQueue
-from sweep.planning.packs import Item, Pack, packs
+from sweep.planning.pack_queue import BITE, HAND_OVER_S, NEWEST, PackQueue, PackSpeeds, with_only
+from sweep.planning.packs import Item, Pack, order, packs
 
 MIXED = {"cuda": 2, "cpu": 4}
 
@@ -81,3 +83,46 @@ def test_a_pack_is_moved_to_a_gpu_only_when_that_ends_it_sooner():
     assert not made.better_moved(slow, "cpu", 100.0, 1.0, "cuda"), "it is being measured"
     assert not made.better_moved(slow, "cuda", 100.0, 0.5, "cuda")
     assert not made.better_moved(slow, "cpu", 100.0, 0.5, "cpu")
+
+
+COSTS = st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=30)
+
+
+def numbered(number: int, cost: float, members: int = 1, exclusive: bool = False) -> Pack:
+    key = TrialKey("eSR-MAX_s2_K3_C1", 0, "r", "d", "c")
+    return Pack(tuple(Item(100 * number + i, key, exclusive=exclusive) for i in range(members)), cost)
+
+
+@given(COSTS, COSTS)
+def test_packs_come_as_from_a_sorted_list_also_when_some_are_added_late(first, later):
+    wanted = [numbered(n, cost, exclusive=exclusive) for n, (cost, exclusive) in enumerate([*first, *later])]
+    made = PackQueue()
+    made.add(wanted[: len(first)])
+    taken = [made.take() for _ in range(len(first) // 2)]
+    assert taken == sorted(wanted[: len(first)], key=order)[: len(taken)]
+    made.add(wanted[len(first) :])
+    left = sorted([one for one in wanted if one not in taken], key=order)
+    assert list(made) == left and made.trials == len(left)
+    assert made.take_trials(len(left)) == left and not made and made.trials == 0
+
+
+def test_adding_a_pack_compares_it_with_few_of_those_that_wait(monkeypatch):
+    made, asked = queue(*range(1000)), list[Pack]()
+    monkeypatch.setattr("sweep.planning.pack_queue.order", lambda one: asked.append(one) or order(one))
+    made.add([pack(500.5)])
+    assert len(asked) <= 12
+
+
+def test_members_that_another_driver_has_are_left_out():
+    shared = numbered(1, 8.0, members=4)
+    left = with_only(shared, {101, 103, 7})
+    assert left is not None and [item.trial for item in left.items] == [101, 103] and left.cost == 4.0
+    assert with_only(shared, {7}) is None
+
+
+def test_only_the_newest_packs_say_what_one_may_take_and_the_slowest_is_not_forgotten():
+    speeds = PackSpeeds()
+    for seconds in [900.0] + [5.0] * NEWEST:
+        speeds.see("cpu", seconds, 1.0)
+    assert speeds.seconds("cpu", 2.0) == 10.0 and speeds.longest(2.0) == 1800.0
+    assert len(speeds._seen["cpu"]) == NEWEST

@@ -58,9 +58,9 @@ def test_a_driver_trains_only_the_trials_of_its_own_images(store):
     assert driver(store, sweep_id, data=OTHER).run().done == 2
     done = {row.key.data for row in store.trials(sweep_id) if row.state == "done"}
     assert done == {OTHER.train.digest[:12]}
-    rows = store.missing(sweep_id)
-    assert refusal(DATA.basis(RECIPE), rows, "tiny") == ""
-    assert "not those tiny began with" in refusal(OTHER.basis(RECIPE), rows, "tiny")
+    missing = [row.key for row in store.missing(sweep_id)]
+    assert refusal(DATA.basis(RECIPE), missing, "tiny") == ""
+    assert "not those tiny began with" in refusal(OTHER.basis(RECIPE), missing, "tiny")
 
 
 @pytest.fixture

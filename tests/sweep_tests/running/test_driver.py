@@ -254,7 +254,11 @@ def test_no_call_of_the_store_that_fails_once_ends_the_driver(store):
     assert one.run().done == 6
     assert one.store.failed == {
         "expire_leases",
-        "missing",
+        "owners",
+        "trials",
+        "groups",
+        "page",
+        "some_trials",
         "release",
         "claim",
         "record",
