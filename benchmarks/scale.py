@@ -1,0 +1,274 @@
+"""How far one store and its drivers carry: 1,000 workers on 250 nodes that come and go, up to a million trials.
+
+Driver, planning and store are the product's, with real transactions; only the workers pretend (``_pretend``): a pack
+takes a time by its multiply-adds, brings weights, measurements and one state of real sizes, and every so often a node
+leaves with its packs. ``minute``: packs of a minute, as 1,000 real workers would bring them: ``busy_share`` says how
+much of the time a worker had a pack. ``short``: packs so short that the drivers cannot keep up, which shows what they
+can do at most. Each row runs for ``--seconds``; a million trials are planned and resumed, not all of them pretended.
+
+``plan_s``: from the space to the first pack submitted, nothing stored before (``store_plan_s`` of it write the trials).
+``resume_s``: from opening the store to the first pack submitted. ``peak_mib``: the largest resident set of a driver.
+CPU seconds per trial tell what a quiet machine would do; PostgreSQL (pgserver) runs on the same machine.
+
+    python benchmarks/scale.py                             # writes benchmarks/results/scale.json; an hour or more
+    python benchmarks/scale.py --engine postgresql --trials 100000 --drivers 1 8    # some rows; the file keeps the rest
+    python benchmarks/scale.py --quick                     # 40 workers, 2,000 trials; prints
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+PACK = 48
+PACK_S = {"minute": 60.0, "short": 3.0}
+NODE_STAYS_S = 2500.0
+"""Of 250 nodes one leaves every ten seconds."""
+FORK = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure."""
+
+    engines: Sequence[str]
+    drivers: Sequence[int]
+    trials: Sequence[int]
+    workers: int
+    seconds: float
+
+
+def apart(work: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Start ``work`` in a process of its own, which has this one's imports; call the result to wait for its answer."""
+    receive, send = FORK.Pipe(duplex=False)
+
+    def answer(to: Connection) -> None:
+        began = os.times()
+        found = work()
+        used = os.times()
+        found["cpu_s"] = used.user + used.system - began.user - began.system
+        found["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        to.send(found)
+
+    process = FORK.Process(target=answer, args=(send,))
+    process.start()
+    send.close()
+
+    def wait() -> dict[str, Any]:
+        found: dict[str, Any] = receive.recv()
+        process.join()
+        return found
+
+    return wait
+
+
+def plan(url: str, trials: int, workers: int) -> dict[str, Any]:
+    """Plan a sweep of so many trials and start on it; seconds."""
+    from results_db.store import Store
+    from search_space.spaces import load_space
+    from sweep.planning.data import load_data
+    from sweep.planning.stored_plan import make_plan, open_plan
+    from workers.training.recipe import recipe_for
+
+    data, configs = load_data(None, (), ()), load_space("paper").configs
+    began = time.monotonic()
+    seeds = tuple(range(-(-trials // len(configs))))
+    made = make_plan("paper", configs, recipe_for("paper"), data, root=None, seeds=seeds, name="scale")
+    with Store.open(url) as store:
+        stored = time.monotonic()
+        sweep = open_plan(store, replace(made, keys=made.keys[:trials]), data)
+        opened = time.monotonic()
+        first = drive(sweep, workers, 60.0, 0.0, 0)["first_submit"]
+    return {"plan_s": first - began, "store_plan_s": opened - stored}
+
+
+def resume(url: str, workers: int) -> dict[str, Any]:
+    """Open the stored sweep as ``sweep resume`` does and start on it; seconds."""
+    from results_db.store import Store
+    from sweep.planning.open_sweep import OpenSweep
+
+    began = time.monotonic()
+    with Store.open(url) as store:
+        first = drive(OpenSweep.recall(store), workers, 60.0, 0.0, 0)["first_submit"]
+    return {"resume_s": first - began}
+
+
+def run(url: str, workers: int, pack_s: float, seconds: float, number: int) -> dict[str, Any]:
+    """One driver of several."""
+    from results_db.store import Store
+    from sweep.planning.open_sweep import OpenSweep
+
+    with Store.open(url) as store:
+        return drive(OpenSweep.recall(store), workers, pack_s, seconds, number)
+
+
+def drive(sweep: Any, workers: int, pack_s: float, seconds: float, number: int) -> dict[str, Any]:
+    """A driver that stops cleanly ``seconds`` after its first pack; what it did until then."""
+    import random
+
+    from benchmarks._pretend import PretendCluster, macs
+    from search_space.spaces import load_space
+    from sweep.running.driver import Driver
+
+    ids = [config.id for config in load_space("paper").configs]
+    per_mac = pack_s / (PACK * sum(map(macs, ids)) / len(ids))
+    nodes = max(1, workers // 4)
+    cluster = PretendCluster(workers, per_mac, NODE_STAYS_S / nodes, chance=random.Random(number))
+    driver = Driver(sweep, cluster)
+    found: dict[str, Any] = {}
+
+    def stop() -> None:
+        while not cluster.first_submit:
+            time.sleep(0.005)
+        time.sleep(max(0.0, cluster.first_submit + seconds - time.monotonic()))
+        wall = time.monotonic() - cluster.first_submit
+        found.update(
+            first_submit=cluster.first_submit,
+            done=driver.report.done,
+            checkpoints=cluster.checkpoints,
+            lost_packs=cluster.lost_packs,
+            seconds=wall,
+            busy_share=cluster.busy_s / (workers * max(1e-9, wall)),
+        )
+        driver.stop()
+
+    watch = threading.Thread(target=stop)
+    watch.start()
+    driver.run()
+    watch.join()
+    return found
+
+
+def server_cpu(folder: Path) -> float:
+    """CPU seconds of the PostgreSQL server's processes that live, so far."""
+    import psutil
+
+    pid = folder / "pg" / "postmaster.pid"
+    if not pid.exists():
+        return 0.0
+    server = psutil.Process(int(pid.read_text().split()[0]))
+    times = [process.cpu_times() for process in (server, *server.children())]
+    ended = server.cpu_times()
+    return sum(t.user + t.system for t in times) + ended.children_user + ended.children_system
+
+
+def row(
+    url: str, folder: Path, asked: Asked, engine: str, drivers: int, trials: int, packs: str, planned: dict[str, Any]
+) -> dict[str, Any]:
+    """One row: so many drivers on a planned store for ``asked.seconds``, then a resume."""
+    from results_db.reading.info import describe
+    from results_db.store import Store
+
+    each, pack_s = max(1, asked.workers // drivers), PACK_S[packs]
+    before = server_cpu(folder)
+    waits = [apart(lambda n=number: run(url, each, pack_s, asked.seconds, n)) for number in range(drivers)]  # type: ignore[misc]
+    did = [wait() for wait in waits]
+    server = server_cpu(folder) - before
+    resumed = apart(lambda: resume(url, each))()
+    with Store.open(url, readonly=True) as store:
+        size = describe(store).size / 2**20
+        stored = store.counts().done
+    done = sum(one["done"] for one in did)
+    return {
+        "engine": engine,
+        "drivers": drivers,
+        "workers": each * drivers,
+        "trials": trials,
+        "packs": packs,
+        "trials_per_s": round(sum(one["done"] / one["seconds"] for one in did), 1),
+        "checkpoints_per_s": round(sum(one["checkpoints"] / one["seconds"] for one in did), 1),
+        "plan_s": round(planned["plan_s"], 1),
+        "resume_s": round(resumed["resume_s"], 1),
+        "peak_mib": round(max(planned["peak_mib"], resumed["peak_mib"], *(one["peak_mib"] for one in did))),
+        "database_mib": round(size),
+        "busy_share": round(sum(one["busy_share"] for one in did) / drivers, 3),
+        "driver_cpu_ms_per_trial": round(1000 * sum(one["cpu_s"] for one in did) / max(1, done), 3),
+        "server_cpu_ms_per_trial": round(1000 * server / max(1, done), 3) if server else None,
+        "plan_cpu_s": round(planned["cpu_s"], 1),
+        "resume_cpu_s": round(resumed["cpu_s"], 1),
+        "store_plan_s": round(planned["store_plan_s"], 1),
+        "lost_packs": sum(one["lost_packs"] for one in did),
+        "done_in_store": stored,
+        "seconds": asked.seconds,
+    }
+
+
+@contextmanager
+def store_url(engine: str, folder: Path) -> Iterator[str]:
+    """The address of a new store."""
+    if engine == "sqlite":
+        yield f"sqlite:///{folder}/s.db"
+        return
+    import pgserver
+
+    server = pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    try:
+        server.psql("ALTER SYSTEM SET max_connections = 200")
+        server.psql("CREATE DATABASE scale")
+        yield server.get_uri("scale").replace("postgresql://", "postgresql+psycopg://")
+    finally:
+        server.cleanup()
+
+
+def rows(asked: Asked) -> Iterator[dict[str, Any]]:
+    """Every engine and number of trials is planned once; SQLite has one driver."""
+    import sweep.running.driver  # noqa: F401  imported before the forks: each driver has it
+    from benchmarks import _pretend  # noqa: F401
+
+    for engine in asked.engines:
+        for trials in asked.trials:
+            with tempfile.TemporaryDirectory(prefix="edge-sweep-scale-") as name, store_url(engine, Path(name)) as url:
+                planned = apart(lambda url=url, trials=trials: plan(url, trials, asked.workers))()  # type: ignore[misc]
+                for drivers in asked.drivers if engine == "postgresql" else (1,):
+                    for packs in PACK_S:
+                        if packs == "minute" and drivers > 1:
+                            continue
+                        yield row(url, Path(name), asked, engine, drivers, trials, packs, planned)
+
+
+KEY = ("engine", "drivers", "trials", "packs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--engine", nargs="+", choices=("sqlite", "postgresql"), default=("sqlite", "postgresql"))
+    parser.add_argument("--drivers", nargs="+", type=int, default=(1, 8, 32))
+    parser.add_argument("--trials", nargs="+", type=int, default=(100_000, 1_000_000))
+    parser.add_argument("--workers", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=150.0)
+    given = parser.parse_args()
+    asked = Asked(given.engine, given.drivers, given.trials, given.workers, given.seconds)
+    if given.quick:
+        asked = Asked(given.engine, (1, 2), (2_000,), 40, 6.0)
+    from benchmarks._record import RESULTS, git_revision, record
+
+    file = RESULTS / "scale.json"
+    for found in rows(asked):
+        print(json.dumps(found), flush=True)
+        if given.quick and not os.environ.get("EDGE_SWEEP_BENCH_OUT"):
+            continue
+        kept = json.loads(file.read_text())["rows"] if file.exists() else []
+        kept = [one for one in kept if any(one[name] != found[name] for name in KEY)]
+        found |= {"git": git_revision(), "load": round(os.getloadavg()[0], 1)}
+        kept = sorted([*kept, found], key=lambda one: [str(one[name]).rjust(12) for name in KEY])
+        record("scale", {"rows": kept}, ("sqlalchemy", "psycopg", "pgserver"))
+
+
+if __name__ == "__main__":
+    main()
