@@ -47,6 +47,7 @@ class _Running:
     ticket: int
     node: int = field(compare=False)
     task: PackTask = field(compare=False)
+    start: float = field(compare=False)
     end: float = field(compare=False)
 
 
@@ -68,8 +69,8 @@ class PretendCluster:
     first_submit: float = 0.0
     checkpoints: int = 0
     lost_packs: int = 0
-    busy_s: float = 0.0
-    """Of all workers together."""
+    ended_s: float = 0.0
+    """Of all workers together, with packs that ended or were lost."""
     _tickets: int = 0
     _free: list[int] = field(default_factory=list)
     """The node of each free worker."""
@@ -82,7 +83,6 @@ class PretendCluster:
     def __post_init__(self) -> None:
         self._free = [worker // WORKERS_PER_NODE for worker in range(self.workers)]
         self._leaves = time.monotonic() + self.leave_every_s
-        self._seen = time.monotonic()
 
     def free(self) -> int:
         """Workers of nodes that are there, without a pack."""
@@ -98,7 +98,7 @@ class PretendCluster:
         self.first_submit = self.first_submit or now
         self._tickets += 1
         seconds = self.seconds_per_mac * sum(macs(member.config) for member in task.members)
-        one = _Running(now + seconds / 2, self._tickets, self._free.pop(), task, now + seconds)
+        one = _Running(now + seconds / 2, self._tickets, self._free.pop(), task, now, now + seconds)
         self._running[one.ticket] = one
         heapq.heappush(self._next, one)
         return one.ticket
@@ -109,8 +109,6 @@ class PretendCluster:
         while True:
             ended = [*self._nodes(), *self._due()]
             now = time.monotonic()
-            self.busy_s += len(self._running) * (now - self._seen)
-            self._seen = now
             if ended or now >= until:
                 return ended
             soon = min(self._next[0].at if self._next else until, self._leaves, until)
@@ -137,6 +135,7 @@ class PretendCluster:
 
     def _end(self, one: _Running) -> Finished:
         del self._running[one.ticket]
+        self.ended_s += one.end - one.start
         self._free.append(one.node)
         node = f"node-{one.node}"
         made = Provenance(("compiled/0123456789ab",), "pretended", "fp32", "2.13.0")
@@ -165,8 +164,14 @@ class PretendCluster:
         lost = [one for one in self._running.values() if one.node == node]
         for one in lost:
             del self._running[one.ticket]
+            self.ended_s += min(now, one.end) - one.start
         self.lost_packs += len(lost)
         return [Finished(one.ticket, reason="its node left", node=f"node-{node}") for one in lost]
+
+    def busy_s(self, now: float) -> float:
+        """Seconds in which workers had something to train, of all together; one whose pack has ended waits for the
+        driver."""
+        return self.ended_s + sum(min(now, one.end) - one.start for one in list(self._running.values()))
 
     def steps(self) -> Mapping[int, int]:
         """Not told."""

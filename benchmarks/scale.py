@@ -136,14 +136,15 @@ def drive(sweep: Any, workers: int, pack_s: float, seconds: float, number: int) 
         while not cluster.first_submit:
             time.sleep(0.005)
         time.sleep(max(0.0, cluster.first_submit + seconds - time.monotonic()))
-        wall = time.monotonic() - cluster.first_submit
+        now = time.monotonic()
+        wall = now - cluster.first_submit
         found.update(
             first_submit=cluster.first_submit,
             done=driver.report.done,
             checkpoints=cluster.checkpoints,
             lost_packs=cluster.lost_packs,
             seconds=wall,
-            busy_share=cluster.busy_s / (workers * max(1e-9, wall)),
+            busy_share=cluster.busy_s(now) / (workers * max(1e-9, wall)),
         )
         driver.stop()
 

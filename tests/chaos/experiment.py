@@ -10,11 +10,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from results_db.store import Store
 from tests.chaos.faults import FAULTS, Hit, Scene
+from tests.chaos.node_faults import NODE_FAULTS
 from tests.chaos.nodes import RayCluster
 from tests.chaos.reckoning import reckon
 from tests.chaos.wanted import Event, Outcome, Wanted, run_options, seeds_for, snapshot
@@ -37,6 +39,7 @@ class Supervisor:
         self.enough = threading.Event()
         """Set when no more faults come: the sweep may end."""
         self._end = threading.Event()
+        self._may_start = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -51,7 +54,9 @@ class Supervisor:
 
     def _run(self) -> None:
         while not self._end.is_set():
-            code = self._start(resume=planned(self._url) > 0)
+            with self._may_start:
+                self._begin(resume=planned(self._url) > 0)
+            code = self._await()
             if code == 0 and self.enough.is_set():
                 self.done = True
                 return
@@ -60,7 +65,7 @@ class Supervisor:
                     store.retry()
             time.sleep(0.5)
 
-    def _start(self, resume: bool) -> int:
+    def _begin(self, resume: bool) -> None:
         arguments = self._arguments(resume)
         self.starts += 1
         with self._log.open("ab") as log:
@@ -73,9 +78,19 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
             )
-            code = self._process.wait()
+
+    def _await(self) -> int:
+        assert self._process is not None
+        code = self._process.wait()
+        with self._log.open("ab") as log:
             log.write(f"== {time.strftime('%H:%M:%S')} exit {code}\n".encode())
         return code
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No driver is started within the block."""
+        with self._may_start:
+            yield
 
     def pids(self) -> list[int]:
         return self._cluster.processes(self._cluster.head, "tests.chaos.entry")
@@ -111,7 +126,7 @@ def _experiment(wanted: Wanted, say: Callable[[str], None], limit_s: float) -> O
     cluster = RayCluster(3)
     supervisor = Supervisor(cluster, wanted, url, clock, log, code)
     try:
-        scene = Scene(cluster, url, folder, clock, supervisor.pids, chance)
+        scene = Scene(cluster, url, folder, clock, supervisor.pids, supervisor.held, chance)
         _inject(wanted, scene, supervisor, outcome, say, began + limit_s)
         clock.write_text("0")
         supervisor.enough.set()
@@ -154,7 +169,7 @@ def _inject(
         kind = waiting.pop(0)
         watch.until(lambda: supervisor.pids() != [], 30)
         began = time.monotonic()
-        hit: Hit = FAULTS[kind](scene)
+        hit: Hit = (FAULTS | NODE_FAULTS)[kind](scene)
         if not hit.happened:
             waiting.append(kind)
             time.sleep(0.5)

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Scene:
     clock: Path
     """Seconds that the drivers' clocks are off."""
     driver_pids: Callable[[], list[int]]
+    held: Callable[[], AbstractContextManager[None]]
+    """Within the block no driver is started."""
     chance: random.Random
 
     def victim(self, with_head: bool = True) -> Machine:

@@ -7,11 +7,14 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 BRIDGE = "chaosbr"
 PREFIX = "10.77.0."
+MEMORY = Path("/sys/fs/cgroup/memory")
+DISK_MB = 400
 
 
 def why_not() -> str | None:
@@ -56,15 +59,23 @@ class Machine:
         return f"chaosv{self.number}"
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """``arguments`` as they run inside, under the machine's own host name and with its own disk."""
-        inside = 'hostname "$0" && mount --bind "$1" "$2" && shift 2 && exec "$@"'
-        disks = [str(self.disk), str(self.folder / "ray")]
-        unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *disks]
+        """``arguments`` as they run inside, under the machine's own host name, with its own disk and memory."""
+        inside = (
+            'hostname "$0" && mount --bind "$1" "$2" && (echo $$ >"$3/cgroup.procs" || true) && shift 3 && exec "$@"'
+        )
+        own = [str(self.disk), str(self.folder / "ray"), str(self.memory)]
+        unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *own]
         return ["ip", "netns", "exec", self.name, *unshare, *arguments]
 
     @property
     def disk(self) -> Path:
+        """A small tmpfs, so that it can be filled."""
         return self.folder / self.name
+
+    @property
+    def memory(self) -> Path:
+        """The control group of its processes; there is none where the kernel has no cgroup v1 for memory."""
+        return MEMORY / self.name
 
     def pids(self) -> list[int]:
         done = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
@@ -100,6 +111,11 @@ def build(count: int, folder: Path) -> list[Machine]:
     tear_down(machines)
     for disk in (folder / "ray", *(machine.disk for machine in machines)):
         disk.mkdir()
+    for machine in machines:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(machine.disk)]
+        subprocess.run(mount, check=True)
+        with suppress(OSError):
+            machine.memory.mkdir()
     ip("link", "add", BRIDGE, "type", "bridge")
     ip("link", "set", BRIDGE, "up")
     for machine in machines:
@@ -118,4 +134,7 @@ def tear_down(machines: Sequence[Machine]) -> None:
         machine.kill_all()
         subprocess.run(["ip", "netns", "del", machine.name], capture_output=True, check=False)
         subprocess.run(["ip", "link", "del", machine.cable], capture_output=True, check=False)
+        subprocess.run(["umount", "-l", str(machine.disk)], capture_output=True, check=False)
+        with suppress(OSError):
+            machine.memory.rmdir()
     subprocess.run(["ip", "link", "del", BRIDGE], capture_output=True, check=False)

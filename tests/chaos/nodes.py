@@ -10,11 +10,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from tests.chaos.network import Machine, build, kill, tear_down
+from tests.chaos.broken_engine import FAULTS
+from tests.chaos.network import Machine, build, kill, kill_all, tear_down
 
 RAY = str(Path(sys.executable).parent / "ray")
 PORT = 6379
@@ -33,6 +36,8 @@ class RayCluster:
     def __init__(self, count: int = 3) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-"))
         self.machines = build(count, self.folder)
+        self.faults = self.folder / "faults"
+        self.faults.mkdir()
         token = self.folder / "token"
         token.write_text(secrets.token_hex(32))
         token.chmod(0o600)
@@ -45,6 +50,7 @@ class RayCluster:
             "RAY_DEDUP_LOGS": "0",
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
+            FAULTS: str(self.faults),
         }
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._down: set[int] = set()
@@ -138,6 +144,27 @@ class RayCluster:
                             kill(pid)
                         self.restarts += 1
                         self._start(machine, f"--address={self.address}")
+
+    def take_down(self, machine: Machine) -> bool:
+        """Switch a machine off until ``bring_up``; whether anything ran on it."""
+        with self._lock:
+            self._down.add(machine.number)
+            return kill_all(machine.pids())
+
+    def bring_up(self, machine: Machine) -> None:
+        """Switch it on again; it joins the cluster as a new node."""
+        with self._lock:
+            self._down.discard(machine.number)
+
+    @contextmanager
+    def broken(self, machine: Machine, how: str) -> Iterator[None]:
+        """Within the block every engine on a machine fails as ``broken_engine`` says."""
+        file = self.faults / machine.name
+        file.write_text(how)
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
 
     def processes(self, machine: Machine, name: str) -> list[int]:
         """Process ids on a machine whose command line has ``name`` in it."""

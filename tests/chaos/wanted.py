@@ -81,9 +81,16 @@ def run_options(wanted: Wanted, url: str, seeds: int) -> list[str]:
 
 
 def snapshot(folder: Path) -> Path:
-    """The code as it is now: an edit in the middle of an experiment would (rightly) stop the sweep."""
+    """The code as it is now, with an engine that can be told to fail.
+
+    An edit in the middle of an experiment would (rightly) stop the sweep.
+    """
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    engines = folder / "workers" / "packs"
+    shutil.copy(ROOT / "tests" / "chaos" / "broken_engine.py", engines)
+    with (engines / "train.py").open("a") as file:
+        file.write("\n\nfrom workers.packs.broken_engine import install\n\ninstall(_Team)\n")
     return folder
 
 

@@ -1,0 +1,44 @@
+"""An engine that fails on the machines that are told to: put into the experiment's copy of ``workers.packs``.
+
+The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes all there is)
+or ``io`` (until the file is removed, as a machine that is broken).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+FAULTS = "CHAOS_FAULTS"
+_eaten: list[bytearray] = []
+
+
+def fail_if_told() -> None:
+    """Raises what the machine is told to fail with."""
+    folder = os.environ.get(FAULTS)
+    file = Path(folder) / socket.gethostname() if folder else None
+    if file is None or not file.exists():
+        return
+    how = file.read_text()
+    if how != "io":
+        file.unlink()
+    if how == "device":
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    if how == "io":
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    while how == "memory":
+        _eaten.append(bytearray(b"x" * 10_000_000))
+
+
+def install(team: Any) -> None:
+    """Have the steps of all engines, which ``team`` runs, fail where they are told to."""
+    steps = team.run
+
+    def run(self: Any, *arguments: Any) -> None:
+        fail_if_told()
+        steps(self, *arguments)
+
+    team.run = run
