@@ -24,6 +24,14 @@ FAULTS = {
     "clock": "the driver's clock jumps by up to two hours",
     "duplicate": "the result of a finished trial again, with other values",
     "late": "the result of an attempt that was taken over",
+    "drain": "a spot machine that is told it goes in 5 s, goes, and comes back",
+    "late-node": "a machine that is off for 4 to 10 s and comes late",
+    "worker-disk": "the disk of a worker's machine full for 3 to 6 s",
+    "oom": "the kernel kills a training process for want of memory",
+    "vanished": "the database's file moved away until the driver ends, then brought back",
+    "stuck-start": "a worker killed, and the one in its place never answers",
+    "gpu-error": "an engine that fails as a GPU does whose driver failed",
+    "black-hole": "a machine that fails whatever it gets for 12 s, is given up, and starts anew",
 }
 
 

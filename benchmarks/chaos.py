@@ -1,12 +1,13 @@
 """A sweep on a real Ray cluster of three nodes in network namespaces, disturbed by seeded faults.
 
-Three parts, two on SQLite (with a disk that fills up and clocks that jump) and one on PostgreSQL, each compared trial
+Five parts, three on SQLite (with a disk that fills up and clocks that jump) and two on PostgreSQL, each compared trial
 by trial with an undisturbed run of the same sweep: each result once, with the same values. A trial that is tried again
 trains alone, by other code than a pack of four, which may differ in the last bits of its weights: ``different`` counts
 the trials with a value more than 0.002 dB off, ``other_bits`` those whose weights are not the same bit for bit.
 Needs root and ``ip netns``.
 
-    python benchmarks/chaos.py            # >= 100 faults over >= 1000 trials; writes benchmarks/results/chaos.json
+    python benchmarks/chaos.py            # 150 faults over 3,000 trials; writes benchmarks/results/chaos.json
+    python benchmarks/chaos.py --missing  # only the parts that the file does not have of this revision
     python benchmarks/chaos.py --part sqlite-1    # one part by itself (some ten minutes); the file keeps the others
     python benchmarks/chaos.py --quick    # a few faults over a few trials; prints
 """
@@ -52,6 +53,16 @@ POSTGRESQL = {
     "duplicate": 2,
     "late": 2,
 }
+MACHINES = {
+    "drain": 3,
+    "late-node": 3,
+    "worker-disk": 3,
+    "oom": 3,
+    "stuck-start": 2,
+    "gpu-error": 4,
+    "black-hole": 3,
+}
+"""The kinds that hit machines."""
 QUICK = {
     "worker": 6,
     "driver": 2,
@@ -80,6 +91,8 @@ PARTS = {
     "sqlite-1": Part(0, SQLITE),
     "postgresql-1": Part(1, POSTGRESQL, postgresql=True),
     "sqlite-2": Part(2, QUICK, pack_size=1),
+    "sqlite-3": Part(3, MACHINES | {"vanished": 5}),
+    "postgresql-2": Part(4, MACHINES | {"database": 3}, postgresql=True),
 }
 
 
@@ -162,11 +175,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--part", choices=list(PARTS), action="append")
-    parser.add_argument("--trials", type=int, default=270, help="of each part at least")
+    parser.add_argument("--missing", action="store_true", help="go on where an earlier run of this revision stopped")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="these kinds, one each, in a small sweep; prints")
+    parser.add_argument("--postgresql", action="store_true", help="with --only")
+    parser.add_argument("--trials", type=int, default=600, help="of each part at least")
     parser.add_argument("--steps", type=int, default=600)
     asked = parser.parse_args()
 
-    from benchmarks._record import RESULTS, record
+    from benchmarks._record import RESULTS, git_revision, record
     from tests.chaos.network import why_not
 
     reason = why_not()
@@ -179,10 +195,15 @@ def main() -> None:
         if os.environ.get("EDGE_SWEEP_BENCH_OUT"):
             record("chaos", measurements, PACKAGES)
         return
+    if asked.only:
+        print(json.dumps(run("only", Part(0, dict.fromkeys(asked.only, 1), asked.postgresql), 54, asked.steps)))
+        return
+    file = RESULTS / "chaos.json"
     for name in asked.part or PARTS:
-        leg = run(name, PARTS[name], asked.trials, asked.steps)
-        file = RESULTS / "chaos.json"
         before = json.loads(file.read_text())["parts"] if file.exists() else []
+        if asked.missing and any((one["part"], one["git"]) == (name, git_revision()) for one in before):
+            continue
+        leg = run(name, PARTS[name], asked.trials, asked.steps)
         legs = sorted([*(one for one in before if one["part"] != name), leg], key=lambda one: one["seed"])
         print(summary([leg]))
         record("chaos", {**summary(legs), "parts": legs}, PACKAGES)

@@ -1,7 +1,7 @@
 """An engine that fails on the machines that are told to: put into the experiment's copy of ``workers.packs``.
 
-The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes all there is)
-or ``io`` (until the file is removed, as a machine that is broken).
+The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes all there
+is) or ``io`` (until the file is removed, as a machine that is broken).
 """
 
 from __future__ import annotations

@@ -60,9 +60,8 @@ class Machine:
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """``arguments`` as they run inside, under the machine's own host name, with its own disk and memory."""
-        inside = (
-            'hostname "$0" && mount --bind "$1" "$2" && (echo $$ >"$3/cgroup.procs" || true) && shift 3 && exec "$@"'
-        )
+        join = '(echo $$ >"$3/cgroup.procs" || true)'
+        inside = f'hostname "$0" && mount --bind "$1" "$2" && {join} && shift 3 && exec "$@"'
         own = [str(self.disk), str(self.folder / "ray"), str(self.memory)]
         unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *own]
         return ["ip", "netns", "exec", self.name, *unshare, *arguments]

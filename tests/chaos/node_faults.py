@@ -149,13 +149,14 @@ def gpu_error(scene: Scene) -> Hit:
 
 
 def black_hole(scene: Scene) -> Hit:
-    """A machine fails whatever it is given, at once, for twelve seconds: the driver gives it up, and goes on."""
+    """A machine fails whatever it is given, at once, for twelve seconds: the driver gives it up. Then it is mended and
+    started again, and has to be taken for a new one."""
     machine = scene.victim(with_head=False)
     before = _failures(scene, machine, "bug")
     with scene.cluster.broken(machine, "io"):
         happened = _until(lambda: _failures(scene, machine, "bug") > before, 30)
         time.sleep(12)
-    return Hit(f"{machine.name} a black hole", None, happened)
+    return Hit(f"{machine.name} a black hole", machine, kill_all(machine.pids()) and happened)
 
 
 NODE_FAULTS: dict[str, Callable[[Scene], Hit]] = {
