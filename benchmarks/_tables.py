@@ -83,6 +83,23 @@ def store_load(found: dict[str, Any]) -> str:
     return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all results, s", "peak, MiB"), rows)
 
 
+def scale(found: dict[str, Any]) -> str:
+    """A row per engine, drivers, trials and kind of packs."""
+    head = (
+        *("store", "drivers", "workers", "trials", "packs", "trials/s", "states/s", "busy", "plan, s", "resume, s"),
+        *("peak, MiB", "database, MiB", "driver CPU, ms", "server CPU, ms"),
+    )
+    names = ("trials_per_s", "checkpoints_per_s", "busy_share", "plan_s", "resume_s", "peak_mib", "database_mib")
+    cpu = ("driver_cpu_ms_per_trial", "server_cpu_ms_per_trial")
+    rows = [
+        [row["engine"], row["drivers"], row["workers"], f"{row['trials']:,}", row["packs"]]
+        + [row[name] for name in names]
+        + ["" if row[name] is None else row[name] for name in cpu]
+        for row in found["rows"]
+    ]
+    return table(head, rows)
+
+
 def replay(found: dict[str, Any]) -> str:
     """Median of the hypervolume at the whole budget, by table and sampler, with quartiles for the default."""
     budget = max(row["trials"] for row in found["rows"])
@@ -169,6 +186,7 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "quality of failures": ("docs/quality.md", lambda found: quality_rows(found["failures"])),
     "fuzz": ("docs/security.md", fuzz),
     "store_load": ("docs/resume.md", store_load),
+    "scale": ("docs/scale.md", scale),
     "replay": ("docs/search.md", replay),
     "replay_heldout": ("docs/search.md", replay_heldout),
     "replay held-out": ("docs/search.md", held_out),
