@@ -1,0 +1,178 @@
+"""What the full sweep of the paper's space by the recipe ``evening`` took, and how its networks compare.
+
+    python benchmarks/full_sweep.py [--db runs/evening.db] [--log runs/full-sweep.jsonl]
+
+Against the released weights (re-evaluated under our protocol: released_reevaluated.json) and the published values
+(EDGE_SWEEP_SHARED, another protocol: docs/quality.md), and the frontiers on the published speeds of three devices, once
+with the published quality and once with ours. ``neighbours``: of pairs of networks that differ by one step in one
+field, the share in which the larger is better, and the median and least gain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from _bench import published_fps
+from _record import RESULTS, record
+
+from analysis.measures.frontier import frontier
+from analysis.measures.hypervolume import hypervolume, reference
+from results_db.reading.frames import results
+from results_db.store import Store
+from search_space import parse_id
+from search_space.spaces import load_space
+
+SETS = ("Set5", "Set14", "BSDS100")
+SCALES = (2, 3, 4)
+Values = dict[tuple[str, str], float]
+"""PSNR in dB by config and test set."""
+
+
+def effort(log: Path, store: Store, sweep: int) -> dict[str, Any]:
+    """What it took, from the log of scripts/full-sweep and the attempts in the store."""
+    parts = [json.loads(line) for line in log.read_text().splitlines()]
+    attempts = store.attempts(sweep_id=sweep)
+    counts = store.counts(sweep)
+    return {
+        "configs": counts.planned,
+        "done": counts.done,
+        "failed": counts.failed,
+        "core_hours": round(sum(part["cpu_s"] for part in parts) / 3600, 2),
+        "wall_hours": round(sum(part["end"] - part["begin"] for part in parts) / 3600, 2),
+        "stops": sum(part["status"] not in (0, 1) for part in parts),
+        "attempts": len(attempts),
+        "outcomes": dict(Counter(attempt.outcome for attempt in attempts)),
+        "node_hours_of_training": round(sum(a.seconds or 0.0 for a in attempts if a.outcome == "done") / 3600, 2),
+    }
+
+
+def below_bicubic(values: Mapping[tuple[str, str], float]) -> dict[str, int]:
+    """By test set, how many networks are below the bicubic of their scale."""
+    return {
+        name: sum(value < values[f"Bicubic_s{parse_id(config).scale}", name] for (config, of), value in values.items()
+                  if of == name and not config.startswith("Bicubic"))
+        for name in SETS
+    }  # fmt: skip
+
+
+def difference(ours: Values, theirs: Values) -> dict[str, Any]:
+    """Ours minus theirs where both are known, bicubic left out."""
+    deltas = {key: ours[key] - theirs[key] for key in ours if key in theirs and not key[0].startswith("Bicubic")}
+    if not deltas:
+        return {}
+    worst = min(deltas, key=deltas.__getitem__)
+    by_family = defaultdict(list)
+    for (config, _), delta in deltas.items():
+        by_family[config.split("_")[0]].append(delta)
+    return {
+        "configs": len({config for config, _ in deltas}),
+        "median_delta_db": round(statistics.median(deltas.values()), 4),
+        "worst_delta_db": round(deltas[worst], 4),
+        "worst": list(worst),
+        "share_above": round(sum(delta > 0 for delta in deltas.values()) / len(deltas), 4),
+        "below_minus_0.05_db": sorted([*key, round(d, 4)] for key, d in deltas.items() if d < -0.05),
+        "by_family": {
+            family: {"median": round(statistics.median(some), 4), "least": round(min(some), 4)}
+            for family, some in sorted(by_family.items())
+        },
+    }  # fmt: skip
+
+
+def frontiers(ours: Values, published: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
+    """Per device and scale: the members of the frontier of speed and Set5 with the published quality and with ours."""
+    rows = []
+    theirs = published["psnr:Set5"]
+    for device in ("AGX", "MaxQ", "RPI"):
+        for scale in SCALES:
+            ids = [i for i in published[device] if parse_id(i).scale == scale and (i, "Set5") in ours and i in theirs]
+            if not ids:
+                continue
+            points = {
+                "published": [(published[device][i], theirs[i]) for i in ids],
+                "ours": [(published[device][i], ours[i, "Set5"]) for i in ids],
+            }
+            members = {who: [ids[k] for k in frontier(of, True).members] for who, of in points.items()}
+            floor = reference([*points["published"], *points["ours"]], True)
+            volumes = {who: hypervolume(of, floor, True) for who, of in points.items()}
+            rows.append({
+                "device": device, "scale": scale, "configs": len(ids),
+                **{f"{who}_members": len(some) for who, some in members.items()},
+                "in_both": len(set(members["published"]) & set(members["ours"])),
+                **{f"{who}_families": families(some) for who, some in members.items()},
+                "fastest": {who: max(some, key=lambda i: published[device][i]) for who, some in members.items()},
+                "hypervolume_ratio": round(volumes["ours"] / volumes["published"], 4),
+                "ours": members["ours"],
+            })  # fmt: skip
+    return rows
+
+
+def families(ids: Iterable[str]) -> dict[str, int]:
+    """How many of each family."""
+    return dict(Counter(config.split("_")[0] for config in ids))
+
+
+def neighbours(values: Values) -> list[dict[str, Any]]:
+    """Per family and field: what one step up in it gains on Set5, all else equal."""
+    rows = []
+    groups: defaultdict[tuple[str, str, Any], list[tuple[int, float]]] = defaultdict(list)
+    for (config, name), value in values.items():
+        if name != "Set5" or config.startswith("Bicubic"):
+            continue
+        family, scale, *sizes = config.split("_")
+        for size in sizes:
+            others = (scale, *(other for other in sizes if other != size))
+            groups[family, size[0], others].append((int(size[1:]), value))
+    gains: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for (family, field, _), some in groups.items():
+        ordered = [value for _, value in sorted(some)]
+        gains[family, field] += [after - before for before, after in pairwise(ordered)]
+    for (family, field), steps in sorted(gains.items()):
+        if steps:
+            better = sum(step > 0 for step in steps) / len(steps)
+            rows.append({"family": family, "field": field, "pairs": len(steps), "better": round(better, 3),
+                         "median": round(statistics.median(steps), 4), "least": round(min(steps), 4)})  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--db", default="runs/evening.db")
+    parser.add_argument("--log", type=Path, default=Path("runs/full-sweep.jsonl"))
+    parser.add_argument("--quick", action="store_true", help="skip where there is no database")
+    asked = parser.parse_args()
+    if asked.quick and not Path(asked.db).exists():
+        print(f"skipped: {asked.db} is not here")
+        return
+    with Store.open(asked.db, readonly=True) as store:
+        sweep = store.sweep("evening").id
+        took = effort(asked.log, store, sweep)
+        table = results(store, sweep=sweep, source="ours").drop_duplicates("config").set_index("config")
+    ours: Values = {(c, s): float(table.loc[c, f"psnr:{s}"]) for c in table.index for s in SETS}
+    known = json.loads((RESULTS / "released_reevaluated.json").read_text())["rows"]
+    released: Values = {(row["config"], row["dataset"]): row["psnr"] for row in known}
+    published = published_fps()
+    theirs: Values = {(c, s): v for s in SETS for c, v in published.get(f"psnr:{s}", {}).items()}
+    measurements = {
+        "space": len(load_space("paper").configs),
+        **took,
+        "below_bicubic": below_bicubic(ours),
+        "published_below_bicubic": below_bicubic(theirs) if theirs else None,
+        "against_released": difference(ours, released),
+        "against_published": difference(ours, theirs),
+        "frontiers": frontiers(ours, published) if published else [],
+        "neighbours": {"ours": neighbours(ours), "published": neighbours(theirs)},
+    }
+    if not asked.quick:
+        print(record("full_sweep", measurements, ("torch", "ray", "numpy")))
+    print({name: measurements[name] for name in ("configs", "done", "failed", "core_hours", "wall_hours", "stops")})
+
+
+if __name__ == "__main__":
+    main()
