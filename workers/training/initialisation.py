@@ -4,9 +4,10 @@
 keep PyTorch's random initialisation, with smaller weights in the last layer. The net begins near plain enlargement
 instead of near grey, which saves nets this small thousands of steps (docs/decisions/030-start.md).
 
-``fit`` then uses patches: the hidden filters of ESPCN and eSR-CNN are decorrelated (random filters on whitened inputs,
-responses of equal spread, each filter's mean response subtracted by its bias), and ESPCN's last layer is solved for by
-least squares (docs/decisions/033-fitted-start.md).
+``fit`` then uses patches: the hidden filters of ESPCN and eSR-CNN get responses of equal spread (each filter's mean
+response is subtracted by its bias). Some explain what the pixel itself does not; the others are random, on whitened
+inputs in eSR-CNN, as they are drawn in ESPCN. ESPCN's last layer is solved for by least squares
+(docs/decisions/033-fitted-start.md, 140-random-filters-that-see-brightness.md).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from search_space.architectures.esr_cnn import EdgeSRCNN
 from search_space.architectures.fsrcnn import FastSRCNN
 from workers.training.whitening import convs, second_moments
 
-SPREAD = {SubPixelCNN: 0.5, EdgeSRCNN: 1.0}
+SPREAD = 1.0
 """Standard deviation of a fitted hidden filter's response, before its tanh."""
 FLOOR = 1e-4
 """Added to each variance of a layer's inputs, times the largest."""
@@ -77,7 +78,7 @@ def fit(module: nn.Module, low: Tensor, high: Tensor) -> None:
     for at, conv in enumerate(hidden):
         # Channels that carry the pixel stay: one per layer, two before a sigmoid.
         carried = 2 if isinstance(module, SubPixelCNN) and at == len(hidden) - 1 else 1
-        _decorrelate(conv, x, missing, carried, SPREAD[type(module)])
+        _spread(conv, x, missing, carried, isinstance(module, EdgeSRCNN))
         x = torch.tanh(conv(x))
     if isinstance(module, SubPixelCNN):
         _solve(last, x, target)
@@ -91,19 +92,28 @@ def _missing(low: Tensor, target: Tensor) -> Tensor:
     return residual.T.float().view(-1, len(low), *low.shape[2:]).transpose(0, 1)
 
 
-def _decorrelate(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, spread: float) -> None:
-    """Filters after the first ``carried``: those that explain most of ``missing``, then random, whitened ones."""
+def _spread(conv: nn.Conv2d, x: Tensor, missing: Tensor, carried: int, whitened: bool) -> None:
+    """Filters after the first ``carried``: those that explain most of ``missing``, then random ones.
+
+    Random filters of whitened inputs hardly see brightness. In ESPCN, which cannot do without it, they are left as
+    they are drawn, and at least half of the filters are random.
+    """
     moments, cross = second_moments(x, conv.kernel_size[0], missing)
     mean = moments[:-1, -1]
     variances, axes = torch.linalg.eigh(moments[:-1, :-1] - torch.outer(mean, mean))
     variances = variances.clamp_min(0)
     white = axes * (variances + FLOOR * variances[-1].clamp_min(TINY)).rsqrt() @ axes.T
-    filters = conv.weight.flatten(1).double() @ white
+    filters = conv.weight.flatten(1).double()
+    free = len(filters) - carried
+    if whitened:
+        filters = filters @ white
+    else:
+        free //= 2
     explaining = torch.linalg.svd(white @ (cross[:-1] - torch.outer(mean, cross[-1])), full_matrices=False)[0].T @ white
-    count = max(0, min(len(explaining), len(filters) - carried))
+    count = max(0, min(len(explaining), free))
     filters[carried : carried + count] = explaining[:count]
     size = ((filters @ axes).square() @ variances).sqrt().clamp_min(1e-12)
-    filters *= spread / size[:, None]
+    filters *= SPREAD / size[:, None]
     conv.weight[carried:] = filters.view_as(conv.weight)[carried:].float()
     if conv.bias is not None:
         conv.bias[carried:] = -(filters @ mean)[carried:].float()
