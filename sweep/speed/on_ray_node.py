@@ -84,7 +84,7 @@ def _taken(node: dict[str, Any]) -> str:
     try:
         from ray._private.state import available_resources_per_node
 
-        free = available_resources_per_node().get(node["NodeID"], {})
+        free = available_resources_per_node().get(node["NodeID"], {})  # type: ignore[no-untyped-call]
     except Exception:
         return "others have work there"
     taken = {name: node["Resources"].get(name, 0) - free.get(name, 0) for name in ("CPU", "GPU")}
