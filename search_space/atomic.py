@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
+
+LEFT_BEHIND_S = 3600.0
+"""A temporary file that nobody has written to for this time belongs to a program that was killed."""
 
 
 @contextmanager
@@ -15,8 +20,10 @@ def replaced(path: Path) -> Iterator[Path]:
     """A temporary path in the folder of ``path``, with the same ending, to write to; it becomes ``path`` at the end.
 
     When the block raises, or the program dies, ``path`` is what it was before. The file is on the disk before it is
-    renamed, so that a power cut cannot leave an empty one. Raises OSError.
+    renamed, so that a power cut cannot leave an empty one. What a killed program left of the same file goes. Raises
+    OSError.
     """
+    _remove_left_behind(path)
     temporary = path.with_name(f".{secrets.token_hex(4)}-{path.name}")
     try:
         yield temporary
@@ -25,6 +32,14 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left_behind(path: Path) -> None:
+    ours = re.compile(rf"\.[0-9a-f]{{8}}-{re.escape(path.name)}")
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if ours.fullmatch(other.name) and time.time() - other.stat().st_mtime > LEFT_BEHIND_S:
+                other.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes | str | Callable[[IO[bytes]], object]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from results_db.connection.file_watch import FileWatch
-from results_db.connection.urls import Address, redact
+from results_db.connection.urls import Address, redact, storable
 from search_space.errors import MissingExtra, StoreError, StoreLost
 
 T = TypeVar("T")
@@ -97,6 +97,10 @@ class Database:
                 with opened as connection, self._watched(connection), connection.begin():
                     self._answered = True
                     return work(connection)
+            except UnicodeEncodeError as error:
+                # Names of files and hosts need not be UTF-8; both engines store nothing else.
+                odd = storable(str(error.object))[:200]
+                raise StoreError(f"{odd!r} is not UTF-8 text: name it otherwise") from None
             except self._errors as error:
                 if self._watch is not None and self._watch.opened:
                     self._watch.check_file()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from functools import cache
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 
@@ -126,11 +127,12 @@ def __getattr__(name: str) -> typer.Typer:
 def main() -> None:
     """Entry point. Exit status: 0 done as asked, 1 finished with failed trials, 2 refused with one line on stderr,
     130 after Ctrl-C."""
-    try:
-        command_line(sys.argv[1:])()
-    except SweepError as error:
-        output.refuse(error)
-        raise SystemExit(2) from None
+    with redirect_stderr(cast(TextIO, output.Unheard(sys.stderr))):
+        try:
+            command_line(sys.argv[1:])()
+        except SweepError as error:
+            output.refuse(error)
+            raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

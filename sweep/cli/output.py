@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import typer
 
@@ -104,6 +105,34 @@ def error(text: str) -> None:
 def refuse(reason: BaseException) -> None:
     """Our error as the last line of a command, on stderr."""
     typer.echo(f"sweep: {visible(str(reason))}", err=True)
+
+
+class Unheard:
+    """A text stream whose reader may leave (``sweep run 2>&1 | head``): what nobody reads does not end a command."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """As the stream, as long as somebody reads it."""
+        self._unless_closed(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """As the stream, as long as somebody reads it."""
+        self._unless_closed(self._stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _unless_closed(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BrokenPipeError:
+            # Python writes what is left once more at its end, and Ray's libraries write to the number.
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
 
 
 def stdout() -> Console:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from results_db.connection.opening import EmptyDatabase, OlderSchema
-from results_db.connection.urls import parse
+from results_db.connection.urls import parse, storable
 from results_db.records import SweepRow
 from results_db.store import Store
 from search_space import Config, parse_id
@@ -58,7 +58,7 @@ def make_plan(
     keys = trial_keys(configs, seeds, basis.recipe, basis.data, code_of)
     code = code_digest() + user_families.digest()
     content = f"{recipe.digest}/{data.train.digest}/{code}/{[images.name for images in data.tests]}"
-    label = Path(space).stem if Path(space).suffix else space
+    label = storable(Path(space).stem if Path(space).suffix else space)
     settings = SweepSettings(
         DataSettings(
             str(Path(root).resolve()) if root else None,

@@ -30,6 +30,8 @@ _OPTIONS = {
 }
 """How ``sweep resume`` spells the fields of ``Launch``."""
 
+OF_A_JOB = "the Ray cluster ends with this job: submit the job again, or name another cluster with --address"
+
 
 @dataclass(frozen=True)
 class ResumeCommand:
@@ -44,14 +46,15 @@ def resume_command(row: SweepRow, how: Launch, db: str) -> ResumeCommand:
     address, note = _address(db)
     words = ["sweep", "resume", "--name", row.name, *address]
     trackers, secret = _trackers(how.track)
-    notes = [each for each in (note, secret) if each]
+    lost = how.address not in ("local", "auto") and "SLURM_JOB_ID" in os.environ
+    notes = [each for each in (note, secret, OF_A_JOB if lost else "") if each]
     root = SweepSettings.from_dict(row.settings).data.root
     if how.data_root and str(Path(how.data_root).resolve()) != root:
         words += ["--data-root", str(Path(how.data_root).resolve())]
     defaults = {field.name: field.default for field in fields(Launch)}
     for name, option in _OPTIONS.items():
         value = getattr(how, name)
-        if value != defaults[name]:
+        if value != defaults[name] and not (lost and name == "address"):
             words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
     if not how.benchmark:
         words.append("--no-benchmark")

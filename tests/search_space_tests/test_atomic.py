@@ -73,3 +73,13 @@ def test_a_temporary_path_keeps_the_folder_and_the_ending(tmp_path: Path) -> Non
 def test_a_folder_that_is_missing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         atomic.write(tmp_path / "none" / "a.txt", b"")
+
+
+def test_what_a_killed_program_left_of_a_file_goes_and_nothing_else(tmp_path):
+    old, fresh, foreign = (tmp_path / name for name in (".0123abcd-a.db", ".89abcdef-a.db", ".0123abcd-b.db"))
+    for path in (old, fresh, foreign):
+        path.write_text("half")
+    for path in (old, foreign):
+        os.utime(path, (0, 0))
+    atomic.write(tmp_path / "a.db", "whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".0123abcd-b.db", ".89abcdef-a.db", "a.db"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from search_space.errors import SweepError
 from sweep.cli.main import app
+from tests.sweep_tests.conftest import SWEEP
 from workers.data.image_set import read_folder
 
 runner = CliRunner()
@@ -98,3 +100,13 @@ def test_filters_of_a_weights_file_need_no_database(tmp_path: Path, monkeypatch:
     result = runner.invoke(app, ["plot", "filters", "--weights", str(file), "--out", "f.png"], catch_exceptions=False)
     assert result.exit_code == 0 and (tmp_path / "f.png").stat().st_size > 1000
     assert not (tmp_path / "sweep.db").exists()
+
+
+def test_a_reader_of_stderr_that_leaves_does_not_change_the_status(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    asked = ["run", "--space", "eSR-MAX", "--scale", "2", "--limit", "1", "--recipe", "smoke", "--steps", "2"]
+    command = [SWEEP, *asked, "--executor", "inline", "--no-benchmark", "--db", str(tmp_path / "s.db")]
+    process = subprocess.Popen(command, stderr=write, stdout=subprocess.DEVNULL)
+    os.close(write)
+    os.close(read)
+    assert process.wait(timeout=300) == 0

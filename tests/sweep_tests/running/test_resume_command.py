@@ -63,3 +63,12 @@ def test_a_password_is_left_out_and_a_note_says_so(monkeypatch: pytest.MonkeyPat
 def test_an_address_without_a_password_is_given_whole():
     told = resume_command(row(), Launch(), "postgresql+psycopg://me@host/db")
     assert told.command.endswith("--db postgresql+psycopg://me@host/db") and told.note == ""
+
+
+def test_the_address_of_a_cluster_that_ends_with_its_job_is_never_named(monkeypatch: pytest.MonkeyPatch):
+    there = Launch(address="10.0.0.1:6379")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert "--address 10.0.0.1:6379" in resume_command(row(), there, "/tmp/s.db").command
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    told = resume_command(row(), there, "/tmp/s.db")
+    assert "--address" not in told.command and "submit the job again" in told.note
