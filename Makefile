@@ -9,7 +9,7 @@ TORCH ?= auto
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed$(if $(filter-out auto,$(TORCH)),-$(TORCH))$(if $(TORCH_INDEX),-$(notdir $(TORCH_INDEX)))
 
-.PHONY: help install gpu-dev system demo test mutants chaos lint format bench docker-test release hashes clean
+.PHONY: help install gpu-dev system demo test mutants chaos slurm-test lint format bench docker-test release hashes clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,13 +39,17 @@ demo: install ## a real small sweep on embedded photographs: chart, table, HTML 
 	@echo "chart: $(RESULTS)/pareto.png   report: $(RESULTS)/report.html   table: $(RESULTS)/table.md"
 
 test: install gpu-dev system ## all tests, under 15 minutes on 2 cores
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not chaos and not slurm"
 
 mutants: install ## bugs planted in the pure modules: how many the tests notice (an hour or so; goes on where it stopped)
 	$(BIN)/python benchmarks/mutants.py
 
 chaos: install system ## a real cluster in network namespaces under seeded faults, a few minutes, as root
 	$(BIN)/pytest tests/chaos -m chaos
+
+slurm-test: install ## jobs of docker/slurm.sbatch on a real Slurm of three nodes, a quarter of an hour, as root
+	@bash scripts/system-packages iproute2 slurm-wlm munge
+	$(BIN)/pytest tests/slurm -m slurm
 
 lint: install ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
@@ -67,7 +71,7 @@ docker-test: ## build the CPU image for real with buildah and run a demo sweep i
 release: install ## wheel and sdist, checked in fresh environments on every Python here (ARGS: --draft --quick --tests)
 	$(BIN)/python scripts/release $(ARGS)
 
-hashes: install ## constraints-hashed.txt again: what the default installation takes, by hash, but for PyTorch
+hashes: install ## constraints-hashed.txt and docker/requirements again: what an installation and the image take, by hash
 	bash scripts/hash-constraints $(BIN)/python
 
 clean: ## remove what make made (not your databases)

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
-SCRIPTS = ("slurm.sbatch", "test-image", "healthcheck")
+SCRIPTS = ("slurm.sbatch", "test-image", "healthcheck", "../tests/slurm/cluster")
 
 
 def test_the_ray_cluster_launcher_accepts_its_yaml():

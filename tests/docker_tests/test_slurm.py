@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -35,9 +36,22 @@ trap 'sleep 2; [ -s "$RAY_AUTH_TOKEN_PATH" ] && echo "stopped with a token" >> "
 echo started >> "$LOG"
 while true; do sleep 0.1; done
 """
-RAY = '#!/bin/bash\necho "ray $*" >> "$LOG"\nexec sleep 30\n'
-SCONTROL = "#!/bin/bash\nprintf 'n1\\nn2\\n'\n"
-HOSTNAME = "#!/bin/bash\necho 10.0.0.1\n"
+RAY = """#!/bin/bash
+echo "ray $*" >> "$LOG"
+if [ "$2" = --head ]; then
+  exec python3 -c 'import os, socket, time; s = socket.create_server(("", int(os.environ["PORT"]))); time.sleep(30)'
+fi
+exec sleep 30
+"""
+SCONTROL = """#!/bin/bash
+if [ "$2" = hostnames ]; then printf 'n1\\nn2\\n'; else echo "NodeName=$4 NodeAddr=127.0.0.1 State=IDLE"; fi
+"""
+SQUEUE = "#!/bin/bash\necho 'n[1-2]'\n"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 @pytest.fixture
@@ -45,7 +59,7 @@ def job(tmp_path: Path) -> dict[str, str]:
     """The environment of a batch script, with the stand-ins first on PATH."""
     tools = tmp_path / "venv" / "bin"
     tools.mkdir(parents=True)
-    for name, text in {"srun": SRUN, "sweep": SWEEP, "ray": RAY, "scontrol": SCONTROL, "hostname": HOSTNAME}.items():
+    for name, text in {"srun": SRUN, "sweep": SWEEP, "ray": RAY, "scontrol": SCONTROL, "squeue": SQUEUE}.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     return {
@@ -54,6 +68,7 @@ def job(tmp_path: Path) -> dict[str, str]:
         "HOME": str(tmp_path),
         "LOG": str(tmp_path / "log"),
         "START_S": "0.1",
+        "PORT": str(free_port()),
         "SLURM_JOB_ID": "17",
         "SLURM_JOB_NODELIST": "n[1-2]",
         "SLURM_CPUS_PER_TASK": "8",
@@ -111,12 +126,18 @@ def test_a_second_signal_does_not_end_the_wait(job: dict[str, str], tmp_path: Pa
 def test_nodes_start_with_all_they_have_and_workers_train_on_gpus(job: dict[str, str], tmp_path: Path):
     script = start(job, "--space", "paper", "--gpus-per-worker", "0.5")
     try:
+        deadline = time.monotonic() + 30
+        while (tmp_path / "log").read_text().count("ray start") < 4:  # each once as a step, once as it runs
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         script.send_signal(signal.SIGINT)
         script.wait(20)
         lines = (tmp_path / "log").read_text().splitlines()
-        assert "sweep run --address 10.0.0.1:6379 --gpus-per-worker 1 --space paper --gpus-per-worker 0.5" in lines
+        address = f"127.0.0.1:{job['PORT']}"
+        assert f"sweep run --address {address} --gpus-per-worker 1 --space paper --gpus-per-worker 0.5" in lines
         nodes = [line for line in lines if line.startswith("ray start")]
-        assert len(nodes) == 2 and all("--num-cpus=8 --num-gpus=1" in line for line in nodes)
+        assert all("--num-cpus=8 --num-gpus=1" in line and "--node-ip-address=127.0.0.1" in line for line in nodes)
+        assert [f"--address={address}" in line for line in nodes] == [False, True]
         steps = [line for line in lines if line.startswith("srun") and "start" in line]
         assert all("--cpus-per-task=8" in step for step in steps)
     finally:
