@@ -87,7 +87,7 @@ def run_pack(
         if isinstance(result, Trained):
             try:
                 provenance = _provenance(result, recipe, task.device)
-                outcomes.append(_measure(member, result, test_images, node, provenance, reported.repeat))
+                outcomes.append(_measure(member, result, test_images, node, provenance, task.device, reported.repeat))
                 continue
             except Exception as error:
                 result = error
@@ -203,12 +203,13 @@ def _measure(
     test_images: Sequence[ImageSet],
     node: str,
     provenance: Provenance,
+    device: str,
     measured: Callable[[], None],
 ) -> Done:
     rows: list[Quality] = []
     flags: list[str] = []
     for images in test_images:
-        qualities = protocol.evaluate(result.config, result.module, images)
+        qualities = _qualities(result, images, device)
         rows += qualities
         psnr = next(row.value for row in qualities if row.metric == "psnr")
         if result.steps and not psnr >= protocol.bicubic_psnr(images, result.config.scale):
@@ -227,6 +228,16 @@ def _measure(
         flags=tuple(flags),
         provenance=provenance,
     )
+
+
+def _qualities(result: Trained, images: ImageSet, device: str) -> list[Quality]:
+    """Measured where it was trained; whole images that do not fit there are measured on the CPU."""
+    try:
+        return protocol.evaluate(result.config, result.module, images, device=device)
+    except Exception as error:
+        if device == "cpu" or classify(error) is not Failure.OOM:
+            raise
+        return protocol.evaluate(result.config, result.module, images)
 
 
 def failed(member: TrialTask, error: BaseException, node: str, seconds: float = 0.0) -> Failed:

@@ -11,6 +11,7 @@ from search_space import parse_id
 from search_space.facts import CudaState, Done
 from tests.workers_tests.packs.fakecuda import fake_cuda
 from workers import device_model
+from workers import task as task_module
 from workers.data.datasets import resolve
 from workers.data.image_set import ImageSet
 from workers.packs import Member, compiled, engine, train_pack
@@ -123,3 +124,24 @@ def test_a_processor_is_named_by_its_maker(monkeypatch: pytest.MonkeyPatch, tmp_
     assert device_model.processor_model() == "Raspberry Pi 4 Model B"
     monkeypatch.setattr(device_model, "CPUINFO", tmp_path / "none")
     assert device_model.processor_model() == (platform.processor() or platform.machine())
+
+
+@pytest.mark.parametrize("fits", [True, False], ids=["fits", "does not fit"])
+def test_a_training_on_a_gpu_is_measured_there_or_where_its_images_fit(fits, images, monkeypatch) -> None:
+    evaluate, seen = task_module.protocol.evaluate, list[str]()
+
+    def watched(config, module, images, device="cpu"):
+        seen.append(device)
+        if device != "cpu" and not fits:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return evaluate(config, module, images, device=device)
+
+    monkeypatch.setattr(task_module.protocol, "evaluate", watched)
+    recipe, members = RECIPE.with_changes(steps=1), (TrialTask(1, 1, CONFIGS[0].id, 0, plain=True),)
+    (expected,) = run_pack(PackTask(members, recipe.to_json()), images, [images])
+    with fake_cuda():
+        (done,) = run_pack(PackTask(members, recipe.to_json(), device="cuda"), images, [images])
+    assert isinstance(done, Done) and isinstance(expected, Done)
+    assert seen == (["cpu", "cuda"] if fits else ["cpu", "cuda", "cpu"])
+    for one, other in zip(done.quality, expected.quality, strict=True):
+        assert one.value == pytest.approx(other.value, abs=1e-3)
