@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks._gpu_session import Check
@@ -16,15 +17,26 @@ COMPARED = 40
 """Networks whose frame is compared with float32 on the CPU: of all it would take longer than the frames."""
 
 
+def stratified(configs: Sequence[Any]) -> list[Any]:
+    """In an order of which any beginning has each family and scale in proportion."""
+    groups: dict[tuple[str, int], list[Any]] = defaultdict(list)
+    for config in configs:
+        groups[config.family, config.scale].append(config)
+    placed: list[tuple[float, str, Any]] = []
+    for group in groups.values():
+        random.Random(0).shuffle(group)
+        placed += [((number + 0.5) / len(group), config.id, config) for number, config in enumerate(group)]
+    return [config for _, _, config in sorted(placed, key=lambda one: one[:2])]
+
+
 def frames(check: Check, out: dict[str, Any]) -> None:
-    """Of as many of the 1185 as fit; any start of the order is a fair sample. The first are held against the CPU."""
+    """Of as many of the 1185 as fit, in a stratified order. The first are held against the CPU."""
     import torch
 
     from search_space.spaces import load_space
     from workers.backends import Job, find
 
-    configs = list(load_space("paper").configs)
-    random.Random(0).shuffle(configs)
+    configs = stratified(load_space("paper").configs)
     precision = "fp16" if check.on_gpu else "fp32"
     rows: dict[str, dict[str, float | str]] = {}
     out |= {"precision": precision, "of": len(configs), "seconds_a_frame": rows}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tests.workers_tests.packs.interpreted import load_interpreted
 
 load_interpreted()
 
-from benchmarks import gpu_check  # noqa: E402
+from benchmarks import _gpu_frames, gpu_check  # noqa: E402
+from search_space.spaces import load_space  # noqa: E402
 from workers.packs import proof  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
@@ -142,3 +144,14 @@ runpy.run_path({str(ROOT / "benchmarks" / "gpu_check.py")!r}, run_name="__main__
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": done") == len(gpu_check.STAGES)
+
+
+@pytest.mark.parametrize("count", [60, 237, 600])
+def test_any_beginning_of_the_frames_is_a_fair_sample(count):
+    configs = load_space("paper").configs
+    ordered = _gpu_frames.stratified(configs)
+    assert sorted(one.id for one in ordered) == sorted(one.id for one in configs)
+    whole = Counter((one.family, one.scale) for one in configs)
+    begun = Counter((one.family, one.scale) for one in ordered[:count])
+    for group, number in whole.items():
+        assert abs(begun[group] - count * number / len(configs)) <= 1.5, group
