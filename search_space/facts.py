@@ -6,6 +6,7 @@ workers and results_db may not import each other.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -59,7 +60,10 @@ class TrialKey:
 
 @dataclass(frozen=True)
 class Quality:
-    """One metric of one trained config on one test set under one named protocol; ``value`` is the mean over images."""
+    """One metric of one trained config on one test set under one named protocol.
+
+    ``value`` is the mean over images; of a PSNR over those that did not come back exactly (``exact``).
+    """
 
     config: str
     dataset: str
@@ -69,6 +73,11 @@ class Quality:
     unit: str
     protocol: str
     per_image: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def exact(self) -> tuple[str, ...]:
+        """Images that came back exactly: their PSNR is infinite, and ``value`` is that of the others."""
+        return tuple(name for name, value in self.per_image if value == math.inf)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.measures.frontier import frontier, oriented
+from search_space.errors import BadData
 
 
 def hypervolume(points: ArrayLike, reference: ArrayLike, maximise: bool | Sequence[bool] = True) -> float:
     """The volume that ``points`` (N, M) dominate above ``reference`` (M,), in the product of the objectives' units.
 
-    Points that do not beat the reference in every objective, and points with a NaN, add nothing.
+    Points that do not beat the reference in every objective, and points with a NaN, add nothing. Raises BadData where
+    a volume would be endless: for an infinity in the reference, or in a point that beats it.
 
     >>> hypervolume([[2, 1], [1, 2]], [0, 0])
     3.0
@@ -26,6 +28,9 @@ def hypervolume(points: ArrayLike, reference: ArrayLike, maximise: bool | Sequen
     values = values[(values > floor).all(axis=1)] if len(values) else values
     if len(values) == 0:
         return 0.0
+    if not (np.isfinite(values).all() and np.isfinite(floor).all()):
+        # moocore (0.3.2) ends the whole process on one.
+        raise BadData("a hypervolume wants finite numbers: leave out the models with an infinite value")
     return float(moocore.hypervolume(values, ref=floor, maximise=True))
 
 
@@ -44,9 +49,10 @@ def reference(points: ArrayLike, maximise: bool | Sequence[bool] = True) -> NDAr
 
 
 def grown(points: ArrayLike, reference: ArrayLike, maximise: bool | Sequence[bool] = True) -> NDArray[np.float64]:
-    """The hypervolume after each of ``points`` (N, M) in turn: (N,), never falling.
+    """The hypervolume after each of ``points`` (N, M) in turn: (N,).
 
-    Only points that enter the frontier change it, so the volume is computed once for each of those.
+    It never falls but by rounding (1 part in 10^15): each volume is a sum over the frontier of that moment. Only points
+    that enter the frontier change it, so the volume is computed once for each of those.
     """
     values = oriented(points, maximise)
     floor = oriented([np.asarray(reference, dtype=np.float64)], maximise)[0]

@@ -28,6 +28,28 @@ def finished(store: Store, sweep: int | str) -> list[tuple[TrialKey, Done]]:
     return store.database.read(lambda c: _finished(c, sweep_id(c, sweep)))
 
 
+def images_of(store: Store, sweep: int | str, source: Source) -> list[Quality]:
+    """All that a sweep's trials of ``source`` measured image by image; ``value`` is the stored one."""
+
+    def read(connection: Connection) -> list[Quality]:
+        number = sweep_id(connection, sweep)
+
+        def ours(query: Any) -> Any:
+            return of_sweep(query, number).where(trial.c.source == str(source))
+
+        images = _by_measure(connection, ours(_joined(quality_image, quality_image.c.per_image)))
+        rows = connection.execute(ours(_joined(quality, quality.c.value, trial.c.config)))
+        return [_quality(row, images) for row in rows]
+
+    return store.database.read(read)
+
+
+def _quality(row: Any, images: dict[Any, str]) -> Quality:
+    per_image = tuple((str(name), float(value)) for name, value in json.loads(images.get(row[:2], "[]")))
+    value = float("nan") if row.value is None else row.value
+    return Quality(row.config, row.dataset, row.metric, value, row.unit, row.protocol, per_image)
+
+
 def _finished(connection: Connection, number: int) -> list[tuple[TrialKey, Done]]:
     def ours(query: Any) -> Any:
         return of_sweep(query, number).where(trial.c.state == str(State.DONE), trial.c.source == str(Source.OURS))
@@ -39,11 +61,7 @@ def _finished(connection: Connection, number: int) -> list[tuple[TrialKey, Done]
     images = _by_measure(connection, ours(_joined(quality_image, quality_image.c.per_image)))
     qualities: defaultdict[int, list[Quality]] = defaultdict(list)
     for row in connection.execute(ours(_joined(quality, quality.c.value, trial.c.config))):
-        per_image = tuple((str(name), float(value)) for name, value in json.loads(images.get(row[:2], "[]")))
-        value = float("nan") if row.value is None else row.value
-        qualities[row.trial_id].append(
-            Quality(row.config, row.dataset, row.metric, value, row.unit, row.protocol, per_image)
-        )
+        qualities[row.trial_id].append(_quality(row, images))
     files: defaultdict[int, list[Artifact]] = defaultdict(list)
     for row in connection.execute(ours(select(artifact).join(trial, trial.c.id == artifact.c.trial_id))):
         if hashlib.sha256(row.data).hexdigest() != row.sha256:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from results_db.store import opened
 from search_space import Config
 from search_space.errors import BadData, BadWeights
+from search_space.facts import Quality
 from search_space.spaces import select
 from sweep.api.arguments import DEFAULT_DB, many, space_of
 from sweep.api.weights_files import EarlierResults, Evaluation, chosen_files, measure_files
@@ -21,6 +22,7 @@ from workers.benchmark import SpeedProtocol, varied
 from workers.benchmark import protocol as protocol_named
 from workers.data.datasets import test_sets
 from workers.quality.evaluate_files import read_sets
+from workers.quality.protocol import protocol_named as protocol_full_name
 
 if TYPE_CHECKING:
     from results_db.store import Store
@@ -168,6 +170,7 @@ def evaluate(
     data: str | Path | Sequence[str | Path] = (),
     data_root: str | Path | None = None,
     metric: str | Sequence[str] = ("psnr", "ssim"),
+    protocol: str = "aa",
     db: str | Path | Store | None = None,
     name: str = "re-evaluated",
     strict: bool = False,
@@ -184,11 +187,13 @@ def evaluate(
             sets under ``data_root``, without one ``embedded-test``.
         data_root: Folder of image sets.
         metric: ``psnr``, ``ssim``, ``lpips``.
+        protocol: ``aa`` (ours: the filter is renormalised at the border) or ``matlab`` (small images as MATLAB and
+            BasicSR make them, mirrored there). Figures of the two are kept apart.
         db: Store the results there; what is stored already is not measured again.
         name: With ``db``: the sweep the results go to.
         strict: Refuse a folder with an unusable file in it.
         progress: Called with how many of (file, test set) are measured, and of how many.
-        notice: Called with each file that is skipped and why.
+        notice: Called with each file that is skipped and why, and with images that came back exactly.
 
     Returns:
         An ``Evaluation``: ``qualities`` (``Quality`` with ``config``, ``dataset``, ``metric``, ``value``, ``unit`` (dB
@@ -197,7 +202,7 @@ def evaluate(
     Raises:
         BadWeights: The one file cannot be used, or the folder holds no weights.
         BadConfig: ``config`` is no id, or is missing beside ``weights``.
-        BadData: A test set or a metric cannot be used.
+        BadData: A test set, a metric or a protocol cannot be used.
         StoreError: The database cannot be used.
 
     Example:
@@ -209,6 +214,7 @@ def evaluate(
     """
     if (weights is None) == (weights_dir is None):
         raise BadWeights("give either ID --weights FILE or --weights-dir DIR")
+    by = protocol_full_name(protocol)
     files, strangers = chosen_files(config, weights, weights_dir)
     named = [str(one) for one in ([data] if isinstance(data, (str, Path)) else data)]
     if named or data_root is None:
@@ -220,11 +226,22 @@ def evaluate(
         notice(f"skipped {one.name}: {one.reason}")
     metrics = tuple(dict.fromkeys(many(metric))) or ("psnr", "ssim")
     with nullcontext() if db is None else opened(db) as store:
-        earlier = None if store is None else EarlierResults(store, name)
-        qualities, failed = measure_files(files, sets, metrics, earlier, progress)
+        earlier = None if store is None else EarlierResults(store, name, by)
+        qualities, failed = measure_files(files, sets, metrics, earlier, progress, by)
     if failed and weights is not None:
         raise BadWeights(failed[0])
     place = {file.config.id: i for i, file in enumerate(files)}
     order = {images.name: i for i, images in enumerate(sets)}
     qualities.sort(key=lambda q: (place[q.config], order[q.dataset], metrics.index(q.metric)))
+    for quality in qualities:
+        if quality.exact:
+            notice(_exact(quality))
     return Evaluation(tuple(qualities), skipped, tuple(failed))
+
+
+def _exact(quality: Quality) -> str:
+    names, every = quality.exact, len(quality.per_image)
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    rest = every - len(names)
+    figure = f"the figure is of the other {rest} of {every} images" if rest else "there is no other image"
+    return f"{quality.config} gives {shown} of {quality.dataset} back exactly (PSNR is infinite): {figure}"

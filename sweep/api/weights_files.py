@@ -12,9 +12,8 @@ from results_db.records import Source
 from search_space import Config, parse_id
 from search_space.errors import BadConfig, BadWeights
 from search_space.facts import Quality
-from search_space.metrics import METRICS, unit_of
 from workers.data.image_set import ImageSet, Skipped
-from workers.quality.evaluate_files import Key, WeightsFile, evaluate_files, find_weights
+from workers.quality.evaluate_files import WeightsFile, evaluate_files, find_weights
 from workers.quality.protocol import PROTOCOL
 
 if TYPE_CHECKING:
@@ -54,21 +53,15 @@ def chosen_files(
 class EarlierResults:
     """The results that the store has from earlier calls, and the way to add to them."""
 
-    def __init__(self, store: Store, name: str) -> None:
-        self.store, self.name, self.source = store, name, Source.RE_EVALUATED
+    def __init__(self, store: Store, name: str, protocol: str) -> None:
+        self.store, self.name, self.source, self.protocol = store, name, Source.RE_EVALUATED, protocol
         self.sweep = store.create_sweep(name, "weights files", "{}", source=self.source)
 
     def qualities(self) -> list[Quality]:
-        """All results stored under the current protocol."""
-        from results_db.reading.frames import results
+        """All results stored under this protocol, image by image."""
+        from results_db.reading.finished import images_of
 
-        table = results(self.store, sweep=self.name, source=self.source, protocol=PROTOCOL)
-        out: dict[Key, Quality] = {}
-        for column in (c for c in table.columns if c.split(":")[0] in METRICS and ":" in c):
-            metric, dataset = column.split(":", 1)
-            for config, value in table[["config", column]].dropna().itertuples(index=False):
-                out[config, dataset, metric] = Quality(config, dataset, metric, float(value), unit_of(metric), PROTOCOL)
-        return list(out.values())
+        return [q for q in images_of(self.store, self.name, self.source) if q.protocol == self.protocol]
 
     def add(self, qualities: Iterable[Quality]) -> None:
         """Write at once, so that a killed run loses the results of one file."""
@@ -81,6 +74,7 @@ def measure_files(
     metrics: tuple[str, ...],
     stored: EarlierResults | None,
     progress: Callable[[int, int], None],
+    protocol: str = PROTOCOL,
 ) -> tuple[list[Quality], list[str]]:
     """The measurements of ``files`` on ``sets``, with those that are ``stored``; and why files could not be used."""
     here, ids = {images.name for images in sets}, {file.config.id for file in files}
@@ -99,7 +93,7 @@ def measure_files(
         progress(measured, total)
 
     progress(0, total)
-    for result in evaluate_files(files, sets, metrics, done, one_more):
+    for result in evaluate_files(files, sets, metrics, done, one_more, protocol):
         qualities += result.qualities
         if stored is not None and result.qualities:
             stored.add(result.qualities)

@@ -14,7 +14,7 @@ from sweep.cli.options import DataRoot, Json
 if TYPE_CHECKING:
     from search_space.facts import Quality
 
-FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol")
+FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol", "exact")
 """What ``--json`` says of each result."""
 
 
@@ -48,6 +48,9 @@ def evaluate(
     metric: Annotated[
         list[str] | None, typer.Option("--metric", help="psnr, ssim or lpips (repeatable); default psnr and ssim.")
     ] = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="aa (ours), or matlab: small images as MATLAB and BasicSR make them.")
+    ] = "aa",
     db: Annotated[
         str | None, typer.Option("--db", help="Store the results there; what is stored already is not measured again.")
     ] = None,
@@ -75,6 +78,7 @@ def evaluate(
             data=data or (),
             data_root=data_root,
             metric=metric or (),
+            protocol=protocol,
             db=db,
             name=name,
             strict=strict,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from search_space.atomic import replaced
 from search_space.errors import BadData
 from workers.data.sources import ImageSetSource
 from workers.data.unpack import unpack_images
@@ -84,7 +87,7 @@ def _download(source: ImageSetSource, folder: Path, sha256: str | None, progress
 
     pooch.get_logger().setLevel(logging.ERROR)
     name = f"{source.name}-{hashlib.sha256(source.url.encode()).hexdigest()[:8]}"
-    resume = Resume(folder / f"{name}.part", progress)
+    resume = Resume(folder / f"{name}.part", progress, sha256)
     try:
         path = pooch.retrieve(
             source.url,
@@ -107,10 +110,14 @@ def _download(source: ImageSetSource, folder: Path, sha256: str | None, progress
 
 
 class Resume:
-    """A downloader for pooch that keeps what it has in a ``.part`` file and asks only for the rest."""
+    """A downloader for pooch that keeps what it has in a ``.part`` file and asks only for the rest.
 
-    def __init__(self, part: Path, progress: Progress | None = None) -> None:
-        self.part = part
+    Bytes are kept as they come, also where the server calls a .gz file an encoding (as curl and wget do). Only where
+    the checksum wanted is that of what lies inside the encoding, it is taken off.
+    """
+
+    def __init__(self, part: Path, progress: Progress | None = None, sha256: str | None = None) -> None:
+        self.part, self.sha256 = part, sha256
         self.note = part.with_suffix(".json")
         self.progress = progress
 
@@ -132,7 +139,7 @@ class Resume:
             total = have + int(length) if length and length.isdigit() else None
             self._remember(url, response.headers)
             with self.part.open("ab" if have else "wb") as file:
-                for chunk in response.iter_content(CHUNK):
+                for chunk in _as_it_comes(response):
                     file.write(chunk)
                     have += len(chunk)
                     if self.progress is not None:
@@ -140,6 +147,8 @@ class Resume:
         if total is not None and have != total:
             raise requests.ConnectionError(f"the connection broke after {have} of {total} bytes")
         self.note.unlink(missing_ok=True)
+        if "gzip" in response.headers.get("Content-Encoding", ""):
+            _take_off(self.part, self.sha256)
         self.part.replace(output_file)
         return None
 
@@ -162,6 +171,32 @@ class Resume:
         etag = headers.get("ETag", "")
         validator = etag if etag and not etag.startswith("W/") else headers.get("Last-Modified", "")
         self.note.write_text(json.dumps({"url": url, "validator": validator}))
+
+
+def _as_it_comes(response: Any) -> Iterator[bytes]:
+    """The body's bytes, no encoding undone. Raises requests' errors."""
+    import requests
+    import urllib3
+
+    try:
+        yield from response.raw.stream(CHUNK, decode_content=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from None
+
+
+def _take_off(path: Path, sha256: str | None) -> None:
+    """Undo gzip in place when ``sha256`` is that of what is inside, and not of the file itself."""
+    with path.open("rb") as file:
+        if sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == sha256.lower():
+            return
+    try:
+        with gzip.open(path) as inside:
+            if hashlib.file_digest(inside, "sha256").hexdigest() != sha256.lower():
+                return
+        with gzip.open(path) as inside, replaced(path) as plain, plain.open("wb") as out:
+            shutil.copyfileobj(inside, out)
+    except (OSError, EOFError, zlib.error):
+        return
 
 
 def _reason(error: Exception) -> str:

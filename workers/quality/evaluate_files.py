@@ -16,7 +16,7 @@ from workers.quality import protocol
 from workers.training import weights
 
 Key = tuple[str, str, str]
-"""(config, dataset, metric): one measurement under the current protocol."""
+"""(config, dataset, metric): one measurement under one protocol."""
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,16 @@ def evaluate_files(
     metrics: Sequence[str] = ("psnr", "ssim"),
     done: Collection[Key] = (),
     progress: Callable[[], None] | None = None,
+    by: str = protocol.PROTOCOL,
 ) -> Iterator[Evaluated]:
-    """Every measurement of ``files`` that is not ``done``, file by file; an unusable file yields the reason.
+    """Every measurement of ``files`` ``by`` a protocol that is not ``done``, file by file.
 
+    An unusable file yields the reason.
     ``progress`` is called once per file and set, done or not. Raises BadData or MissingExtra for a metric.
     """
     protocol.require_metrics(metrics)
     for file in files:
-        yield _evaluate_file(file, sets, metrics, done, progress or (lambda: None))
+        yield _evaluate_file(file, sets, metrics, done, progress or (lambda: None), by)
 
 
 def _evaluate_file(
@@ -99,6 +101,7 @@ def _evaluate_file(
     metrics: Sequence[str],
     done: Collection[Key],
     progress: Callable[[], None],
+    by: str,
 ) -> Evaluated:
     module = None
     out: list[Quality] = []
@@ -107,7 +110,7 @@ def _evaluate_file(
             wanted = [metric for metric in metrics if (file.config.id, images.name, metric) not in done]
             if wanted:
                 module = module or weights.load(file.config, file.path)
-                out += protocol.evaluate(file.config, module, images, wanted)
+                out += protocol.evaluate(file.config, module, images, wanted, protocol=by)
             progress()
     except SweepError as error:
         return Evaluated(file, tuple(out), str(error))

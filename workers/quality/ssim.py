@@ -21,7 +21,7 @@ def _gaussian() -> list[float]:
 
 
 _TAPS = _gaussian()
-_FLOATS = torch.tensor(_TAPS)
+_DOUBLES = torch.tensor(_TAPS, dtype=torch.float64)
 
 
 def compiled(got: Tensor, want: Tensor) -> tuple[float, float] | None:
@@ -40,7 +40,7 @@ def compiled(got: Tensor, want: Tensor) -> tuple[float, float] | None:
     error, similarity = ctypes.c_double(), ctypes.c_double()
     height, width = got.shape[-2:]
     pointers = (ctypes.c_void_p(image.data_ptr()) for image in images)
-    places = (ctypes.c_void_p(_FLOATS.data_ptr()), ctypes.addressof(error), ctypes.addressof(similarity))
+    places = (ctypes.c_void_p(_DOUBLES.data_ptr()), ctypes.addressof(error), ctypes.addressof(similarity))
     if found.image_quality(*pointers, height, width, got.stride(-2), want.stride(-2), *places):
         raise MemoryError("an image does not fit in memory")
     return error.value, similarity.value
@@ -50,11 +50,13 @@ def ssim(got: Tensor, want: Tensor) -> Tensor:
     """Structural similarity of (1, 1, H, W) images in 0..255 (Wang et al. 2004), 1 when they are equal.
 
     Gaussian window 11 x 11, sigma 1.5, K1 0.01, K2 0.03; the mean over windows that lie wholly inside the
-    image, as in the authors' code and scikit-image. Sides must be at least 11.
+    image, as in the authors' code and scikit-image; in float64, since a variance is a small difference of large means.
+    Sides must be at least 11.
     """
     if min(got.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs at least {WINDOW} pixels a side, not {tuple(got.shape[-2:])}")
     c1, c2 = (K1 * PEAK) ** 2, (K2 * PEAK) ** 2
+    got, want = got.double(), want.double()
     maps = torch.cat([got, want, got * got, want * want, got * want])
     mean_got, mean_want, got_got, want_want, got_want = _windows(maps)
     product, squares = mean_got * mean_want, mean_got.square() + mean_want.square()

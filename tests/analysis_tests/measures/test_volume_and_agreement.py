@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from analysis.measures.agreement import Agreement, Overlap, agreement, overlap, ranks, spearman
 from analysis.measures.hypervolume import grown, hypervolume, reference
+from search_space.errors import BadData
 
 NAN = float("nan")
 
@@ -120,3 +123,15 @@ def test_one_model_or_equal_costs_still_have_a_volume() -> None:
     same = overlap(np.array([2.0, 2.0]), np.array([3.0, 4.0]), np.array([4.0, 3.0]))
     assert (same.first, same.second, same.jaccard) == ((1,), (0,), 0.0)
     assert 0 < same.hypervolume_ratio < 0.05
+
+
+@pytest.mark.parametrize(
+    ("points", "floor"), [([[math.inf, 1]], [0, 0]), ([[2, 1]], [0, -math.inf]), ([[1, math.inf], [2, 2]], [0, 0])]
+)
+def test_an_endless_volume_is_refused_and_the_process_lives(points: list[list[float]], floor: list[float]) -> None:
+    with pytest.raises(BadData, match="finite"):
+        hypervolume(points, floor)
+
+
+def test_a_point_below_by_an_infinity_adds_nothing() -> None:
+    assert hypervolume([[-math.inf, 5], [2, 2]], [0, 0]) == 4

@@ -1,5 +1,6 @@
 """Fetching from a real HTTP server on this machine: checked, resumed, unpacked safely, all or nothing."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -52,6 +53,7 @@ class Server:
         self.break_after: int | None = None
         self.ranges: list[str | None] = []
         self.etags = True
+        self.encoding: str | None = None
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -81,6 +83,8 @@ class Server:
             return
         request.send_response(206 if start else 200)
         request.send_header("Content-Length", str(len(data) - start))
+        if self.encoding:
+            request.send_header("Content-Encoding", self.encoding)
         if self.etags:
             request.send_header("ETag", etag)
         request.end_headers()
@@ -112,6 +116,30 @@ def test_a_good_archive_becomes_a_folder_of_images(tmp_path, source):
     assert read_folder(tmp_path / "Set3")[0].names == ("a.png", "b.png", "c.png")
     assert seen[-1] == (len(GOOD), len(GOOD))
     assert not list((tmp_path / DOWNLOADS).iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+@pytest.mark.parametrize("broken", [False, True])
+def test_an_archive_called_an_encoding_is_kept_as_it_comes(tmp_path, server, encoding, broken):
+    archive = tarred(*((tarfile.TarInfo(f"Set3/{i}.png"), png(i)) for i in range(3)))
+    server.files["/set3.tgz"], server.encoding = archive, encoding
+    source = ImageSetSource("Set3", server.url("/set3.tgz"), hashlib.sha256(archive).hexdigest(), images=3)
+    if broken:
+        server.break_after = 1000
+        with pytest.raises(BadData, match="run again to go on"):
+            fetch(source, tmp_path)
+        server.break_after = None
+    got = fetch(source, tmp_path)
+    assert got is not None and got.images == 3 and got.sha256 == source.sha256
+    assert server.ranges[-1] == ("bytes=1000-" if broken else None)
+
+
+def test_an_archive_packed_on_the_way_fits_the_checksum_of_what_is_inside(tmp_path, server):
+    archive = tarred(*((tarfile.TarInfo(f"Set3/{i}.png"), png(i)) for i in range(3)), mode="w")
+    server.files["/set3.tar"], server.encoding = gzip.compress(archive), "gzip"
+    source = ImageSetSource("Set3", server.url("/set3.tar"), hashlib.sha256(archive).hexdigest(), images=3)
+    got = fetch(source, tmp_path)
+    assert got is not None and got.images == 3 and got.sha256 == source.sha256
 
 
 def test_a_set_that_is_there_is_not_fetched_again(tmp_path, source, server):

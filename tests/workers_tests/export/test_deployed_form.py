@@ -19,7 +19,7 @@ def test_the_deployed_form_gives_the_same_image(name: str) -> None:
     module = parse_id(name).build().eval()
     x = torch.rand(2, 1, 13, 11)
     with torch.inference_mode():
-        assert torch.allclose(deployed(module)(x), module(x), atol=2e-6)
+        assert torch.allclose(deployed(module)(x), module(x), atol=4e-6)
 
 
 def test_the_module_itself_is_left_as_it_was() -> None:

@@ -1,86 +1,80 @@
 // PSNR and SSIM of one image against another, line by line: workers/quality/ssim.py in loops.
 #pragma once
-#include "simd.hpp"
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 constexpr int WINDOW = 11;
-constexpr float C1 = 0.01f * 255 * 0.01f * 255, C2 = 0.03f * 255 * 0.03f * 255;
+constexpr double C1 = 0.01 * 255 * 0.01 * 255, C2 = 0.03 * 255 * 0.03 * 255;
 
-// A line of an image with room for a whole vector after its end, and the products of the two lines.
+// A line of two images and the products of the two, in double precision: a variance is a small difference of large means.
 struct Lines {
     enum Map { GOT, WANT, GOT_GOT, WANT_WANT, GOT_WANT, MAPS };
-    int length;
-    std::vector<float> memory;  // [map][length]
+    int width;
+    std::vector<double> memory;  // [map][width]
 
-    explicit Lines(int width) : length(round_up(width, LANES) + LANES), memory(size_t(MAPS) * length) {}
-    float* map(int which) { return memory.data() + long(which) * length; }
-    const float* map(int which) const { return memory.data() + long(which) * length; }
+    explicit Lines(int width) : width(width), memory(size_t(MAPS) * width) {}
+    double* map(int which) { return memory.data() + long(which) * width; }
+    const double* map(int which) const { return memory.data() + long(which) * width; }
 
-    void read(const float* got, const float* want, int width) {
-        std::memcpy(map(GOT), got, size_t(width) * 4);
-        std::memcpy(map(WANT), want, size_t(width) * 4);
-        for (int x = 0; x < length; x += LANES) {
-            vf g = load(map(GOT) + x), w = load(map(WANT) + x);
-            store(map(GOT_GOT) + x, g * g);
-            store(map(WANT_WANT) + x, w * w);
-            store(map(GOT_WANT) + x, g * w);
+    void read(const float* got, const float* want) {
+        double *a = map(GOT), *b = map(WANT), *aa = map(GOT_GOT), *bb = map(WANT_WANT), *ab = map(GOT_WANT);
+        for (int x = 0; x < width; x++) {
+            const double g = got[x], w = want[x];
+            a[x] = g, b[x] = w, aa[x] = g * g, bb[x] = w * w, ab[x] = g * w;
         }
     }
 };
 
 // The sum over a line of the squared difference.
-static inline double squared_error(const Lines& l, int width) {
-    const vi lanes = lane_numbers();
-    vf total = {};
-    for (int x = 0; x < width; x += LANES) {
-        vf d = keep(lanes + x < splat_int(width), load(l.map(Lines::GOT) + x) - load(l.map(Lines::WANT) + x));
-        total += d * d;
-    }
-    return sum(total);
+static inline double squared_error(const Lines& l) {
+    const double *got = l.map(Lines::GOT), *want = l.map(Lines::WANT);
+    double total = 0;
+    for (int x = 0; x < l.width; x++) total += (got[x] - want[x]) * (got[x] - want[x]);
+    return total;
 }
 
-// The sum over a line of windows of the similarity; `means`: Gaussian means down the window, `taps`: those along it.
-static inline double similarity(const Lines& means, const float* taps, int windows) {
-    const vi lanes = lane_numbers();
-    vf total = {};
-    for (int x = 0; x < windows; x += LANES) {
-        vf m[Lines::MAPS];
-        for (int i = 0; i < Lines::MAPS; i++) {
-            m[i] = taps[0] * load(means.map(i) + x);
-            for (int t = 1; t < WINDOW; t++) m[i] += taps[t] * load(means.map(i) + x + t);
-        }
-        vf product = m[Lines::GOT] * m[Lines::WANT];
-        vf squares = m[Lines::GOT] * m[Lines::GOT] + m[Lines::WANT] * m[Lines::WANT];
-        vf variances = m[Lines::GOT_GOT] + m[Lines::WANT_WANT] - squares;
-        variances = pick(variances < 0.0f, splat(0), variances);
-        vf covariance = m[Lines::GOT_WANT] - product;
-        vf s = ((2.0f * product + C1) * (2.0f * covariance + C2)) / ((squares + C1) * (variances + C2));
-        total += keep(lanes + x < splat_int(windows), s);
+// The Gaussian mean of `count` values: each is taps[0] * from(0)[x] + taps[1] * from(1)[x] + ...
+template <class From>
+inline void weigh(double* to, int count, const double* taps, const From& from) {
+    for (int x = 0; x < count; x++) to[x] = taps[0] * from(0)[x];
+    for (int t = 1; t < WINDOW; t++) {
+        const double* line = from(t);
+        for (int x = 0; x < count; x++) to[x] += taps[t] * line[x];
     }
-    return sum(total);
+}
+
+// The sum over a line of windows of the similarity, from Gaussian means of the five maps.
+static inline double similarity(const Lines& means, int windows) {
+    const double *g = means.map(Lines::GOT), *w = means.map(Lines::WANT), *gg = means.map(Lines::GOT_GOT);
+    const double *ww = means.map(Lines::WANT_WANT), *gw = means.map(Lines::GOT_WANT);
+    double total = 0;
+    for (int x = 0; x < windows; x++) {
+        const double product = g[x] * w[x], squares = g[x] * g[x] + w[x] * w[x];
+        const double apart = gg[x] + ww[x] - squares, variances = apart < 0 ? 0 : apart;
+        total += ((2 * product + C1) * (2 * (gw[x] - product) + C2)) / ((squares + C1) * (variances + C2));
+    }
+    return total;
 }
 
 // Images of `height` rows of `width`, rows `stride` apart, values 0..255. Writes the mean squared error and, where a window
 // fits, the mean similarity.
 static void judge_image(const float* got, const float* want, int height, int width, long got_stride, long want_stride,
-                        const float* taps, double* error, double* ssim) {
+                        const double* taps, double* error, double* ssim) {
     const int windows = width - WINDOW + 1;
     std::vector<Lines> ring(WINDOW, Lines(width));
-    Lines means(width);
+    Lines down(width), means(width);
     double errors = 0, similar = 0;
     for (int y = 0; y < height; y++) {
         Lines& now = ring[y % WINDOW];
-        now.read(got + y * got_stride, want + y * want_stride, width);
-        errors += squared_error(now, width);
+        now.read(got + y * got_stride, want + y * want_stride);
+        errors += squared_error(now);
         if (y + 1 < WINDOW || windows < 1) continue;
-        for (int i = 0; i < Lines::MAPS; i++)
-            for (int x = 0; x < means.length; x += LANES) {
-                vf mean = taps[0] * load(ring[(y + 1) % WINDOW].map(i) + x);
-                for (int t = 1; t < WINDOW; t++) mean += taps[t] * load(ring[(y + 1 + t) % WINDOW].map(i) + x);
-                store(means.map(i) + x, mean);
-            }
-        similar += similarity(means, taps, windows);
+        for (int i = 0; i < Lines::MAPS; i++) {
+            weigh(down.map(i), width, taps, [&](int t) { return ring[(y + 1 + t) % WINDOW].map(i); });
+            weigh(means.map(i), windows, taps, [&](int t) { return down.map(i) + t; });
+        }
+        similar += similarity(means, windows);
     }
     *error = errors / (double(height) * width);
     *ssim = height < WINDOW || windows < 1 ? std::nan("") : similar / (double(height - WINDOW + 1) * windows);

@@ -482,7 +482,7 @@ void pack_free(void* handle) { delete static_cast<Pack*>(handle); }
 
 // See judge_image. Returns 0, or 1 without the memory for it.
 int image_quality(const float* got, const float* want, int height, int width, int64_t got_stride, int64_t want_stride,
-                  const float* taps, double* error, double* ssim) try {
+                  const double* taps, double* error, double* ssim) try {
     judge_image(got, want, height, width, got_stride, want_stride, taps, error, ssim);
     return 0;
 } catch (const std::bad_alloc&) {
