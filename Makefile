@@ -9,7 +9,7 @@ TORCH ?= auto
 TORCH_INDEX ?=
 STAMP := $(VENV)/.installed$(if $(filter-out auto,$(TORCH)),-$(TORCH))$(if $(TORCH_INDEX),-$(notdir $(TORCH_INDEX)))
 
-.PHONY: help install gpu-dev system demo test mutants chaos slurm-test lint format bench docker-test release hashes clean
+.PHONY: help install gpu-dev system demo test mutants chaos slurm-test lint format bench docker-test release hashes clean docs
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,10 @@ bench: install ## every measurement again, small (the committed ones are the scr
 
 docker-test: ## build the CPU image for real with buildah and run a demo sweep inside it
 	bash docker/test-image
+
+docs: install ## the documentation as a site in build/site, which works from disk; fails on a broken link
+	$(BIN)/python -m sweep.api.document && $(BIN)/python -m sweep.cli.document
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict && echo "open build/site/index.html"
 
 release: install ## wheel and sdist, checked in fresh environments on every Python here (ARGS: --draft --quick --tests)
 	$(BIN)/python scripts/release $(ARGS)

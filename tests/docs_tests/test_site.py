@@ -1,0 +1,68 @@
+"""The documentation as a site: built without a warning, with links that lead somewhere, and searched from disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweep.cli import document
+from tests.analysis_tests.browser import chromium
+from tests.docs_tests.blocks import ROOT
+
+
+def test_the_page_of_the_command_line_is_up_to_date() -> None:
+    assert document.PAGE.read_text(encoding="utf-8") == document.page(), "run python -m sweep.cli.document"
+
+
+def build(root: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    pytest.importorskip("material", reason="needs the extra docs")
+    asked = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(asked, cwd=root, env=quiet, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    done = build(ROOT, out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_each_decision_has_a_page_and_none_asks_the_network_for_anything(site: Path) -> None:
+    for decision in (ROOT / "docs" / "decisions").glob("[0-9]*.md"):
+        assert (site / "decisions" / f"{decision.stem}.html").is_file()
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert 'src="http' not in text and '<link rel="stylesheet" href="http' not in text, page
+
+
+@pytest.mark.xdist_group("browser")
+def test_the_search_answers_from_disk(site: Path) -> None:
+    with chromium() as tab:
+        tab.page.goto((site / "tutorial" / "first-sweep.html").as_uri())
+        tab.page.wait_for_function("document.querySelector('.md-search__form') !== null")
+        tab.page.keyboard.press("/")
+        tab.page.keyboard.type("checkpoint")
+        tab.page.locator(".md-search-result__item").first.wait_for()
+        assert "matching documents" in tab.page.inner_text(".md-search-result__meta")
+        assert not tab.trouble
+        assert all(url.startswith(("file:", "data:", "blob:", "about:")) for url in tab.requests)
+
+
+@pytest.mark.parametrize(
+    "broken", ["[gone](gone.md)", "[gone](data.md#no-such-heading)", "[gone](../benchmarks/gone.py)"]
+)
+def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path, broken: str) -> None:
+    for name in ("docs", "scripts", "benchmarks"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    with (tmp_path / "docs" / "data.md").open("a") as page:
+        page.write(f"\n{broken}\n")
+    done = build(tmp_path, tmp_path / "out")
+    assert done.returncode != 0 and broken.partition("(")[2].rstrip(")") in done.stderr, done.stderr
