@@ -210,6 +210,10 @@ class Store:
         """Make the trials pending whose lease ran out; returns their ids."""
         return self.database.write(leases.expire)
 
+    def add_energy(self, sweep_id: int, joules: float) -> None:
+        """Keep the energy that one run of a sweep took, in J; ``results_db.reading.costs`` adds them up."""
+        self.database.write(lambda c: history.add_energy(c, sweep_id, joules))
+
     def retry(
         self,
         trial_ids: Sequence[int] | None = None,

@@ -27,6 +27,6 @@ function curveOf(model) {
 function costsInWords() {
   const c = DATA.training.costs, hours = (h, what) => `${h < 0.1 ? h.toPrecision(2) : h.toFixed(1)} ${what}-hours`;
   if (!c.attempts) return "";
-  const parts = [hours(c.core_hours, "core"), ...(c.gpu_hours ? [hours(c.gpu_hours, "GPU")] : [])];
-  return `${parts.join(" and ")} in ${c.attempts} attempts` + (c.not_counted ? `, without ${c.not_counted} that were stopped.` : ".");
+  const parts = [hours(c.core_hours, "core"), ...(c.gpu_hours ? [hours(c.gpu_hours, "GPU")] : []), ...(known(c.energy_kwh) ? [`${c.energy_kwh.toPrecision(3)} kWh`] : [])];
+  return `${parts.join(", ")} in ${c.attempts} attempts` + (c.not_counted ? `, without ${c.not_counted} that were stopped.` : ".");
 }

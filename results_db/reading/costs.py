@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select
 
-from results_db.schema import attempt, trial
+from results_db.schema import attempt, event, trial
+from results_db.tables.history import ENERGY
 from results_db.tables.trials import of_sweep
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 CPUS, GPUS, PACK = "cpus", "gpus", "pack"
 """Keys of an attempt's detail: what its worker holds, and how many members its pack has."""
-KNOWN_ENDS = ("done", "failed")
+KNOWN_ENDS = ("done", "failed", "excused")
 """Outcomes whose end is when the work ended. The attempts of a driver that died end only when another notices."""
 
 
@@ -30,6 +31,8 @@ class Costs:
     attempts: int
     not_counted: int
     """Attempts that ended without an outcome, when their driver was stopped or died."""
+    energy_kwh: float | None
+    """Of the machine while it trained, with all that ran on it; None where no counter told it, as on a cluster."""
 
 
 def costs(store: Store, sweep_id: int | None = None) -> Costs:
@@ -45,7 +48,15 @@ def costs(store: Store, sweep_id: int | None = None) -> Costs:
         gpu_hours=sum(hours * float(detail.get(GPUS, 0.0)) for hours, detail in shares),
         attempts=len(counted),
         not_counted=len(rows) - len(counted),
+        energy_kwh=store.database.read(lambda c: _energy(c, sweep_id)),
     )
+
+
+def _energy(connection: Connection, sweep_id: int | None) -> float | None:
+    query = select(event.c.detail).where(event.c.kind == ENERGY)
+    told = [json.loads(detail) for detail in connection.execute(query).scalars()]
+    joules = [float(one["joules"]) for one in told if sweep_id in (None, one["sweep"])]
+    return sum(joules) / 3.6e6 if joules else None
 
 
 def _ended(connection: Connection, sweep_id: int | None) -> Sequence[Any]:

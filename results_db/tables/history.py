@@ -16,6 +16,8 @@ from results_db.tables.leases import by_number, chunks, in_states
 from results_db.tables.trials import of_sweep
 from search_space.facts import Failure, Provenance
 
+ENERGY = "energy"
+"""Kind of the events that say how much energy a run of a sweep took."""
 _ATTEMPT = (
     attempt.c.trial_id,
     attempt.c.number,
@@ -118,6 +120,12 @@ def events(connection: Connection, trial_id: int | None, limit: int) -> list[Eve
         query = query.where(event.c.trial_id == trial_id)
     rows = connection.execute(query).all()
     return [EventRow(utc(at), number, kind, detail) for at, number, kind, detail in reversed(rows)]
+
+
+def add_energy(connection: Connection, sweep_number: int, joules: float) -> None:
+    """Keep the energy of one run of a sweep."""
+    row = {"at": clock.now(connection), "kind": ENERGY, "detail": json.dumps({"sweep": sweep_number, "joules": joules})}
+    connection.execute(event.insert(), [row])
 
 
 def retry(

@@ -81,7 +81,7 @@ def _kind(parameter: Any) -> str:
     """The kind of a value in capitals: TEXT, INT, FLOAT, PATH."""
     annotation = parameter.type_descriptor.annotation
     inner = next(iter(get_args(annotation)), annotation)
-    return {"str": "TEXT"}.get(inner.__name__, inner.__name__.upper())
+    return "TEXT" if inner is str else str(inner.__name__).upper()
 
 
 def _cell(text: str) -> str:

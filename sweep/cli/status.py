@@ -131,7 +131,8 @@ def _costs(store: Store, row: SweepRow) -> dict[str, Any]:
     from results_db.reading.costs import costs
 
     known = costs(store, row.id)
-    hours = {"core_hours": round(known.core_hours, 4), "gpu_hours": round(known.gpu_hours, 4)}
+    hours: dict[str, Any] = {"core_hours": round(known.core_hours, 4), "gpu_hours": round(known.gpu_hours, 4)}
+    hours["energy_kwh"] = None if known.energy_kwh is None else round(known.energy_kwh, 4)
     return {**hours, "attempts_not_counted": known.not_counted} if known.attempts else {}
 
 
@@ -190,6 +191,8 @@ def _costs_in_words(facts: dict[str, Any]) -> str:
     text = f"{facts['core_hours']:.3g} core-hours"
     if facts["gpu_hours"]:
         text += f", {facts['gpu_hours']:.3g} GPU-hours"
+    if facts["energy_kwh"] is not None:
+        text += f", {facts['energy_kwh']:.3g} kWh"
     if facts["attempts_not_counted"]:
         text += f" (without {facts['attempts_not_counted']} attempts that were stopped)"
     return text

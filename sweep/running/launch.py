@@ -13,6 +13,7 @@ from results_db.rescue import rescue
 from search_space.errors import StoreError, StoreLost, SweepError, first_line
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import STOPPING_STORE_S, Driver
+from sweep.running.energy import meter
 from sweep.running.events import DriverEvent, EventKind, Report
 from sweep.running.launch_options import Launch as Launch
 from sweep.running.log_file import LogFile, log_path
@@ -111,12 +112,15 @@ def _train(
             if not quiet:
                 console.print(line, markup=False, highlight=False)
 
+        energy = meter(how.gpus) if how.address == "local" else None
         executor = how.start_workers(sweep.data, sweep.recipe.precision, say)
         display = cleanup.enter_context(Display(missing, console, quiet, verbose=how.verbose))
 
         def listen(event: DriverEvent) -> None:
             log(event)
             display(event)
+            if energy is not None:
+                energy.tick()
             if event.kind in (EventKind.DONE, EventKind.FAILED):
                 tracking.put(event.trial)
 
@@ -125,6 +129,10 @@ def _train(
         report = driver.run()
         how_it_ended = "stopped" if report.interrupted else "ended"
         log.say(f"{how_it_ended} after {report.seconds:.0f} s: {report.done} done, {report.failed} failed")
+        joules = energy.joules() if energy is not None else None
+        if joules is not None:
+            with suppress(StoreError):
+                sweep.store.add_energy(sweep.id, joules)
         return report
 
 
