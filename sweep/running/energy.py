@@ -40,8 +40,8 @@ class EnergyMeter:
         return total if self._sensors else None
 
 
-def meter(gpus: float) -> EnergyMeter:
-    """A meter of this machine's processors, and of its GPUs when workers hold any."""
+def meter(gpus: bool) -> EnergyMeter:
+    """A meter of this machine's processors, and of the GPUs that it has when workers may hold them."""
     sensors = [find_sensors("cpu")]
     if gpus:
         import torch

@@ -112,7 +112,7 @@ def _train(
             if not quiet:
                 console.print(line, markup=False, highlight=False)
 
-        energy = meter(how.gpus) if how.address == "local" else None
+        energy = meter(gpus=how.gpus is None or how.gpus > 0) if how.address == "local" else None
         executor = how.start_workers(sweep.data, sweep.recipe.precision, say)
         display = cleanup.enter_context(Display(missing, console, quiet, verbose=how.verbose))
 
