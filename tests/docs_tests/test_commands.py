@@ -1,7 +1,7 @@
 """Every command of README and docs/ is one that there is; every block that is not marked runs, small, as it is written.
 
 A page's blocks run one after another in one folder, with a finished sweep of a few networks in ``sweep.db``. Names that
-a page leaves open (ID, DEVICE, NAME) are filled in; trainings are made short; nothing else is changed.
+a page leaves open (ID, DEVICE, NAME) are filled in, trainings made short, limits of speed low; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,13 @@ SMALL = {
     "resume": "--executor inline --speed-protocol qhd5",
 }
 """What makes a command short; one without a recipe of its own gets a short one too."""
-FILLED = {"DEVICE": "laptop", "ID": "eSR-MAX_s2_K3_C1", "NAME": "first", "eSR-TM_s2_K5_C4": "eSR-MAX_s2_K3_C1"}
+FILLED = {
+    "DEVICE": "laptop",
+    "pi": "laptop",
+    "ID": "eSR-MAX_s2_K3_C1",
+    "NAME": "first",
+    "eSR-TM_s2_K5_C4": "eSR-MAX_s2_K3_C1",
+}
 BASH = [block for block in every("bash") if not block.reason]
 RUN = [
     page
@@ -107,6 +113,7 @@ def _filled(line: str) -> str:
     """The line with its open names filled in and its trainings made short."""
     for name, value in FILLED.items():
         line = re.sub(rf"(?<![\w-]){name}(?![\w-])", value, line)
+    line = re.sub(r"--min-fps \d+", "--min-fps 0.1", line)
     return re.sub(r"\bsweep (run|resume)\b[^&;|]*", lambda call: _short(call[0], call[1]), line)
 
 
@@ -125,7 +132,7 @@ def _shell(line: str, folder: Path, data: Path) -> None:
 
 
 def _python(text: str, folder: Path) -> None:
-    text = text.replace('recipe="demo"', 'recipe="smoke", limit=2, executor="inline"')
+    text = text.replace('recipe="demo"', 'recipe="smoke", limit=2, executor="inline", device="laptop"')
     done = subprocess.run(
         [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
