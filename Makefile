@@ -69,7 +69,7 @@ docker-test: ## build the CPU image for real with buildah and run a demo sweep i
 	bash docker/test-image
 
 docs: install ## the documentation as a site in build/site, which works from disk; fails on a broken link
-	$(BIN)/python -m sweep.api.document && $(BIN)/python -m sweep.cli.document
+	$(BIN)/python -m sweep.api.document
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict && echo "open build/site/index.html"
 
 release: install ## wheel and sdist, checked in fresh environments on every Python here (ARGS: --draft --quick --tests)

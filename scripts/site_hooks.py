@@ -1,4 +1,4 @@
-"""MkDocs hooks of `make docs`: links to files outside docs/, the list of decisions, search without a network."""
+"""MkDocs hooks of `make docs`: made pages, links to files outside docs/, search without a network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 
+from sweep.cli import document
+
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = "decisions/README.md"
 WORKER = "assets/file_worker.js"
@@ -19,12 +21,13 @@ _LINK = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+[^)\s#]*|[^)\s#:]*\.ipynb)(#[^)]*)
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """The list of decisions is made from their headings, and the navigation has each of them."""
+    """The command line's page is made from its commands, the list of decisions from their headings."""
     names = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
     titles = {name.name: name.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ") for name in names}
     text = "# Decisions\n\nHalf a page each: the question, the choice, what was measured, what would change our mind.\n"
     text += "\n" + "".join(f"- [{title}]({name})\n" for name, title in titles.items())
     files.append(File.generated(config, DECISIONS, content=text))
+    files.append(File.generated(config, "cli.md", content=document.page()))
     files.append(File.generated(config, WORKER, content=(ROOT / "scripts" / "file_worker.js").read_text("utf-8")))
     for entry in config.nav:
         if "Decisions" in entry:

@@ -1,22 +1,17 @@
-"""``python -m sweep.cli.document``: write docs/cli.md from the commands' own help."""
+"""The page of the command line in the documentation, from the commands' own help."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, get_args
 
 import typer.main
 
-import sweep
 from sweep.cli.main import command_line
 
-PAGE = Path(sweep.__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
 # The command line
-
-<!-- Made from the commands' help by `python -m sweep.cli.document`; a test holds it up to date. -->
 
 Every command has `--help`. Exit status: 0 done as asked, 1 finished with failed trials, 2 refused with one line on
 stderr, 130 after Ctrl-C. Results go to stdout, progress and notes to stderr. Common options can stand in
@@ -86,7 +81,3 @@ def _kind(parameter: Any) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")

@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 
 from sweep.cli import document
+from sweep.cli.main import COMMANDS
 from tests.analysis_tests.browser import chromium
 from tests.docs_tests.blocks import ROOT
 
 
-def test_the_page_of_the_command_line_is_up_to_date() -> None:
-    assert document.PAGE.read_text(encoding="utf-8") == document.page(), "run python -m sweep.cli.document"
+def test_the_page_of_the_command_line_has_every_command_with_its_options() -> None:
+    page = document.page()
+    for name in COMMANDS:
+        assert f"## sweep {name.replace('_', '-')}" in page
+    assert "| `--pack-size INT` | `48` | Most configs trained together; 1 trains each alone. |" in page
+    assert "sweep logs ID [OPTIONS]" in page and "Sentinel" not in page
 
 
 def build(root: Path, out: Path) -> subprocess.CompletedProcess[str]:
@@ -35,6 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_decision_has_a_page_and_none_asks_the_network_for_anything(site: Path) -> None:
+    assert (site / "cli.html").is_file()
     for decision in (ROOT / "docs" / "decisions").glob("[0-9]*.md"):
         assert (site / "decisions" / f"{decision.stem}.html").is_file()
     for page in site.rglob("*.html"):
