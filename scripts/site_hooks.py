@@ -32,6 +32,11 @@ def on_files(files: Any, config: Any) -> Any:
     for entry in config.nav:
         if "Decisions" in entry:
             entry["Decisions"] = [DECISIONS, *(f"decisions/{name}" for name in titles)]
+        if "How to" in entry:
+            # A page that the navigation does not name yet is not lost.
+            named = str(config.nav)
+            pages = sorted(path.name for path in (ROOT / "docs").glob("*.md"))
+            entry["How to"] += [name for name in pages if name not in named]
     return files
 
 
