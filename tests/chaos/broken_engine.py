@@ -1,7 +1,7 @@
 """An engine that fails on the machines that are told to: put into the experiment's copy of ``workers.packs``.
 
-The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes all there
-is) or ``io`` (until the file is removed, as a machine that is broken).
+The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes a
+gigabyte) or ``io`` (until the file is removed, as a machine that is broken).
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 FAULTS = "CHAOS_FAULTS"
+MOST = 100
+"""Of 10 MB each: the limit of its machine is well below, and the machine that all of them are on is spared."""
 _eaten: list[bytearray] = []
 
 
@@ -29,7 +31,7 @@ def fail_if_told() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
     if how == "io":
         raise OSError(errno.EIO, os.strerror(errno.EIO))
-    while how == "memory":
+    while how == "memory" and len(_eaten) < MOST:
         _eaten.append(bytearray(b"x" * 10_000_000))
 
 

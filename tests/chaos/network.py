@@ -60,11 +60,12 @@ class Machine:
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """``arguments`` as they run inside, under the machine's own host name, with its own disk and memory."""
-        join = '(echo $$ >"$3/cgroup.procs" || true)'
-        inside = f'hostname "$0" && mount --bind "$1" "$2" && {join} && shift 3 && exec "$@"'
-        own = [str(self.disk), str(self.folder / "ray"), str(self.memory)]
-        unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *own]
-        return ["ip", "netns", "exec", self.name, *unshare, *arguments]
+        inside = 'hostname "$0" && mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        disks = [str(self.disk), str(self.folder / "ray")]
+        unshare = ["unshare", "--uts", "--mount", "sh", "-c", inside, self.name, *disks]
+        # Before `ip netns exec`, which hides the control groups.
+        join = ["sh", "-c", 'echo $$ 2>/dev/null >"$0/cgroup.procs"; exec "$@"', str(self.memory)]
+        return [*join, "ip", "netns", "exec", self.name, *unshare, *arguments]
 
     @property
     def disk(self) -> Path:

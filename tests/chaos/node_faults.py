@@ -90,8 +90,9 @@ def worker_disk(scene: Scene) -> Hit:
 def oom(scene: Scene) -> Hit:
     """The kernel kills a training process that grows past the memory of its machine's control group."""
     machine = scene.victim()
-    limit = machine.memory / "memory.limit_in_bytes"
-    if not limit.exists() or not scene.cluster.workers(machine):
+    limit, group = machine.memory / "memory.limit_in_bytes", machine.memory / "cgroup.procs"
+    workers = {str(pid) for pid in scene.cluster.workers(machine)}
+    if not limit.exists() or not workers & {*group.read_text().split()}:
         return Hit("oom", None, False)
     before = _kills(machine)
     used = int((machine.memory / "memory.usage_in_bytes").read_text())
