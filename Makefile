@@ -27,7 +27,7 @@ gpu-dev: install ## Triton (286 MB), with which the GPU kernels are tested witho
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install --quiet --no-deps 'triton==3.9.*'
 
 system: ## apt packages that a few tests need; says what each is for where it cannot be had
-	@bash scripts/system-packages chromium iproute2 shellcheck ffmpeg mesa-vulkan-drivers
+	@bash scripts/system-packages chromium iproute2 shellcheck ffmpeg mesa-vulkan-drivers mpv xvfb xauth
 
 demo: install ## a real small sweep on embedded photographs: chart, table, HTML report in demo/
 	@mkdir -p $(RESULTS)

@@ -67,7 +67,8 @@ def benchmark(
         configs: Ids or configs; None takes all of ``space``.
         db: Address or path of the results database (made if it is new), or an open ``Store``.
         device: Name under which the speeds are stored; default the node's or the host's name.
-        backend: ``eager``, ``compile``, ``cudagraph``, ``onnxruntime``, ``tensorrt``, ``openvino`` or ``ncnn``.
+        backend: ``eager``, ``compile``, ``cudagraph``, ``onnxruntime``, ``tensorrt``, ``openvino``, ``ncnn`` or
+            ``vulkan``.
         precision: ``fp32``, ``fp16``, ``bf16`` or ``int8``.
         space: What to measure when no ``configs`` are given.
         family: Only these families.

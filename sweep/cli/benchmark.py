@@ -39,7 +39,10 @@ def benchmark(
     ids: Ids = None,
     device: DeviceName = None,
     backend: Annotated[
-        str, typer.Option("--backend", "-b", help="eager, compile, cudagraph, onnxruntime, tensorrt, openvino, ncnn.")
+        str,
+        typer.Option(
+            "--backend", "-b", help="eager, compile, cudagraph, onnxruntime, tensorrt, openvino, ncnn, vulkan."
+        ),
     ] = "eager",
     precision: Annotated[str, typer.Option("--precision", "-p", help="fp32, fp16, bf16, int8.")] = "fp32",
     space: OptionalSpace = None,

@@ -1,4 +1,4 @@
-"""Ways to run a network on this machine: eager, compile, cudagraph, onnxruntime, openvino, ncnn. One file each.
+"""Ways to run a network on this machine: eager, compile, cudagraph, onnxruntime, openvino, ncnn, vulkan. One file each.
 
 ``core`` holds the interface and the registry; a backend is a function of a few lines.
 """

@@ -57,6 +57,10 @@ class Backend:
     """The pip extra that brings it."""
     in_torch: bool = False
     """It runs torch modules: torch's memory formats apply, and GPU memory is that of torch's allocator."""
+    clips: bool = False
+    """Its output is a plane of a picture: what lies outside [0, 1] is cut off."""
+    about: Callable[[], dict[str, Any]] = dict
+    """What to keep with its measurements (the driver's name of its device); raises MissingExtra where it cannot run."""
 
     def refuse(self, precision: str, compute: str, channels_last: bool = False) -> None:
         """Raise BadData or MissingExtra when it cannot run that here."""
@@ -71,10 +75,11 @@ class Backend:
         if self.needs is not None and find_spec(self.needs) is None:
             pip = f"'edge-sweep[{self.extra}]'" if self.extra else self.needs
             raise MissingExtra(f"backend {self.name} needs {self.needs}: pip install {pip}")
+        self.about()
 
 
 _registry: dict[str, Backend] = {}
-_BUILT_IN = ("torch_eager", "torch_compile", "cuda_graph", "onnx_runtime", "open_vino", "ncnn_cpu")
+_BUILT_IN = ("torch_eager", "torch_compile", "cuda_graph", "onnx_runtime", "open_vino", "ncnn_cpu", "vulkan")
 
 
 def backend(
@@ -84,11 +89,13 @@ def backend(
     needs: str | None = None,
     extra: str | None = None,
     in_torch: bool = False,
+    clips: bool = False,
+    about: Callable[[], dict[str, Any]] = dict,
 ) -> Callable[[Callable[[Job], Frame]], Callable[[Job], Frame]]:
     """Register a function as the backend ``name``."""
 
     def register(prepare: Callable[[Job], Frame]) -> Callable[[Job], Frame]:
-        _registry[name] = Backend(name, prepare, precisions, computes, needs, extra, in_torch)
+        _registry[name] = Backend(name, prepare, precisions, computes, needs, extra, in_torch, clips, about)
         return prepare
 
     return register

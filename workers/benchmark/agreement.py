@@ -15,10 +15,12 @@ LIMITS = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.2}
 """Largest mean difference from torch in float32, on random weights; of int8 only the shape is checked."""
 
 
-def require_agreement(job: Job, frame: Frame) -> None:
-    """Run one frame and compare with torch; raises BadData when the images differ."""
+def require_agreement(job: Job, frame: Frame, *, clips: bool = False) -> None:
+    """Run one frame and compare with torch, cut to [0, 1] if the backend ``clips``; raises BadData when they differ."""
     with torch.inference_mode():
         want = job.module.cpu().float()(job.input).numpy()
+    if clips:
+        want = want.clip(0, 1)
     got = as_array(frame())
     if got.size != want.size:
         raise BadData(f"{job.name} gives {got.shape} instead of {want.shape}")

@@ -211,6 +211,7 @@ class Session:
             "sensors": [part.name for part in self.sensors.parts],
             "torch": torch.__version__,
             **({"cuda": asdict(state)} if (state := cuda_state(self.compute)) else {}),
+            **self.backend.about(),
             "missing": reasons(self.sensors, subject.energy, subject.no_memory),
         }
 

@@ -88,7 +88,7 @@ def prepare(
     kept = None if same else copy.deepcopy(module)
     frame = backend.prepare(job)
     if kept is not None:
-        require_agreement(Job(config.id, kept, config.scale, x, precision), frame)
+        require_agreement(Job(config.id, kept, config.scale, x, precision), frame, clips=backend.clips)
     return frame
 
 

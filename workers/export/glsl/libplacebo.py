@@ -86,7 +86,7 @@ def run(
             raise BadData(f"libplacebo took over {SECONDS} s for {len(shaders)} shaders") from None
         # It goes on without a shader that it cannot run, and says so.
         if done.returncode or "disabling" in done.stderr:
-            raise BadData(f"libplacebo refuses a shader: {_reason(done.stderr)}")
+            raise BadData(f"libplacebo refuses a shader: {reason(done.stderr)}")
         # Limited range at 16 bits is the code times a power of two, full range spreads it over all values.
         unit = 65535 / ((1 << bits) - 1) if full else 1 << (16 - bits)
         sizes = [(height * scale, width * scale) for _, scale in shaders]
@@ -95,7 +95,8 @@ def run(
         ]
 
 
-def _reason(log: str) -> str:
+def reason(log: str) -> str:
+    """The most telling line of FFmpeg's messages."""
     lines = [re.sub(r"^\[[^]]*\]\s*", "", line) for line in log.splitlines()]
     telling = [line for line in lines if re.search(r"error|unknown|fail|invalid", line, re.IGNORECASE)]
     return (telling or lines or ["it does not say why"])[0][:300]
