@@ -268,7 +268,8 @@ class _Graph:
 
     def note(self, func, args, kwargs, out):
         def again():
-            with _disable_current_modes():
+            # What was captured in inference mode can be written to in it alone.
+            with _disable_current_modes(), torch.inference_mode():
                 new = func(*args, **kwargs)
                 for old, one in zip(tree_flatten(out)[0], tree_flatten(new)[0], strict=True):
                     if isinstance(old, torch.Tensor) and old is not one:
@@ -290,8 +291,9 @@ def _capture(graph, pool=None, stream=None):
         yield
     finally:
         _Graph.capturing = None
-        for x, was in graph.before.values():
-            x.copy_(was)
+        with torch.inference_mode():
+            for x, was in graph.before.values():
+                x.copy_(was)
         graph.before.clear()
 
 
