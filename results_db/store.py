@@ -58,8 +58,9 @@ class Store:
         readonly: bool = False,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
         reconnect_s: float = RECONNECT_S,
+        make: bool = True,
     ) -> Store:
-        """Open or make a store at ``url`` (a bare path means SQLite).
+        """Open or (unless ``make`` is off) make a store at ``url`` (a bare path means SQLite).
 
         An older schema is migrated after a backup. ``readonly`` neither makes nor changes anything and
         may be used while a sweep writes. Raises StoreError for a newer, foreign, damaged, locked or
@@ -67,7 +68,7 @@ class Store:
         """
         database = Database(parse(str(url)), readonly, busy_timeout_s, reconnect_s)
         try:
-            opening.prepare(database)
+            opening.prepare(database, make and not readonly)
         except BaseException:
             database.close()
             raise

@@ -30,22 +30,22 @@ class OlderSchema(StoreError):
     """Opened read-only, which does not migrate it."""
 
 
-def prepare(db: Database) -> None:
+def prepare(db: Database, make: bool = True) -> None:
     """Leave ``db`` with the newest schema, or raise StoreError saying why it cannot be.
 
-    A new database is made (except read-only), an older one is migrated after a backup, a newer or
+    A new database is made if ``make``, an older one is migrated after a backup, a newer or
     foreign one is refused untouched.
     """
     path = db.address.path
     if path is not None:
-        _check_file(path, db.readonly)
+        _check_file(path, db.readonly, make)
         refuse_network(path, db.readonly)
     version = db.read(lambda c: _version(c, db))
     if version == HEAD or (db.readonly and version in READABLE):
         return
+    if version is None and not make:
+        raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
     if db.readonly:
-        if version is None:
-            raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
         raise OlderSchema(
             f"{db.address} has the older schema {version}: `sweep db migrate --db {quote(str(db.address))}` brings it "
             "up to date, after a backup"
@@ -63,7 +63,7 @@ def stored_version(url: str) -> str:
     db = Database(parse(url), readonly=True)
     try:
         if db.address.path is not None:
-            _check_file(db.address.path, db.readonly)
+            _check_file(db.address.path, db.readonly, make=False)
         version = db.read(lambda c: _version(c, db))
         if version is None:
             raise EmptyDatabase(f"{db.address} is empty: there is no sweep in it yet")
@@ -72,7 +72,7 @@ def stored_version(url: str) -> str:
         db.close()
 
 
-def _check_file(path: Path, readonly: bool) -> None:
+def _check_file(path: Path, readonly: bool, make: bool) -> None:
     if path.is_dir():
         raise StoreError(f"{path} is a folder, not a database file")
     if path.exists() and not path.is_file():
@@ -81,8 +81,10 @@ def _check_file(path: Path, readonly: bool) -> None:
     if not path.parent.is_dir():
         raise StoreError(f"{path}: the folder {path.parent} does not exist")
     exists = path.exists()
-    if readonly and not exists:
-        raise StoreError(f"{path} does not exist: run a sweep first, or name its database with --db")
+    if not make and not exists:
+        raise StoreError(
+            f"{path} does not exist: run a sweep first (sweep run --space demo), or name its database with --db"
+        )
     if exists and not os.access(path, os.R_OK):
         raise StoreError(f"{path} may not be read by you: check its permissions")
     if not readonly and not os.access(path if exists else path.parent, os.W_OK):

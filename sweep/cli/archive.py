@@ -27,7 +27,7 @@ def archive(
     from results_db.housekeeping import archive as set_aside
     from results_db.store import Store
 
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         for number in [store.sweep_id(name) for name in names]:
             row = set_aside(store, number, undo)
             output.print_text(f"{row.name} is {'back' if undo else 'archived; sweep list --archived shows it'}")

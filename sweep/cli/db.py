@@ -126,7 +126,7 @@ def migrate(db: Db = DEFAULT_DB) -> None:
     from results_db.store import Store
 
     before = stored_version(db)
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         output.print_text(f"{store.url} has schema {HEAD}" + (f", had {before}" if before != HEAD else ""))
 
 
@@ -160,7 +160,7 @@ def shrink(db: Db = DEFAULT_DB) -> None:
     from results_db.housekeeping import shrink as give_back
     from results_db.store import Store
 
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         before, after = give_back(store)
     output.print_text(f"{after / 2**20:.1f} MiB, was {before / 2**20:.1f} MiB")
 

@@ -39,7 +39,7 @@ def delete(
     from results_db import housekeeping
     from results_db.store import Store
 
-    with Store.open(db, readonly=dry_run) as store:
+    with Store.open(db, readonly=dry_run, make=False) as store:
         numbers = [store.sweep_id(name) for name in dict.fromkeys(names)]
         found = [housekeeping.would_delete(store, number) for number in numbers]
         kept = sizes = None

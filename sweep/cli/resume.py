@@ -91,7 +91,7 @@ def resume(
         checkpoint_every=checkpoint_every,
         track=tuple(track or ()),
     )
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         sweep, how = recall(store, name, asked)
         go_on = resume_command(sweep.row, how, db)
         report = launch(sweep, how, quiet=as_json or quiet, on_forced_exit=partial(show, go_on))

@@ -47,7 +47,7 @@ def retry(
         kind = Failure(failure) if failure else None
     except ValueError:
         raise SweepError(f"unknown failure class {failure!r} (choose from {', '.join(Failure)})") from None
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         row = find_row(store, name)
         chosen = None
         if ids:

@@ -36,6 +36,6 @@ def tag(
     from results_db.reading.sweeps import change, tags_of
     from results_db.store import Store
 
-    with Store.open(db) as store:
+    with Store.open(db, make=False) as store:
         row = change(store, name, tags or (), remove or (), note)
     output.print_text(f"{row.name}: {', '.join(tags_of(row)) or 'no tags'}")

@@ -7,6 +7,8 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pytest
+
 from results_db.store import Store
 from tests.results_db_tests.connection.test_stored_databases import FOLDER, version_of
 from tests.results_db_tests.kit.facts import finish, planned
@@ -49,3 +51,21 @@ def test_a_sweep_is_set_aside_and_deleted_by_commands(sweep, tmp_path: Path) -> 
     assert len(json.loads(sweep("list", "--json", "--db", db)[1])) == 2
     assert sweep("delete", "three", "--db", db)[0] == 2
     assert "MiB, was" in sweep("db", "shrink", "--db", db)[1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",), ("status",), ("resume",), ("retry", "--failed"), ("tag", "x", "y"), ("archive", "x"), ("delete", "x"),
+        ("logs", "eSR-TM_s2_K5_C4"), ("best", "--scale", "2"), ("plot", "pareto", "--out", "a.png"), ("table",),
+        ("export-results", "--out", "a.csv"), ("cost",), ("db", "info"), ("db", "check"), ("db", "shrink"),
+        ("db", "backup", "--out", "b.db"), ("db", "migrate"), ("replay", "--table", "mine"),
+    ],
+)  # fmt: skip
+def test_in_an_empty_folder_a_command_that_needs_a_sweep_says_so_and_leaves_nothing(
+    sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = sweep(*words)
+    assert status == 2 and "sweep run --space demo" in err and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
