@@ -56,7 +56,8 @@ def test_a_sweep_is_set_aside_and_deleted_by_commands(sweep, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "words",
     [
-        ("list",), ("status",), ("resume",), ("retry", "--failed"), ("tag", "x", "y"), ("archive", "x"), ("delete", "x"),
+        ("list",), ("status",), ("resume",), ("retry", "--failed"), ("tag", "x", "y"), ("archive", "x"),
+        ("delete", "x"),
         ("logs", "eSR-TM_s2_K5_C4"), ("best", "--scale", "2"), ("plot", "pareto", "--out", "a.png"), ("table",),
         ("export-results", "--out", "a.csv"), ("cost",), ("db", "info"), ("db", "check"), ("db", "shrink"),
         ("db", "backup", "--out", "b.db"), ("db", "migrate"), ("replay", "--table", "mine"),

@@ -10,9 +10,12 @@ import typer.main
 
 from sweep.cli.main import app
 
+WHOLE: Any = typer.main.get_command(app)
+"""The command line with all its commands; building it takes a moment."""
+
 
 def commands(command: Any = None, name: str = "sweep") -> Iterator[tuple[str, Any]]:
-    command = command or typer.main.get_command(app)
+    command = command or WHOLE
     below = getattr(command, "commands", {})
     if not below:
         yield name, command
