@@ -70,6 +70,8 @@ def gather(store: Store, sweep: int | str) -> Zoo:
 def _write(store: Store, zoo: Zoo, folder: Path) -> list[str]:
     """The names of the files that were written."""
     table = _table(store, zoo.sweep.name)
+    for name in TABLES:
+        tables.write(table, folder / name, name.rpartition(".")[2])
     networks: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
     described = {}
     for key, done in zoo.trials:
@@ -81,8 +83,6 @@ def _write(store: Store, zoo: Zoo, folder: Path) -> list[str]:
     for name, of_file in networks.items():
         atomic.write(folder / name, weights.pack(of_file, {label: described[label] for label in of_file}))
     atomic.write(folder / FACTS, document.to_bytes(zoo))
-    for name in TABLES:
-        tables.write(table, folder / name, name.rpartition(".")[2])
     gathered = gather_means(store, Selection(sweep=zoo.sweep.name))
     plot("pareto", store, out=folder / CHART, sweep=zoo.sweep.name, x="fps" if gathered.devices else "parameters")
     atomic.write(folder / CARD, card.text(zoo, gathered, CHART))
