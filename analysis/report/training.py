@@ -19,7 +19,7 @@ MOST_POINTS = 32
 def training(store: Store, sweeps: Sequence[str], trials: Sequence[int | None]) -> dict[str, Any]:
     """JSON-ready: ``curves`` ([[step, loss], ...] by trial id) and ``costs``."""
     parts = [asdict(costs(store, number)) for number in map(store.sweep_id, sweeps)] or [asdict(costs(store))]
-    total = {name: sum(part[name] for part in parts) for name in parts[0]}
+    total = {name: _sum([part[name] for part in parts]) for name in parts[0]}
     found = curves(store, sorted({trial for trial in trials if trial is not None}))
     return {
         "curves": {str(trial): [[step, _short(loss)] for step, loss in thin(curve)]
@@ -28,7 +28,13 @@ def training(store: Store, sweeps: Sequence[str], trials: Sequence[int | None]) 
     }  # fmt: skip
 
 
-def _short(value: float) -> float:
+def _sum(values: Sequence[float | None]) -> float | None:
+    """None where one of them is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if len(known) == len(values) else None
+
+
+def _short(value: float | None) -> float | None:
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
