@@ -179,7 +179,40 @@ def quality_rows(rows: Sequence[dict[str, Any]]) -> str:
     return table(("config", *sets), lines)
 
 
+def full_sweep(found: dict[str, Any]) -> str:
+    """What it took, ours against the others by family, and the frontiers on published speeds."""
+    counts = (found["below_bicubic"], found["published_below_bicubic"])
+    below = [", ".join(map(str, of.values())) for of in counts]
+    took = (
+        f"{found['done']} of {found['space']} configs done, {found['failed']} failed; {found['core_hours']} core-hours "
+        f"in {found['wall_hours']} hours, {found['stops']} stops, {found['attempts']} attempts. Below bicubic on Set5, "
+        f"Set14, BSDS100: {below[0]} of ours, {below[1]} of the published."
+    )
+    kinds = [found["against_released"], found["against_published"]]
+    whole = [{"median": kind["median_delta_db"], "least": kind["worst_delta_db"]} for kind in kinds]
+    by_family = [(family, [kind["by_family"][family] for kind in kinds]) for family in kinds[0]["by_family"]]
+    rows = [
+        (family, *(f"{of[key]:+.2f}" for of in some for key in ("median", "least")))
+        for family, some in [*by_family, ("**all**", whole)]
+    ]
+    head = ("family", "minus released, median", "worst", "minus published, median", "worst")
+    counted = (
+        f"In dB; {kinds[0]['configs']} configs have released weights at hand, {kinds[1]['configs']} published values."
+    )
+    lines = []
+    for row in found["frontiers"]:
+        members = [words(row[f"{who}_families"]) for who in ("published", "ours")]
+        lines.append((f"{row['device']} x{row['scale']}", *members, row["hypervolume_ratio"]))
+    columns = ("frontier on Set5", "members, published quality", "members, our quality", "hypervolume ratio")
+    return "\n\n".join((took, table(head, rows), counted, table(columns, lines)))
+
+
+def words(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {family}" for family, count in counts.items())
+
+
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
+    "full_sweep": ("docs/the-sweep.md", full_sweep),
     "chaos": ("docs/chaos.md", chaos),
     "quality": ("docs/quality.md", quality),
     "quality by config": ("docs/quality.md", lambda found: quality_rows(found["rows"])),

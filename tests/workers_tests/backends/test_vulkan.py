@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import pytest
 import torch
@@ -63,7 +64,9 @@ def test_a_player_that_has_ended_is_one_clean_error() -> None:
 
 @pytest.mark.slow
 @player
-def test_a_benchmark_stores_the_driver_of_the_device() -> None:
+def test_a_benchmark_stores_the_driver_of_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SWEEP_LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr("workers.timing.turns.PATIENT_S", 0.0)
     small = varied(QHD5, size=(96, 64), threads=1)
     (speed,) = benchmark([parse_id("eSR-MAX_s2_K3_C1")], device_name="here", backend="vulkan", protocol=small)
     assert speed.backend == "vulkan" and speed.fps > 0
