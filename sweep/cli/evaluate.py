@@ -14,8 +14,8 @@ from sweep.cli.options import DataRoot, Json
 if TYPE_CHECKING:
     from search_space.facts import Quality
 
-FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol", "exact")
-"""What ``--json`` says of each result."""
+FIELDS = ("config", "dataset", "metric", "value", "unit", "protocol")
+"""What ``--json`` says of each result; ``exact`` too, where images came back exactly."""
 
 
 def add(app: typer.Typer) -> None:
@@ -49,7 +49,10 @@ def evaluate(
         list[str] | None, typer.Option("--metric", help="psnr, ssim or lpips (repeatable); default psnr and ssim.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="aa (ours), or matlab: small images as MATLAB and BasicSR make them.")
+        str,
+        typer.Option(
+            "--protocol", help="Of quality: aa (ours), or matlab: small images as MATLAB and BasicSR make them."
+        ),
     ] = "aa",
     db: Annotated[
         str | None, typer.Option("--db", help="Store the results there; what is stored already is not measured again.")
@@ -87,13 +90,18 @@ def evaluate(
         )
     qualities, errors = evaluation.qualities, evaluation.failed
     if as_json:
-        output.print_json([{name: getattr(quality, name) for name in FIELDS} for quality in qualities])
+        output.print_json([_row(quality) for quality in qualities])
     else:
         _table(qualities)
     for error in errors:
         output.error(f"failed: {error}")
     if errors:
         raise typer.Exit(1)
+
+
+def _row(quality: Quality) -> dict[str, object]:
+    row = {name: getattr(quality, name) for name in FIELDS}
+    return row | {"exact": quality.exact} if quality.exact else row
 
 
 def _table(qualities: Sequence[Quality]) -> None:

@@ -44,9 +44,10 @@ def test_names_that_belong_together_are_together(first: str, second: str) -> Non
 
 def test_the_protocol_of_speeds_is_speed_protocol_everywhere() -> None:
     has = [(name, opts) for name, opts in OPTIONS if "--protocol" in opts and "--speed-protocol" not in opts]
-    assert has == [("sweep plot", ("--protocol",))]
-    of_quality = next(p for p in ALL["sweep plot"].params if p.opts == ["--protocol"])
-    assert "Quality" in of_quality.help
+    assert has == [("sweep evaluate", ("--protocol",)), ("sweep plot", ("--protocol",))]
+    for name, _ in has:
+        of_quality = next(p for p in ALL[name].params if p.opts == ["--protocol"])
+        assert "uality" in of_quality.help
 
 
 def test_images_are_found_by_data_root_wherever_images_are_read_by_name() -> None:

@@ -218,14 +218,14 @@ def test_the_command_prints_difference_and_psnr_change_as_json(tmp_path: Path, n
     torch.jit.load(io.BytesIO(out.read_bytes()))
 
 
-def test_weights_of_another_config_and_a_read_only_folder_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_config_and_a_file_for_a_folder_are_refused(tmp_path: Path) -> None:
     weights = tmp_path / "w.safetensors"
     weights.write_bytes(to_bytes(parse_id("eSR-TM_s3_K3_C4").build()))
     result = CliRunner().invoke(app, ["export", TM.id, "-w", str(weights), "-f", "torchscript"])
     assert isinstance(result.exception, BadWeights)
     weights.write_bytes(to_bytes(TM.build()))
     result = CliRunner().invoke(
-        app, ["export", TM.id, "-w", str(weights), "-f", "torchscript", "-o", str(tmp_path / "no" / "x.pt")]
+        app, ["export", TM.id, "-w", str(weights), "-f", "torchscript", "-o", str(weights / "x.pt")]
     )
     assert isinstance(result.exception, BadData)
 

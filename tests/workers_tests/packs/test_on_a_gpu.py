@@ -285,7 +285,7 @@ def test_an_engine_that_is_wrong_on_the_device_is_left_out_by_name(fault, monkey
             raise RuntimeError("no kernel image is available for execution on the device")
 
     monkeypatch.setattr(KernelEngine, "steps", wrong)
-    monkeypatch.setattr(StackedEngine, "step", lambda self, *args: None)
+    monkeypatch.setattr(StackedEngine, "steps", lambda self, *args: None)
     with fake_cuda(), caplog.at_level(logging.WARNING):
         chain = teams.ways(torch.device("cuda"), RECIPE)
     assert [way.name for way in chain] == ["plain"]

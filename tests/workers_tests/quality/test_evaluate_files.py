@@ -130,7 +130,9 @@ def test_with_a_store_a_second_call_evaluates_only_what_is_new(folder, sweep, mo
     _, first, _ = sweep(*call)
     asked = []
     real = protocol.evaluate
-    monkeypatch.setattr(protocol, "evaluate", lambda c, m, s, k: asked.append((c.id, s.name)) or real(c, m, s, k))
+    monkeypatch.setattr(
+        protocol, "evaluate", lambda c, m, s, k, **by: asked.append((c.id, s.name)) or real(c, m, s, k, **by)
+    )
     status, second, _ = sweep(*call)
     assert status == 0 and asked == []
     assert json.loads(second) == json.loads(first)
