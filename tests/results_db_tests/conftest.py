@@ -6,15 +6,7 @@ from pathlib import Path
 import pytest
 
 from results_db.store import Store
-from tests.results_db_tests.kit.servers import Server
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    pytest.importorskip("pgserver", reason="PostgreSQL needs pgserver (the dev extra)")
-    made = Server()
-    yield made
-    made.stop()
+from tests.results_db_tests.kit.servers import server as server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

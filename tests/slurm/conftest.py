@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.results_db_tests.kit.servers import Server
+from tests.results_db_tests.kit.servers import server as server
 from tests.slurm.kit import Slurm, why_not
 
 
@@ -24,11 +24,3 @@ def slurm() -> Iterator[Slurm]:
     finally:
         made.down()
     shutil.rmtree(made.folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    pytest.importorskip("pgserver", reason="PostgreSQL needs pgserver (the dev extra)")
-    made = Server()
-    yield made
-    made.stop()

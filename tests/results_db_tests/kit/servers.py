@@ -6,10 +6,12 @@ import itertools
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 
 _numbers = itertools.count()
 
@@ -45,3 +47,12 @@ class Server:
     def stop(self) -> None:
         self.handle.cleanup()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """For a conftest to take over."""
+    pytest.importorskip("pgserver", reason="PostgreSQL needs pgserver (the dev extra)")
+    made = Server()
+    yield made
+    made.stop()

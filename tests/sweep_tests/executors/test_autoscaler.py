@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +16,7 @@ import pytest
 
 from sweep.executors.places import Places
 from tests.sweep_tests.conftest import SWEEP
-from tests.sweep_tests.executors.test_ray_client import RAY
-
-HEAD = "127.0.0.1"
+from tests.sweep_tests.executors.ray_head import HEAD, ray_head
 
 
 def cloud(gcs: str) -> dict[str, Any]:
@@ -57,32 +52,10 @@ def growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         port = free.getsockname()[1]
     config = tmp_path / "cloud.json"
     config.write_text(json.dumps(cloud(f"{HEAD}:{port}")))
-    # A socket's path may have 107 characters: pytest's folders are too long for Ray's.
-    options = f"--head --port={port} --node-ip-address={HEAD} --num-cpus=0 --include-dashboard=false --block"
-    process = subprocess.Popen(
-        [
-            *(RAY, "start", *options.split(), f"--autoscaling-config={config}"),
-            *(f"--temp-dir=/tmp/edge-sweep-grow-{port}", "--object-store-memory=100000000"),
-        ],
-        env={**os.environ, "RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    limit = time.monotonic() + 180
-    try:
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection((HEAD, port), timeout=1):
-                break
-            assert process.poll() is None and time.monotonic() < limit, "the head did not start"
-            time.sleep(0.5)
+    options = (f"--port={port}", f"--node-ip-address={HEAD}", "--num-cpus=0", f"--autoscaling-config={config}")
+    environment = {**os.environ, "RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
+    with ray_head(options, port, environment):
         yield f"{HEAD}:{port}"
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=60)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 LEFT = """

@@ -6,26 +6,22 @@ import contextlib
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.sweep_tests.conftest import SWEEP
-
-RAY = str(Path(sys.executable).parent / "ray")
+from tests.sweep_tests.executors.ray_head import HEAD, ray_head
 
 
 def free_port() -> int:
     """Below 10002, where Ray's workers begin to take theirs."""
     for port in range(9700, 9990):
         with contextlib.suppress(OSError), socket.socket() as found:
-            found.bind(("127.0.0.1", port))
+            found.bind((HEAD, port))
             return port
     raise AssertionError("no port is free")
 
@@ -39,30 +35,9 @@ def head(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token)}
     environment["RAY_USAGE_STATS_ENABLED"] = "0"
     client = free_port()
-    # A socket's path may have 107 characters: pytest's folders are too long for Ray's.
-    folder = Path("/tmp") / f"edge-sweep-ray-{client}"
-    options = f"--head --port=0 --ray-client-server-port={client} --include-dashboard=false --num-cpus=1 --block"
-    process = subprocess.Popen(
-        [RAY, "start", *options.split(), f"--temp-dir={folder}", "--object-store-memory=100000000"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    limit = time.monotonic() + 180
-    try:
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", client), timeout=1):
-                break
-            assert process.poll() is None and time.monotonic() < limit, "the head did not start"
-            time.sleep(0.5)
-        yield f"ray://127.0.0.1:{client}", environment
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=60)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    options = ("--port=0", f"--ray-client-server-port={client}", "--num-cpus=1")
+    with ray_head(options, client, environment):
+        yield f"ray://{HEAD}:{client}", environment
 
 
 @pytest.mark.slow
