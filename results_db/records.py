@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +21,13 @@ def cuda_state(stored: Mapping[str, Any] | None) -> CudaState | None:
     if stored is None:
         return None
     return CudaState(**{name: stored.get(name) for name in CudaState.__dataclass_fields__})  # type: ignore[arg-type]
+
+
+def damage(kind: str, trial: int, data: bytes, sha256: str) -> str | None:
+    """What is wrong with the stored bytes of a trial's artifact, in a line; None when their SHA-256 is theirs."""
+    if hashlib.sha256(data).hexdigest() == sha256:
+        return None
+    return f"the {kind} of trial {trial} are damaged (SHA-256 differs): retry the trial"
 
 
 class Source(StrEnum):

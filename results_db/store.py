@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from results_db.records import (
     SweepRow,
     TrialGroup,
     TrialRow,
+    damage,
 )
 from results_db.schema import artifact, trial
 from results_db.states import State
@@ -358,10 +358,8 @@ class Store:
         if row is None:
             return None
         data = bytes(row.data)
-        if hashlib.sha256(data).hexdigest() != row.sha256:
-            raise StoreError(
-                f"{self.url}: the {kind} of trial {trial_id} are damaged (SHA-256 differs): retry the trial"
-            )
+        if found := damage(kind, trial_id, data, row.sha256):
+            raise StoreError(f"{self.url}: {found}")
         return Artifact(kind, data, row.sha256)
 
     def done_trial(self, config: str, sweep_id: int | None = None) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Table, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from results_db import schema
+from results_db.records import damage
 from results_db.store import Store
 from search_space.errors import StoreError
 
@@ -111,7 +111,5 @@ def _insert(connection: Connection, table: Table, batch: list[tuple[Any, ...]]) 
 
 def _check(batch: list[tuple[Any, ...]]) -> None:
     for trial_id, kind, sha256, _size, data in batch:
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise StoreError(
-                f"the {kind} of trial {trial_id} are damaged (SHA-256 differs): retry the trial, then copy"
-            )
+        if found := damage(kind, trial_id, data, sha256):
+            raise StoreError(f"{found}, then copy")

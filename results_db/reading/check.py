@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from sqlalchemy import Connection, select
 
+from results_db.records import damage
 from results_db.schema import artifact, trial
 from results_db.states import State
 from results_db.store import Store
@@ -36,8 +35,8 @@ def _files(connection: Connection) -> list[str]:
     query = select(artifact.c.trial_id, artifact.c.kind, artifact.c.sha256, artifact.c.data)
     found: list[str] = []
     for row in connection.execute(query.execution_options(yield_per=200)):
-        if hashlib.sha256(row.data).hexdigest() != row.sha256:
-            found.append(f"the {row.kind} of trial {row.trial_id} are damaged (SHA-256 differs): retry the trial")
+        if bad := damage(row.kind, row.trial_id, row.data, row.sha256):
+            found.append(bad)
     return found[:MOST]
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, and_, select
 
-from results_db.records import CUDA, Source, cuda_state
+from results_db.reading.trial_facts import read_curve
+from results_db.records import CUDA, Source, cuda_state, damage
 from results_db.schema import artifact, attempt, measure, quality, quality_image, trial
 from results_db.states import State
 from results_db.tables.trials import KEY, of_sweep, sweep_id
@@ -64,8 +64,8 @@ def _finished(connection: Connection, number: int) -> list[tuple[TrialKey, Done]
         qualities[row.trial_id].append(_quality(row, images))
     files: defaultdict[int, list[Artifact]] = defaultdict(list)
     for row in connection.execute(ours(select(artifact).join(trial, trial.c.id == artifact.c.trial_id))):
-        if hashlib.sha256(row.data).hexdigest() != row.sha256:
-            raise StoreError(f"the {row.kind} of trial {row.trial_id} are damaged (SHA-256 differs): retry the trial")
+        if found := damage(row.kind, row.trial_id, row.data, row.sha256):
+            raise StoreError(found)
         files[row.trial_id].append(Artifact(row.kind, bytes(row.data), row.sha256))
     return [
         (TrialKey(*(row._mapping[column] for column in KEY)), _done(row, qualities[row.id], files[row.id]))
@@ -88,7 +88,6 @@ def _done(row: Any, qualities: list[Quality], files: list[Artifact]) -> Done:
     if row.engines is not None:
         engines, cuda = tuple(json.loads(row.engines)), cuda_state(json.loads(row.detail).get(CUDA))
         provenance = Provenance(engines, row.trained_on, row.training_precision, row.torch, cuda)
-    curve = tuple((int(step), float(loss)) for step, loss in json.loads(row.curve or "[]"))
     flags = tuple(json.loads(row.flags or "[]"))
     return Done(
         row.id,
@@ -98,7 +97,7 @@ def _done(row: Any, qualities: list[Quality], files: list[Artifact]) -> Done:
         row.seconds,
         row.steps,
         row.node or "",
-        curve,
+        read_curve(row.curve),
         flags,
         provenance,
     )

@@ -76,7 +76,7 @@ def trial_facts(store: Store, number: int) -> TrialFacts:
         ended=utc(last.ended_at) if last and last.ended_at else None,
         failure=last.failure if last else None,
         error=last.error if last else None,
-        curve=_curve(last.curve) if last else (),
+        curve=read_curve(last.curve) if last else (),
         qualities=measured,
         speeds=tuple(store.speeds(row.config, source=Source(row.source))),
         weights=store.artifact(number) if row.state == str(State.DONE) else None,
@@ -108,9 +108,10 @@ def _curves(connection: Connection, trials: Sequence[int]) -> dict[int, Curve]:
         )
         # A later attempt that is done takes the place of an earlier one.
         for number, curve in connection.execute(query.order_by(attempt.c.trial_id, attempt.c.number)):
-            out[number] = _curve(curve)
+            out[number] = read_curve(curve)
     return out
 
 
-def _curve(text: str | None) -> Curve:
+def read_curve(text: str | None) -> Curve:
+    """A curve as it is stored; empty where none is."""
     return tuple((int(step), float(loss)) for step, loss in json.loads(text or "[]"))

@@ -93,21 +93,20 @@ def failed_attempts(connection: Connection, trial_ids: Sequence[int]) -> dict[in
 
 def failures(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
     """The newest attempt of each trial that is failed."""
-    query = (
-        select(*_ATTEMPT)
-        .join(trial, and_(trial.c.id == attempt.c.trial_id, trial.c.attempt == attempt.c.number))
-        .where(trial.c.state == str(State.FAILED))
-    )
-    query = of_sweep(query, sweep_number)
-    return [_attempt(tuple(row)) for row in connection.execute(query.order_by(attempt.c.trial_id))]
+    return _newest(connection, State.FAILED, sweep_number)
 
 
 def running(connection: Connection, sweep_number: int | None) -> list[AttemptRow]:
     """The attempts that run."""
+    return _newest(connection, State.RUNNING, sweep_number)
+
+
+def _newest(connection: Connection, state: State, sweep_number: int | None) -> list[AttemptRow]:
+    """The newest attempt of each trial in a state."""
     query = (
         select(*_ATTEMPT)
         .join(trial, and_(trial.c.id == attempt.c.trial_id, trial.c.attempt == attempt.c.number))
-        .where(trial.c.state == str(State.RUNNING))
+        .where(trial.c.state == str(state))
     )
     query = of_sweep(query, sweep_number)
     return [_attempt(tuple(row)) for row in connection.execute(query.order_by(attempt.c.trial_id))]
