@@ -124,7 +124,7 @@ def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame
     if selection.undisturbed_only:
         table = keep_speeds(table, ~mask(table))
     table, repeats = _average(_one_kind(table, selection.speed_protocol))
-    table = _with_costs(table)
+    table = with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
         table["energy_j"] = table["power_w"] / table["fps"]
@@ -211,7 +211,7 @@ def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     return table.drop_duplicates(subset=key, keep="last").reset_index(drop=True), repeats
 
 
-def _with_costs(table: pd.DataFrame) -> pd.DataFrame:
+def with_costs(table: pd.DataFrame) -> pd.DataFrame:
     """Parameters and MACs by arithmetic; published parameter counts stay as published."""
     costs = {config: _costs(config) for config in table["config"].unique()}
     computed = table["config"].map({c: v[0] for c, v in costs.items()})

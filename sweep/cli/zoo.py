@@ -36,7 +36,8 @@ def export_zoo(
     """
     from results_db.store import Store
     from sweep.planning.open_sweep import find_row
-    from sweep.zoo.export import MANIFEST, export
+    from sweep.zoo.document import MANIFEST
+    from sweep.zoo.export import export
 
     with Store.open(db, readonly=True) as store:
         zoo = export(store, find_row(store, sweep).id, out, force=force)

@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from results_db.records import cuda_state
 from search_space.errors import BadData
 from search_space.facts import Artifact, Done, Provenance, Quality, Speed, TrialKey
 
 FORMAT = 1
 """Of the document; a newer one is refused."""
+MANIFEST, FACTS, WEIGHTS = "zoo.json", "facts.json.gz", "weights"
+"""Names in a zoo: its list of files, this document, the folder of the networks."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def weights_file(config: str) -> str:
     'weights/ESPCN_s2.safetensors'
     """
     family, scale, *_ = config.split("_")
-    return f"weights/{family}_{scale}.safetensors"
+    return f"{WEIGHTS}/{family}_{scale}.safetensors"
 
 
 def to_bytes(zoo: Zoo) -> bytes:
@@ -110,7 +113,6 @@ def _read_trial(one: Mapping[str, Any], networks: Mapping[str, bytes]) -> tuple[
         if (data := networks.get(label(key))) is None:
             raise BadData(f"{weights_file(key.config)} lacks {label(key)}")
         artifacts = (Artifact("weights", data, hashlib.sha256(data).hexdigest()),)
-    provenance = one["provenance"]
     return key, Done(
         trial=0,
         attempt=0,
@@ -121,10 +123,13 @@ def _read_trial(one: Mapping[str, Any], networks: Mapping[str, bytes]) -> tuple[
         node=str(one["node"]),
         curve=tuple((int(step), float(loss)) for step, loss in one["curve"]),
         flags=tuple(map(str, one["flags"])),
-        provenance=Provenance(**{**_of(Provenance, provenance), "engines": tuple(provenance["engines"])})
-        if provenance
-        else None,
+        provenance=_read_provenance(one["provenance"]) if one["provenance"] else None,
     )
+
+
+def _read_provenance(value: Mapping[str, Any]) -> Provenance:
+    known = _of(Provenance, value)
+    return Provenance(**{**known, "engines": tuple(known["engines"]), "cuda": cuda_state(known.get("cuda"))})
 
 
 def _read_quality(value: Mapping[str, Any]) -> Quality:

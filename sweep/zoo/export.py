@@ -9,26 +9,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.reading.results import gather_means
+from analysis.reading.results import gather_means, with_costs
 from analysis.reading.selection import Selection
 from results_db.reading import export as tables
 from results_db.reading import frames
 from results_db.reading.finished import finished
 from search_space import atomic, parse_id
-from search_space.costs.describe import describe
 from search_space.errors import SweepError
 from sweep.api.reading import plot
 from sweep.planning.settings import SweepSettings
 from sweep.planning.user_families import recall
 from sweep.zoo import card, document, weights
-from sweep.zoo.document import SweepFacts, Zoo
+from sweep.zoo.document import FACTS, MANIFEST, WEIGHTS, SweepFacts, Zoo
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from results_db.store import Store
 
-MANIFEST, FACTS, CARD, CHART = "zoo.json", "facts.json.gz", "README.md", "pareto.png"
+CARD, CHART = "README.md", "pareto.png"
 TABLES = ("results.csv", "results.parquet")
 
 
@@ -42,7 +41,7 @@ def export(store: Store, sweep: int | str, folder: Path, *, force: bool = False)
         raise SweepError(f"{folder} is there already and not empty: choose another, or --force")
     zoo = gather(store, sweep)
     try:
-        (folder / "weights").mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS).mkdir(parents=True, exist_ok=True)
         written = _write(store, zoo, folder)
         listed = {name: _described(folder / name) for name in written}
         manifest = {"format": document.FORMAT, "sweep": zoo.sweep.name, "networks": len(zoo.trials), "files": listed}
@@ -90,12 +89,8 @@ def _write(store: Store, zoo: Zoo, folder: Path) -> list[str]:
 
 
 def _table(store: Store, sweep: str) -> pd.DataFrame:
-    table = frames.results(store, sweep=sweep)
-    costs = {config: describe(parse_id(config)) for config in table["config"].unique()}
-    return table.drop(columns=["trial", "node"]).assign(
-        parameters=table["config"].map({config: known.parameters for config, known in costs.items()}),
-        macs_full_hd=table["config"].map({config: known.macs_full_hd for config, known in costs.items()}),
-    )
+    table = with_costs(frames.results(store, sweep=sweep))
+    return table.drop(columns=["trial", "node"]).astype({"parameters": "int64", "macs_full_hd": "int64"})
 
 
 def _described(path: Path) -> dict[str, object]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from search_space.errors import BadData, first_line
 from sweep.zoo import document, weights
-from sweep.zoo.document import Zoo
-from sweep.zoo.export import FACTS, MANIFEST
+from sweep.zoo.document import FACTS, MANIFEST, WEIGHTS, Zoo
 
 if TYPE_CHECKING:
     from results_db.store import Store
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 MOST_BYTES = 2**30
 """Largest zoo that is read, and most that its facts may unpack to."""
 MOST_MANIFEST_BYTES = 2**22
-WEIGHTS = "weights/"
 OWNER = "zoo import"
 LEASE_S = 600.0
 
@@ -62,7 +60,7 @@ def read(folder: Path) -> Zoo:
     contents = {name: _checked(folder, name, known) for name, known in manifest.items()}
     if FACTS not in contents:
         raise BadData(f"{folder / MANIFEST} names no {FACTS}")
-    packed = [(name, data) for name, data in contents.items() if name.startswith(WEIGHTS)]
+    packed = [(name, data) for name, data in contents.items() if name.startswith(f"{WEIGHTS}/")]
     networks = {label: data for name, content in packed for label, data in weights.unpack(content, name).items()}
     try:
         return document.from_bytes(contents[FACTS], networks, MOST_BYTES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +19,11 @@ from results_db.reading import frames
 from results_db.store import Store
 from search_space import parse_id
 from search_space.errors import BadData, SweepError
-from search_space.facts import Speed
+from search_space.facts import CudaState, Provenance, Speed
 from search_space.weights import load as load_weights
 from sweep.zoo import document, weights
-from sweep.zoo.export import FACTS, MANIFEST, export, gather
+from sweep.zoo.document import FACTS, MANIFEST
+from sweep.zoo.export import export, gather
 from sweep.zoo.load import load_into, read
 from tests.sweep_tests.kit import driver, planned
 
@@ -63,6 +65,16 @@ def test_what_comes_back_is_what_was_there(store, zoo, back):
     assert (now.name, now.space, now.recipe_json, now.git) == (was.name, was.space, was.recipe_json, was.git)
     same = [[row._mapping["per_image"] for row in images(one)] for one in (store, back)]
     assert same[0] == same[1] and same[0]
+
+
+def test_what_a_training_on_a_gpu_was_allowed_to_round_comes_back(store):
+    cuda = CudaState("580.65.06", "13.0", "9.1", False, True, False)
+    made = gather(store, 1)
+    key, done = made.trials[0]
+    trained = replace(done, provenance=Provenance(("kernels/1",), "a card", "fp32", "2.13.0", cuda))
+    networks = {document.label(key): done.artifacts[0].data}
+    back = document.from_bytes(document.to_bytes(replace(made, trials=[(key, trained)])), networks, 2**24)
+    assert back.trials[0][1].provenance == trained.provenance
 
 
 def images(store: Store):
