@@ -52,7 +52,6 @@ def report(
     from analysis.report.viewer.networks import Networks
     from analysis.script import parse_crop
     from results_db.store import Store
-    from workers.export.glsl.webgl import PRELUDE, web_network
 
     if out.suffix.lower() not in (".html", ".htm"):
         raise SweepError(f"{out}: a report is one .html file")
@@ -67,6 +66,9 @@ def report(
         undisturbed_only=undisturbed_only,
     )
     with Store.open(db, readonly=True) as store:
+        # It imports PyTorch, which a mistaken address need not wait for.
+        from workers.export.glsl.webgl import PRELUDE, web_network
+
         shown = content(store, ask, title, Samples(crops), Networks(models, PRELUDE, web_network))
     page = render(shown)
     files.write(out, lambda file: file.write(page.encode()))
