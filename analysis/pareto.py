@@ -54,6 +54,7 @@ def _panel(results: Results, device: str | None, scale: int, x: str, y: str, nam
     table = results.table[results.table["scale"] == scale]
     table = table.drop_duplicates(subset="config") if device is None else table[table["device"] == device]
     planned = results.planned.get(scale, frozenset()) | set(table["config"])
+    spread = results.spread.get((scale, y))
     return chart.Panel(
         title=f"{device}, x{scale}" if name_device else f"x{scale}",
         configs=list(table["config"]),
@@ -62,6 +63,7 @@ def _panel(results: Results, device: str | None, scale: int, x: str, y: str, nam
         y=table[y].to_numpy(dtype=np.float64),
         planned=len(planned),
         disturbed=disturbed.mask(table) if device is not None else None,
+        errors=None if spread is None else spread / np.sqrt(table["repeats"].to_numpy(dtype=np.float64)),
     )
 
 
@@ -69,7 +71,8 @@ def _note(results: Results, devices: list[str | None], x: str) -> str:
     measured = devices != [None]
     table = results.table[results.table["device"].isin(devices)] if measured else results.table
     energy = ["energy = power / speed, idle included"] if x == "energy" and results.derived_energy else []
-    return " · ".join([measured_how.line(results, table, measured), *energy])
+    bars = ["bars: standard error over seeds"] if results.spread else []
+    return " · ".join([measured_how.line(results, table, measured), *energy, *bars])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ that also does other work gives nearly the same measurements; ``fused_training.p
 - ``roofline``: for each kind of network, useful arithmetic (multiply-adds of the convolutions forward, of their weight
   gradients, and of the input gradients where there is a layer below; 2 operations each) over time, beside what a large
   float32 matrix product reaches on a core and the bytes a second of a large copy. Heads, activations, unfolding and
-  patches are time but not counted as work.
+  patches are time but not counted as work. ``processor_gflops`` is what the units do with nothing to load
+  (processor_peak.cpp); ``of_peak`` is the share of that.
 
     python benchmarks/training_scaling.py            # writes benchmarks/results/training_scaling.json
     python benchmarks/training_scaling.py --quick    # up to 10 configs
@@ -19,9 +20,13 @@ that also does other work gives nearly the same measurements; ``fused_training.p
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from itertools import product
@@ -53,6 +58,36 @@ def peak_gflops(side: int) -> float:
     a, b = torch.rand(side, side), torch.rand(side, side)
     out = torch.empty(side, side)
     return 2 * side**3 / core_time(lambda: torch.mm(a, b, out=out)) / 1e9
+
+
+def processor_peaks(repeats: int) -> dict[str, float | None]:
+    """GFLOP/s of one core in multiply-adds with nothing to load, in float32 and in bf16 products with float32 sums.
+
+    None where there is no compiler, and for bf16 where the processor has no such instruction.
+    """
+    from workers.packs import compiled
+
+    compiler = shutil.which(os.environ.get("CXX") or "c++")
+    if compiler is None:
+        return {"float32": None, "bf16": None}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "peak.so"
+        source = Path(__file__).parent / "processor_peak.cpp"
+        command = [compiler, *compiled.FLAGS, "-march=native", f"-I{compiled.SOURCES}", "-o", str(path), str(source)]
+        subprocess.run(command, check=True)
+        library = ctypes.CDLL(str(path))
+        return {
+            name: peak_of(function, repeats)
+            for name, function in (("float32", library.fma_operations), ("bf16", library.bf16_operations))
+        }
+
+
+def peak_of(operations: Any, repeats: int, rounds: int = 1_000_000) -> float | None:
+    """GFLOP/s of a function of processor_peak.cpp."""
+    operations.restype, operations.argtypes = ctypes.c_double, [ctypes.c_long, ctypes.c_void_p]
+    numbers = (ctypes.c_float * 2)(0.5, 0.25)
+    done = operations(rounds, numbers)
+    return round(done / core_time(lambda: operations(rounds, numbers), repeats) / 1e9, 1) if done else None
 
 
 def copy_gb_per_s(mib: int) -> float:
@@ -162,16 +197,23 @@ def roofline(recipe: Any, seconds: float, quick: bool) -> dict[str, Any]:
     """Useful GFLOP/s of a core by kind, beside the machine's."""
     from benchmarks._training import kind, planned_by_kind, sample
 
-    peak, copy = peak_gflops(512 if quick else 1536), copy_gb_per_s(64 if quick else 512)
+    peaks = processor_peaks(5 if quick else 50)
+    product, copy = peak_gflops(512 if quick else 1536), copy_gb_per_s(64 if quick else 512)
+    peak = peaks["float32"] or product
     kinds: dict[str, dict[str, float]] = {}
     groups = planned_by_kind(sample(18 if quick else 144))
     for name in sorted({kind(group[0]) for group in groups}):
         mine = [group for group in groups if kind(group[0]) == name]
         reached = sum(operations(config, recipe) for group in mine for config in group)
         reached /= together(mine, recipe, seconds) * 1e9
-        kinds[name] = {"gflops": round(reached, 1), "of_matrix_product": round(reached / peak, 3)}
+        kinds[name] = {"gflops": round(reached, 1), "of_peak": round(reached / peak, 3)}
         say(f"{name}: {kinds[name]}")
-    return {"matrix_product_gflops": round(peak, 1), "copy_gb_per_s": round(copy, 1), "kinds": kinds}
+    return {
+        "processor_gflops": peaks,
+        "matrix_product_gflops": round(product, 1),
+        "copy_gb_per_s": round(copy, 1),
+        "kinds": kinds,
+    }
 
 
 def say(text: str) -> None:

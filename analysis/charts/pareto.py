@@ -34,6 +34,8 @@ class Panel:
     """How many configs there would be if everything were finished and measured."""
     disturbed: NDArray[np.bool_] | None = None
     """Which points (N,) were measured while the machine was busy; None: none."""
+    errors: NDArray[np.float64] | None = None
+    """Standard error of ``y`` over seeds (N,); None where none is known."""
 
     @property
     def complete(self) -> NDArray[np.bool_]:
@@ -122,6 +124,9 @@ def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[st
     on = np.zeros(len(xs), dtype=bool)
     on[members] = True
     noisy = np.zeros(len(xs), dtype=bool) if panel.disturbed is None else panel.disturbed[drawn]
+    if panel.errors is not None:
+        bars = panel.errors[drawn][members]
+        axes.errorbar(xs[members], ys[members], bars, fmt="none", ecolor=style.INK, elinewidth=0.8, zorder=3.5)
     _points(axes, xs, ys, families, on, noisy)
     _margins(axes, xs, ys, x)
     best = [_best(families == family, ys, y) for family in style.in_order(families)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measures.frontier import frontier
+from analysis.measures.seed_spread import membership
 from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
@@ -26,14 +27,23 @@ class BudgetChoice:
     """Models with a speed and a quality."""
     unknown_power: int
     """Models left out because a power limit was asked for and their power is not known."""
+    sure: tuple[float, ...] | None = None
+    """Of each row of ``frontier``: how often it is on it when the quality of all is drawn anew within the error that
+    the seeds show (``seed_spread.membership``); None where no config has several seeds."""
 
 
 def choose(
-    table: pd.DataFrame, metric: Quantity, min_fps: float | None = None, max_watts: float | None = None
+    table: pd.DataFrame,
+    metric: Quantity,
+    min_fps: float | None = None,
+    max_watts: float | None = None,
+    spread: float | None = None,
 ) -> BudgetChoice:
     """The best among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
 
     The limits apply before the frontier: a model beaten only by models that draw too much power can still be the best.
+    ``spread`` is the standard deviation of one training's quality, in the metric's unit; the mean of a row's
+    ``repeats`` has that over their root.
     """
     complete = table[table["fps"].notna() & table[metric.column].notna()]
     fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
@@ -41,13 +51,18 @@ def choose(
     if max_watts is not None:
         unknown = int(fits["power_w"].isna().sum())
         fits = fits[fits["power_w"] <= max_watts]
-    members = frontier(fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better)).members
+    points, better = fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better)
+    members = frontier(points, better).members
     rows = tuple({str(k): v for k, v in row.items()} for row in fits.iloc[list(members)].to_dict("records"))
     pick = None
     if rows:
         sign = 1 if metric.more_is_better else -1
         pick = max(rows, key=lambda row: (sign * row[metric.column], row["fps"]))
-    return BudgetChoice(rows, pick, len(complete), unknown)
+    sure = None
+    if spread is not None and rows:
+        shares = membership(points, spread / fits["repeats"].to_numpy(dtype=float) ** 0.5, better)
+        sure = tuple(float(shares[member]) for member in members)
+    return BudgetChoice(rows, pick, len(complete), unknown, sure)
 
 
 def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from analysis.measures import seed_spread
 from analysis.reading.disturbed import keep_speeds, mask
 from analysis.reading.selection import Selection
 from results_db.reading import frames, seed_means, speed_kinds
@@ -30,7 +31,7 @@ class Results:
 
     table: pd.DataFrame
     """As ``results_db.reading.frames.results``, one source, one protocol, with ``parameters`` and ``macs_full_hd``
-    filled, repeats (seeds) averaged; ``energy_j`` is power / speed where ``derived_energy``."""
+    filled, seeds averaged (``repeats`` of them); ``energy_j`` is power / speed where ``derived_energy``."""
     source: str
     protocol: str
     planned: Mapping[int, frozenset[str]]
@@ -40,6 +41,9 @@ class Results:
     derived_energy: bool
     others: Mapping[str, int] = field(default_factory=dict)
     """Models of each other source in the store."""
+    spread: Mapping[tuple[int, str], float] = field(default_factory=dict)
+    """Standard deviation between seeds by scale and quality column, where some config has several and ``gather``
+    saw each of them."""
 
     @property
     def metrics(self) -> list[str]:
@@ -103,6 +107,9 @@ def gather_means(store: Store, selection: Selection, quality: bool = True) -> Re
         return gather(
             store, selection, seed_means.means(store, selection.sweep, selection.backend, selection.precision)
         )
+    if results.repeats > 1 and results.metrics:
+        trials = frames.results(store, sweep=selection.sweep, metrics=metrics)
+        return replace(results, spread=between_seeds(trials[trials["source"] == results.source]))
     return results
 
 
@@ -123,13 +130,14 @@ def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame
         table = table[(table["device"] == selection.device) | table["device"].isna()]
     if selection.undisturbed_only:
         table = keep_speeds(table, ~mask(table))
+    spread = between_seeds(table)
     table, repeats = _average(_one_kind(table, selection.speed_protocol))
     table = with_costs(table)
     derived = bool(table["energy_j"].isna().all() and table["power_w"].notna().any())
     if derived:
         table["energy_j"] = table["power_w"] / table["fps"]
     others = {s: n for s, n in _models(whole).items() if s != source}
-    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived, others)
+    return Results(table, source, protocol, _planned(store, selection, source), repeats, derived, others, spread)
 
 
 def _one_source(table: pd.DataFrame, selection: Selection) -> tuple[pd.DataFrame, str, str]:
@@ -197,6 +205,20 @@ def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
     return keep_speeds(table, chosen.to_numpy())
 
 
+def between_seeds(table: pd.DataFrame) -> dict[tuple[int, str], float]:
+    """Standard deviation between the trials of one config, by scale and quality column; of a table of trials."""
+    trials = table.drop_duplicates(subset="trial")
+    repeated = trials[trials.duplicated(subset="config", keep=False)]
+    out = {}
+    for column in (c for c in repeated.columns if ":" in c):
+        for scale in repeated["scale"].unique().tolist():
+            some = repeated[repeated["scale"] == scale].groupby("config")[column]
+            sigma = seed_spread.pooled(values.tolist() for _, values in some)
+            if sigma is not None:
+                out[scale, column] = sigma
+    return out
+
+
 def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row per config, device, backend and precision: seeds are averaged, the newest trial is named."""
     key = ["config", *SPEED]
@@ -204,10 +226,11 @@ def _average(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     rows = int(grouped.size().max()) if len(table) else 0
     repeats = int(grouped["repeats"].sum().max()) if len(table) and "repeats" in table else rows
     if rows <= 1:
-        return table.reset_index(drop=True), repeats
+        return table.assign(repeats=table.get("repeats", 1)).reset_index(drop=True), repeats
     qualities = [c for c in table.columns if ":" in c]
-    means = table.groupby(key, dropna=False, sort=False)[qualities].transform("mean")
-    table = table.assign(**{c: means[c] for c in qualities})
+    means = grouped[qualities].transform("mean")
+    counted = grouped["repeats"].transform("sum") if "repeats" in table else grouped["config"].transform("size")
+    table = table.assign(**{c: means[c] for c in qualities}, repeats=counted)
     return table.drop_duplicates(subset=key, keep="last").reset_index(drop=True), repeats
 
 

@@ -47,9 +47,12 @@ class Best:
     def frontier(self) -> list[dict[str, Any]]:
         """The models that fit and that no other that fits beats, fastest first: ``config``, ``fps``, ``psnr``, ...
 
-        Units: frames/s, dB (psnr), W (``power_w``), J per frame (``energy_j``), MiB (``memory_mib``).
+        Units: frames/s, dB (psnr), W (``power_w``), J per frame (``energy_j``), MiB (``memory_mib``). ``sure`` is the
+        share of frontiers, with the quality drawn anew within the error that several seeds show, that the model is
+        on; None where no config has several seeds.
         """
-        return [fact(row, self.metric) for row in self.choice.frontier]
+        sure = self.choice.sure or (None,) * len(self.choice.frontier)
+        return [{**fact(row, self.metric), "sure": s} for row, s in zip(self.choice.frontier, sure, strict=True)]
 
 
 def best(
@@ -117,7 +120,7 @@ def best(
         quality = gathered.metric(metric)
         chosen = device or only_device(gathered)
         table = gathered.table[gathered.table["device"] == chosen]
-        choice = choose(table, quality, min_fps, max_watts)
+        choice = choose(table, quality, min_fps, max_watts, gathered.spread.get((scale, quality.column)))
         tied = _tied(store, choice.pick, set(table["config"]))
         notes = tuple(notices(replace(gathered, table=table), store.url))
         export = None if choice.pick is None else _export(store, str(choice.pick["config"]), sweep_name(sweep))

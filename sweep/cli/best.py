@@ -57,7 +57,8 @@ def best(
 ) -> None:
     """Name the model to ship: of all that fit the budget, the one with the best quality.
 
-    The frontier shown is that of the models that fit. Exit status 1 when none does.
+    The frontier shown is that of the models that fit. Exit status 1 when none does. Where configs were trained with
+    several seeds, "sure" is how often a model is on the frontier when qualities are drawn anew within that error.
 
     Example: sweep best --scale 2 --device AGX --min-fps 15 --max-watts 5 --metric psnr:Set14
     """
@@ -97,7 +98,7 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
     pick = choice.pick["config"]
     rows: list[list[str]] = []
     place: int | None = None
-    for row in choice.frontier:
+    for i, row in enumerate(choice.frontier):
         facts = fact(row, metric)
         if facts["config"] == pick:
             place = len(rows)
@@ -106,8 +107,9 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
         fps, quality = f"{facts['fps']:.4g}", f"{facts[metric.name]:.{digits}f}"
         note = "disturbed" if facts["disturbed"] else ""
         mark = ">" if facts["config"] == pick else ""
-        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, note])
-    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "note"]
+        sure = "" if choice.sure is None else f"{choice.sure[i]:.0%}"
+        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, sure, note])
+    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "sure", "note"]
     title = f"Frontier of what fits, {where} ({source} measurements)"
     output.print_table(headings, rows, title=title, left=2, bold=place, hide_empty=True)
     _terminal_chart(choice, metric, output.stdout().width)

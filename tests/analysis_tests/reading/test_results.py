@@ -14,6 +14,7 @@ from search_space import Config, parse_id
 from search_space.costs.describe import describe
 from search_space.errors import SweepError
 from search_space.facts import Done, Speed, TrialKey
+from sweep.api.choosing import best
 from tests.analysis_tests import kit
 
 
@@ -162,6 +163,29 @@ def test_repeats_count_seeds_of_a_mean(tmp_path: Path) -> None:
     assert whole.repeats == means.repeats == 3
     assert len(whole.table) == len(means.table) == 1
     assert whole.table["psnr:Set5"].item() == pytest.approx(means.table["psnr:Set5"].item())
+
+
+def test_the_spread_between_seeds_is_known_to_the_chart_and_to_best(tmp_path: Path) -> None:
+    configs = [parse_id("eSR-TM_s2_K5_C4"), parse_id("eSR-MAX_s2_K3_C2"), parse_id("eSR-MAX_s3_K3_C2")]
+    with Store.open(str(tmp_path / "seeds.db")) as store:
+        sweep = store.create_sweep("seeds", "demo", "{}")
+        keys = [TrialKey(config.id, seed, "recipe", "data", "code") for config in configs[:2] for seed in (0, 1)]
+        store.plan(sweep, [*keys, TrialKey(configs[2].id, 0, "recipe", "data", "code")])
+        for claim in store.claim([row.id for row in store.missing(sweep)], "test", 60):
+            figures = kit.worse(kit.qualities(parse_id(claim.key.config)), by=0.2 * claim.key.seed)
+            store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
+        store.add_speeds([kit.speed(config, "board") for config in configs])
+        whole, means = gather(store), gather_means(store, Selection(metric="psnr:Set5"))
+        figure, _ = draw(means, Selection(metric="psnr:Set5"))
+        found = best(store, scale=2, metric="psnr:Set5")
+        alone = best(store, scale=3, metric="psnr:Set5")
+    # Two values 0.2 apart have a standard deviation of 0.1 times the root of two.
+    assert whole.spread[2, "psnr:Set5"] == means.spread[2, "psnr:Set5"] == pytest.approx(0.1 * 2**0.5)
+    assert (3, "psnr:Set5") not in whole.spread, "one seed says nothing of the spread"
+    assert sorted(whole.table["repeats"]) == [1, 2, 2]
+    assert any("bars: standard error over seeds" in text.get_text() for text in figure.texts)
+    assert all(0 < row["sure"] <= 1 for row in found.frontier)
+    assert [row["sure"] for row in alone.frontier] == [None]
 
 
 def test_a_metric_that_only_another_source_has_is_shown_from_there_unless_a_source_is_asked_for(tmp_path: Path) -> None:
