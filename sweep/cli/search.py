@@ -76,6 +76,15 @@ def search(
         str | None,
         typer.Option("--until", help="Stop earlier when one more training is expected to add less, such as 0.5%."),
     ] = None,
+    resume_from: Annotated[
+        str | None,
+        typer.Option(
+            "--resume-from",
+            metavar="ZOO|DB",
+            help="Start with the results of a zoo (folder or web address) or of another results database, "
+            "as far as they have this search's recipe and training images.",
+        ),
+    ] = None,
     screen: Annotated[
         bool,
         typer.Option("--screen", help="Train a quarter of the steps first; prune what cannot reach the frontier."),
@@ -173,6 +182,11 @@ def search(
 
     reports = []
     with Store.open(db) as store:
+        if resume_from:
+            from sweep.zoo.warm_start import take
+
+            usable = take(store, resume_from, plan.comparable)
+            typer.echo(f"{resume_from}: {usable} results can be used by this search", err=True)
         try:
             for report in plan.run(store, db, quiet=as_json or quiet, on_forced_exit=_say_stopped, listener=show_event):
                 reports.append(report)

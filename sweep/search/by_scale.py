@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from search_space.errors import BadSpace
+from search_space import parse_id
+from search_space.errors import BadSpace, SweepError
 from search_space.spaces import ENUMERABLE, select
 from sweep.planning.settings import usual_speed_protocol
+from sweep.planning.stored_plan import make_plan
 from sweep.running.launch import Launch, disconnect
 from sweep.search.encoding import encoding
 from sweep.search.frontier_sampler import FrontierSampler
-from sweep.search.loop import Search, SearchEvent, frontier_of
+from sweep.search.loop import Facts, Search, SearchEvent, frontier_of
 from sweep.search.objectives import Constraint, Objective, parse_constraint, parse_objectives, parse_percentage
 from sweep.search.samplers import SamplerName, make_sampler
 from sweep.search.studies import add_result, configs_in, open_storage, open_study
@@ -22,6 +24,7 @@ from sweep.speed.measure_missing import device_name
 if TYPE_CHECKING:
     from results_db.store import Store
     from search_space import Config
+    from search_space.facts import TrialKey
     from search_space.spaces import Space
     from sweep.planning.data import Data
     from workers.training.recipe import Recipe
@@ -137,6 +140,16 @@ class SearchPlan:
             training.close()
             disconnect()
 
+    def comparable(self, keys: Iterable[TrialKey]) -> int:
+        """How many of the keys this search would train itself: its configs with its recipe, images, seed and code."""
+        found = frozenset(keys)
+        configs = tuple(dict.fromkeys(config for key in found if (config := _known(key.config)) is not None))
+        encodings = [encoding(self.space, scale) for scale in _scales(self.space)]
+        of_space = tuple(c for c in configs if any(e.scale == c.scale and e.encode(c) is not None for e in encodings))
+        if not of_space:
+            return 0
+        return len(found.intersection(make_plan(self.space_name, of_space, self.recipe, self.data, root=None).keys))
+
     def _candidates(self, scale: int) -> tuple[Config, ...]:
         space, options = self.space, self.options
         if space.size <= 20 * MOST_LISTED or (space.size <= ENUMERABLE and options.where):
@@ -147,6 +160,19 @@ class SearchPlan:
         if not candidates:
             raise BadSpace(f"the filters leave no config at scale {scale}")
         return select(candidates, sample=MOST_LISTED, seed=self.options.seed)
+
+    def _feasible(self, candidates: tuple[Config, ...], costs: Mapping[Config, Facts]) -> tuple[Config, ...]:
+        """The candidates that are not known to break a constraint, whatever sampler is to choose among them."""
+        kept = tuple(
+            config
+            for config in candidates
+            if all(
+                b.violation(costs[config][b.objective]) <= 0 for b in self.constraints if b.objective in costs[config]
+            )
+        )
+        if not kept:
+            raise BadSpace(f"no config of the space satisfies {', '.join(map(str, self.constraints))}")
+        return kept
 
     def _search(
         self, address: str, scale: int, candidates: tuple[Config, ...], training: Training, listener: Listener
@@ -161,6 +187,7 @@ class SearchPlan:
                 candidates = tuple(config for config in candidates if objective in costs[config])
                 if not candidates:
                     raise BadSpace(f"{objective}: no speeds of that device in the database (sweep import-measurements)")
+        candidates = self._feasible(candidates, costs)
         encoded = encoding(self.space, scale, self.options.families)
         sampler = make_sampler(
             SamplerName(self.options.sampler),
@@ -216,6 +243,14 @@ def _stop_at(search: Search, until: float) -> None:
     if not isinstance(sampler, FrontierSampler) or len(search.objectives) != 2:
         raise BadSpace("--until needs the sampler frontier or frontier-blind and two objectives")
     search.until, search.growth = until, sampler.expected_growth
+
+
+def _known(config_id: str) -> Config | None:
+    """The config of an id, or None for one of a family that is not installed here."""
+    try:
+        return parse_id(config_id)
+    except SweepError:
+        return None
 
 
 def _scales(space: Space) -> set[int]:
