@@ -12,6 +12,9 @@ from search_space.facts import Checkpoint
 
 CHECKPOINT_EVERY_S = 60.0
 """Seconds between two states of a pack, unless asked otherwise."""
+TRAINED_S = 2.0
+"""The end of a training is handed out before it is measured when the last state is older: all the way of the states of
+48 members takes about a hundredth of that."""
 
 
 class TrainingStopped(Exception):
@@ -50,6 +53,10 @@ class Checkpointing:
     def due(self) -> bool:
         """Whether a state should be saved now: ``every_s`` has passed, or the training is to end."""
         return self.stopping or (self.every_s > 0 and time.monotonic() - self._last >= self.every_s)
+
+    def worth_keeping(self) -> bool:
+        """Whether the end of a training should be saved before it is measured, which may take minutes."""
+        return self.every_s > 0 and time.monotonic() - self._last >= TRAINED_S
 
     def put(self, states: Iterable[Checkpoint]) -> None:
         """Hand out states. Raises TrainingStopped when the training is to end."""

@@ -75,14 +75,13 @@ def run_pack(
     except TrainingStopped as stop:
         return [failed(task.members[place], error, node) for place, error in stop.failed.items()]
     outcomes: list[Outcome] = []
-    for place, (member, result) in enumerate(zip(task.members, results, strict=True)):
+    pairs = list(zip(task.members, results, strict=True))
+    if checkpointing.worth_keeping():
+        _hand_out(pairs, recipe, checkpointing)
+    for place, (member, result) in enumerate(pairs):
         if checkpointing.stopping:
-            unmeasured = list(zip(task.members[place:], results[place:], strict=True))
-            with suppress(TrainingStopped):
-                checkpointing.put(
-                    [_trained_state(m, r, recipe) for m, r in unmeasured if isinstance(r, Trained) and r.steps]
-                )
-            outcomes += [failed(m, r, node) for m, r in unmeasured if not isinstance(r, Trained)]
+            _hand_out(pairs[place:], recipe, checkpointing)
+            outcomes += [failed(m, r, node) for m, r in pairs[place:] if not isinstance(r, Trained)]
             break
         if isinstance(result, Trained):
             try:
@@ -93,6 +92,15 @@ def run_pack(
                 result = error
         outcomes.append(failed(member, result, node))
     return outcomes
+
+
+def _hand_out(
+    pairs: Sequence[tuple[TrialTask, Trained | Exception]], recipe: Recipe, checkpointing: Checkpointing
+) -> None:
+    """Hand out the states of trained members that are not measured yet."""
+    states = [_trained_state(m, r, recipe) for m, r in pairs if isinstance(r, Trained) and r.steps]
+    with suppress(TrainingStopped):
+        checkpointing.put(states)
 
 
 def _provenance(result: Trained, recipe: Recipe, device: str) -> Provenance:

@@ -84,6 +84,11 @@ class Database:
         if self._watch is not None:
             self._run(lambda connection: connection.exec_driver_sql("PRAGMA user_version").scalar(), write=False)
 
+    def check_file(self) -> None:
+        """The same by one look at the name of the file, which never waits. Raises StoreLost."""
+        if self._watch is not None and self._watch.opened:
+            self._watch.check_file()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()

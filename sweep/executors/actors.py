@@ -167,7 +167,7 @@ class ActorExecutor:
         """Ask the worker of a pack to stop after the step it takes."""
         for worker in self._workers:
             if worker.ticket == ticket and worker.inquest is None:
-                worker.actor.stop.remote()
+                worker.actor.stop.remote(worker.ticket)
 
     # The end of a pack
 
@@ -264,7 +264,7 @@ class ActorExecutor:
         for worker in list(self._workers):
             if worker.ticket and known.is_leaving(worker.place):
                 # Its pack stops with its state, and goes on elsewhere.
-                worker.actor.stop.remote()
+                worker.actor.stop.remote(worker.ticket)
             elif not worker.ticket and not self._may_work(worker.place):
                 self._drop(worker)
         self._fill(now)
@@ -375,7 +375,7 @@ class ActorExecutor:
         deadline = time.monotonic() + timeout_s
         busy = [worker for worker in self._workers if worker.ticket and worker.inquest is None]
         for worker in busy:
-            worker.actor.stop.remote()
+            worker.actor.stop.remote(worker.ticket)
         ends: list[Finished] = []
         while busy and (left := deadline - time.monotonic()) > 0:
             ray.wait([worker.result for worker in busy], num_returns=1, timeout=left)

@@ -32,7 +32,7 @@ class PackWorker:
     """One thread trains packs while another one answers for it."""
 
     def __init__(self) -> None:
-        self._progress = self._steps = self._ticket = 0
+        self._progress = self._steps = self._ticket = self._stopped = 0
         self._checkpointing = Checkpointing()
 
     def prepare(self, data: WorkerData, device: str) -> Ready:
@@ -56,6 +56,8 @@ class PackWorker:
 
         self._checkpointing = checkpointing = Checkpointing(task.checkpoint_every_s)
         self._steps, self._ticket = 0, ticket
+        if self._stopped >= ticket:
+            checkpointing.stop()
         outcomes = run_pack(task, self._images.train, self._images.tests, self._count, checkpointing)
         return outcomes, checkpointing.take() if checkpointing.stopping else []
 
@@ -72,6 +74,8 @@ class PackWorker:
         """The number of its process on its node."""
         return os.getpid()
 
-    def stop(self) -> None:
-        """Have the pack that runs stop after its present step."""
-        self._checkpointing.stop()
+    def stop(self, ticket: int) -> None:
+        """Have a pack stop after its present step, or before its first one, should this come before its start."""
+        self._stopped = max(self._stopped, ticket)
+        if self._ticket == ticket:
+            self._checkpointing.stop()

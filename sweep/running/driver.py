@@ -148,6 +148,7 @@ class Driver:
                         self._store_outcomes(finished)
                     self._report_progress()
                     self._leases.check()
+                    self.store.database.check_file()
         except StoreError as error:
             # A stopping driver does not wait for the store; its leases end by themselves.
             if not self.stopping or isinstance(error, StoreLost):

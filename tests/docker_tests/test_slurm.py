@@ -24,11 +24,11 @@ while [[ "${1:-}" == -* ]]; do
     *) shift ;;
   esac
 done
+# Before the task begins: the test sends its signal as soon as the task says that it has.
+if [ $status = off ]; then trap 'kill -TERM $!' INT; else trap ':' INT; fi
+trap 'kill $!' TERM
 "$@" &
-task=$!
-if [ $status = off ]; then trap 'kill -TERM $task' INT; else trap ':' INT; fi
-trap 'kill $task' TERM
-while true; do wait $task; code=$?; kill -0 $task 2>/dev/null || exit $code; done
+while true; do wait $!; code=$?; kill -0 $! 2>/dev/null || exit $code; done
 """
 SWEEP = """#!/bin/bash
 echo "sweep $*" >> "$LOG"

@@ -140,6 +140,23 @@ def test_a_stop_between_training_and_measuring_repeats_no_step(store, undisturbe
     assert weights(store) == undisturbed
 
 
+def test_the_end_of_a_training_is_stored_before_it_is_measured(store, monkeypatch):
+    from workers import checkpointing, task
+
+    sweep_id = planned(store, recipe=LONG)
+    kept: list[dict[int, int]] = []
+    measured = task._measure
+
+    def look_and_measure(*args):
+        kept.append(store.checkpoint_steps([row.id for row in store.trials()]))
+        return measured(*args)
+
+    monkeypatch.setattr(checkpointing, "TRAINED_S", 0.0)
+    monkeypatch.setattr(task, "_measure", look_and_measure)
+    driver(store, sweep_id, pack_size=6).run()
+    assert set(kept[0].values()) == {LONG.steps}
+
+
 def test_a_damaged_checkpoint_costs_an_attempt_and_the_trial_begins_anew(store, undisturbed):
     sweep_id = planned(store, recipe=LONG)
     stopped_at(store, sweep_id, 11, pack_size=6)

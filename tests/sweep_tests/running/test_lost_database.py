@@ -5,17 +5,24 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from results_db.store import Store
 from search_space.errors import StoreError
+from sweep.executors import by_name
+from sweep.executors.core import Finished
+from sweep.executors.inline import InlineExecutor
+from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import Driver
 from sweep.running.events import DriverEvent, EventKind
 from sweep.running.launch import Launch, launch
 from tests.results_db_tests.connection.test_file_watch import FAULTS, cut
-from tests.sweep_tests.kit import driver, planned
+from tests.sweep_tests.kit import DATA, driver, planned
 
 
 def lost_after(store: Store, fault, events: int, kind: EventKind = EventKind.STARTED) -> tuple[Driver, str]:
@@ -79,9 +86,6 @@ def test_results_of_a_store_that_stays_locked_are_kept_when_its_time_is_over(tmp
 
 
 def test_a_file_that_vanishes_after_the_last_result_is_noticed(tmp_path, monkeypatch):
-    from sweep.planning.open_sweep import OpenSweep
-    from tests.sweep_tests.kit import DATA
-
     with Store.open(str(tmp_path / "s.db")) as store:
         sweep_id = planned(store)
         driver(store, sweep_id).run()
@@ -95,3 +99,22 @@ def test_a_file_that_vanishes_after_the_last_result_is_noticed(tmp_path, monkeyp
             launch(OpenSweep.of(store, sweep_id, DATA), Launch(executor="inline", benchmark=False), quiet=True)
     with Store.open(str(rescued(str(ended.value)))) as kept:
         assert kept.counts().done == 6
+
+
+def test_a_file_that_vanishes_while_a_pack_trains_is_noticed_at_once(tmp_path):
+    class Training(InlineExecutor):
+        """Its pack never ends."""
+
+        def poll(self, timeout_s: float) -> Sequence[Finished]:
+            time.sleep(0.01)
+            return ()
+
+    def listen(event: DriverEvent) -> None:
+        if event.kind is EventKind.STARTED:
+            store.database.address.path.unlink(missing_ok=True)
+
+    with Store.open(str(tmp_path / "s.db")) as store:
+        made = driver(store, planned(store), Training(by_name.worker_data(DATA)), listener=listen)
+        threading.Timer(5, made.stop).start()
+        with pytest.raises(StoreError, match="is gone"):
+            made.run()
