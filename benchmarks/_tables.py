@@ -204,7 +204,16 @@ def full_sweep(found: dict[str, Any]) -> str:
         members = [words(row[f"{who}_families"]) for who in ("published", "ours")]
         lines.append((f"{row['device']} x{row['scale']}", *members, row["hypervolume_ratio"]))
     columns = ("frontier on Set5", "members, published quality", "members, our quality", "hypervolume ratio")
-    return "\n\n".join((took, table(head, rows), counted, table(columns, lines)))
+    steps = []
+    for mine in found["neighbours"]["ours"]:
+        other = next(
+            r for r in found["neighbours"]["published"] if (r["family"], r["field"]) == (mine["family"], mine["field"])
+        )
+        values = (f"{row['better']:.0%}, {row['median']:+.2f}, {row['least']:+.2f}" for row in (mine, other))
+        steps.append((mine["family"], mine["field"], *values))
+    grown = ("family", "one step up in", "ours: better, median, least", "published: better, median, least")
+    smooth = "What one step up in one field gains on Set5 in dB, all else equal:"
+    return "\n\n".join((took, table(head, rows), counted, table(columns, lines), smooth, table(grown, steps)))
 
 
 def words(counts: dict[str, int]) -> str:

@@ -3,9 +3,10 @@
     python benchmarks/full_sweep.py [--db runs/evening.db] [--log runs/full-sweep.jsonl]
 
 Against the released weights (re-evaluated under our protocol: released_reevaluated.json) and the published values
-(EDGE_SWEEP_SHARED, another protocol: docs/quality.md), and the frontiers on the published speeds of three devices, once
-with the published quality and once with ours. ``neighbours``: of pairs of networks that differ by one step in one
-field, the share in which the larger is better, and the median and least gain.
+(EDGE_SWEEP_SHARED, another protocol: docs/quality.md), and the frontiers on the published speeds of three devices and
+on those measured here (every device and backend in the store), once with the published quality and once with ours.
+``neighbours``: of pairs of networks that differ by one step in one field, the share in which the larger is better, and
+the median and least gain.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _bench import published_fps
 from _record import RESULTS, record
@@ -28,6 +29,9 @@ from results_db.reading.frames import results
 from results_db.store import Store
 from search_space import parse_id
 from search_space.spaces import load_space
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SETS = ("Set5", "Set14", "BSDS100")
 SCALES = (2, 3, 4)
@@ -85,18 +89,26 @@ def difference(ours: Values, theirs: Values) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def frontiers(ours: Values, published: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
+def speeds_here(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Frames per second by "device, backend" and config, as measured into the store."""
+    measured = table[table["fps"].notna()]
+    return {
+        f"{device}, {backend}": dict(zip(some["config"], some["fps"], strict=True))
+        for (device, backend), some in measured.groupby(["device", "backend"])
+    }
+
+
+def frontiers(ours: Values, theirs: Mapping[str, float], speeds: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     """Per device and scale: the members of the frontier of speed and Set5 with the published quality and with ours."""
     rows = []
-    theirs = published["psnr:Set5"]
-    for device in ("AGX", "MaxQ", "RPI"):
+    for device, fps in speeds.items():
         for scale in SCALES:
-            ids = [i for i in published[device] if parse_id(i).scale == scale and (i, "Set5") in ours and i in theirs]
-            if len(ids) < sum(parse_id(config).scale == scale for config in published[device]):
+            ids = [i for i in fps if parse_id(i).scale == scale and (i, "Set5") in ours and i in theirs]
+            if len(ids) < sum(config.scale == scale for config in load_space("paper").configs):
                 continue  # a frontier of some of a scale's networks says nothing about the others
             points = {
-                "published": [(published[device][i], theirs[i]) for i in ids],
-                "ours": [(published[device][i], ours[i, "Set5"]) for i in ids],
+                "published": [(fps[i], theirs[i]) for i in ids],
+                "ours": [(fps[i], ours[i, "Set5"]) for i in ids],
             }
             members = {who: [ids[k] for k in frontier(of, True).members] for who, of in points.items()}
             floor = reference([*points["published"], *points["ours"]], True)
@@ -106,7 +118,7 @@ def frontiers(ours: Values, published: dict[str, dict[str, float]]) -> list[dict
                 **{f"{who}_members": len(some) for who, some in members.items()},
                 "in_both": len(set(members["published"]) & set(members["ours"])),
                 **{f"{who}_families": families(some) for who, some in members.items()},
-                "fastest": {who: max(some, key=lambda i: published[device][i]) for who, some in members.items()},
+                "fastest": {who: max(some, key=fps.__getitem__) for who, some in members.items()},
                 "hypervolume_ratio": round(volumes["ours"] / volumes["published"], 4),
                 "ours": members["ours"],
             })  # fmt: skip
@@ -153,20 +165,25 @@ def main() -> None:
     with Store.open(asked.db, readonly=True) as store:
         sweep = store.sweep("evening").id
         took = effort(asked.log, store, sweep)
-        table = results(store, sweep=sweep, source="ours").drop_duplicates("config").set_index("config")
+        rows = results(store, sweep=sweep, source="ours")
+    table = rows.drop_duplicates("config").set_index("config")
     ours: Values = {(c, s): float(table.loc[c, f"psnr:{s}"]) for c in table.index for s in SETS}
     known = json.loads((RESULTS / "released_reevaluated.json").read_text())["rows"]
     released: Values = {(row["config"], row["dataset"]): row["psnr"] for row in known}
     published = published_fps()
     theirs: Values = {(c, s): v for s in SETS for c, v in published.get(f"psnr:{s}", {}).items()}
+    speeds = {device: published[device] for device in ("AGX", "MaxQ", "RPI") if published} | speeds_here(rows)
+    against = difference(ours, released)
     measurements = {
         "space": len(load_space("paper").configs),
         **took,
+        "median_delta_db": against.get("median_delta_db"),
+        "worst_delta_db": against.get("worst_delta_db"),
         "below_bicubic": below_bicubic(ours),
         "published_below_bicubic": below_bicubic(theirs) if theirs else None,
-        "against_released": difference(ours, released),
+        "against_released": against,
         "against_published": difference(ours, theirs),
-        "frontiers": frontiers(ours, published) if published else [],
+        "frontiers": frontiers(ours, published["psnr:Set5"], speeds) if published else [],
         "neighbours": {"ours": neighbours(ours), "published": neighbours(theirs)},
     }
     if not asked.quick:

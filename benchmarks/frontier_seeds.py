@@ -1,0 +1,126 @@
+"""How sure each place on the frontier of the full sweep is, from further seeds of its members and near rivals.
+
+    python benchmarks/frontier_seeds.py --space runs/frontier.yaml          # writes the space of the ~150 nearest
+    sweep run --space runs/frontier.yaml --recipe evening --name frontier-seeds --seed 1 --seed 2 --no-benchmark \\
+        --data-root ~/sr --train T91 --train General100 --test Set5 --test Set14 --test BSDS100 --db runs/evening.db
+    python benchmarks/frontier_seeds.py                                     # writes results/frontier_seeds.json
+
+Near is: the least dB that a network would have to gain on Set5 to be on the frontier of its scale on one of the devices
+(published speeds of three, and those measured into the store).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter, defaultdict
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from _bench import published_fps
+from _record import record
+from full_sweep import SCALES, SETS, speeds_here
+
+from analysis.measures.frontier import frontier
+from analysis.measures.seed_spread import membership, pooled
+from results_db.reading.frames import results
+from results_db.store import Store
+from search_space import parse_id
+
+SURE = 0.9
+Speeds = dict[str, dict[str, float]]
+
+
+def missing_db(quality: dict[str, float], speeds: Speeds) -> dict[str, float]:
+    """By config: dB below the best of those at least as fast, on the device where that is least; 0 on a frontier."""
+    out: dict[str, float] = {}
+    for fps in speeds.values():
+        for scale in SCALES:
+            best = float("-inf")
+            ids = [i for i in fps if i in quality and parse_id(i).scale == scale]
+            for config in sorted(ids, key=lambda i: (-fps[i], -quality[i])):
+                best = max(best, quality[config])
+                out[config] = min(out.get(config, float("inf")), best - quality[config])
+    return out
+
+
+def write_space(path: Path, quality: dict[str, float], speeds: Speeds, count: int) -> None:
+    """The ``count`` configs nearest to a frontier, as a space."""
+    gaps = missing_db(quality, speeds)
+    trained = [config for config in gaps if not config.startswith("Bicubic")]
+    chosen = sorted(trained, key=lambda config: (gaps[config], config))[:count]
+    lines = ["name: frontier", "grids:", "  - ids:", *(f"      - {config}" for config in chosen)]
+    path.write_text("\n".join(lines) + "\n")
+    print(f"{len(chosen)} configs, the farthest {gaps[chosen[-1]]:.3f} dB below a frontier: {path}")
+
+
+def memberships(values: dict[str, list[float]], spread: dict[int, float], speeds: Speeds) -> list[dict[str, Any]]:
+    """Per device and scale: how sure the places of the frontier of mean quality are."""
+    rows = []
+    for device, fps in speeds.items():
+        for scale in SCALES:
+            ids = [i for i in fps if i in values and parse_id(i).scale == scale]
+            if not ids or scale not in spread:
+                continue
+            points = [(fps[i], fmean(values[i])) for i in ids]
+            shares = membership(points, [spread[scale] / len(values[i]) ** 0.5 for i in ids])
+            members = frontier(points).members
+            likely = {ids[k] for k in (shares >= 0.5).nonzero()[0]} - {ids[m] for m in members}
+            rows.append({
+                "device": device, "scale": scale, "members": len(members),
+                "sure": sum(float(shares[m]) >= SURE for m in members),
+                "families": dict(Counter(ids[m].split("_")[0] for m in members)),
+                "places": [[ids[m], *(round(float(x), 3) for x in (*points[m], shares[m]))] for m in members],
+                "others_as_likely_as_not": sorted(likely),
+            })  # fmt: skip
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--db", default="runs/evening.db")
+    parser.add_argument("--space", type=Path, help="only write the space of the nearest configs")
+    parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--quick", action="store_true", help="skip where there is no database")
+    asked = parser.parse_args()
+    if asked.quick and not Path(asked.db).exists():
+        print(f"skipped: {asked.db} is not here")
+        return
+    with Store.open(asked.db, readonly=True) as store:
+        rows = results(store, source="ours")
+    published = published_fps()
+    speeds = {device: published[device] for device in ("AGX", "MaxQ", "RPI") if published} | speeds_here(rows)
+    trials = rows.drop_duplicates("trial")
+    values = {str(config): some["psnr:Set5"].tolist() for config, some in trials.groupby("config")}
+    if asked.space is not None:
+        write_space(asked.space, {config: fmean(some) for config, some in values.items()}, speeds, asked.count)
+        return
+    by_kind: dict[str, dict[tuple[str, int], list[list[float]]]] = {name: defaultdict(list) for name in SETS}
+    for config, some in trials.groupby("config"):
+        kind = (str(config).split("_")[0], parse_id(str(config)).scale)
+        for name in SETS:
+            by_kind[name][kind].append(some[f"psnr:{name}"].tolist())
+    spread = {
+        scale: sigma
+        for scale in SCALES
+        if (sigma := pooled(g for (_, of), groups in by_kind["Set5"].items() if of == scale for g in groups))
+        is not None
+    }
+    measurements = {
+        "configs_with_several_seeds": sum(len(some) > 1 for some in values.values()),
+        "seeds": sorted({int(seed) for seed in trials["seed"].dropna()}),
+        "spread_db": {
+            name: {f"{family} x{scale}": round(sigma, 4)
+                   for (family, scale), groups in sorted(kinds.items()) if (sigma := pooled(groups)) is not None}
+            for name, kinds in by_kind.items()
+        },
+        "frontiers": memberships(values, spread, speeds),
+    }  # fmt: skip
+    if not asked.quick:
+        print(record("frontier_seeds", measurements, ("torch", "numpy")))
+    for row in measurements["frontiers"]:  # type: ignore[attr-defined]
+        print(f"{row['device']} x{row['scale']}: {row['sure']} of {row['members']} places are sure ({SURE:.0%})")
+
+
+if __name__ == "__main__":
+    main()
