@@ -41,7 +41,7 @@ def _use(zoo: Zoo, results: Results) -> str:
         "## Use them\n\n```bash\n"
         "sweep zoo import . --db zoo.db                       # this folder, or its address\n"
         f"{best}"
-        f"sweep upscale photo.png --db zoo.db --model {example} -o large.png\n"
+        f"sweep upscale photo.png --db zoo.db --model {example} -o out\n"
         f"sweep export {example} --db zoo.db --format onnx --out model.onnx\n```\n\n"
         "Without edge-sweep: `weights/FAMILY_sSCALE.safetensors` holds the tensors of each network under `ID/`, "
         f"for example those of `{example}` under `{example}/`; the file's metadata (`models`) has the ids and quality."
