@@ -1,0 +1,88 @@
+"""The repository's own zoo: whole, as its list says, and of use to someone who has nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from search_space import parse_id
+from search_space.spaces import load_space
+from search_space.weights import load
+from sweep.zoo.document import Zoo
+from sweep.zoo.load import read
+from workers.data.embedded import embedded
+from workers.data.image_set import read_folder
+from workers.quality.protocol import evaluate
+from workers.training.code_digest import code_of
+from workers.training.recipe import recipe_for
+
+ROOT = Path(__file__).parents[2]
+SETS = ("Set5", "Set14", "BSDS100")
+SET5 = Path(os.environ.get("EDGE_SWEEP_SHARED", ROOT.parent / "shared")) / "datasets" / "Set5"
+
+
+@pytest.fixture(scope="module")
+def zoo() -> Zoo:
+    """Reading checks each file against its SHA-256."""
+    return read(ROOT / "zoo")
+
+
+def psnr(zoo: Zoo) -> dict[tuple[str, str], float]:
+    return {
+        (key.config, one.dataset): one.value for key, done in zoo.trials for one in done.quality if one.metric == "psnr"
+    }
+
+
+def test_it_holds_every_config_of_the_papers_space_once(zoo: Zoo) -> None:
+    assert Counter(key.config for key, _ in zoo.trials) == Counter(c.id for c in load_space("paper").configs)
+    assert zoo.planned == 1185
+
+
+def test_no_network_is_below_bicubic_on_any_set(zoo: Zoo) -> None:
+    values = psnr(zoo)
+    assert len(values) == 3 * 1185
+    below = [key for key, value in values.items() if value < values[f"Bicubic_s{parse_id(key[0]).scale}", key[1]]]
+    assert below == []
+
+
+def test_a_sweep_of_the_same_space_and_recipe_finds_its_trials_done(zoo: Zoo) -> None:
+    """Fails when code that decides training numbers changes: then the zoo is of the code before, and docs/zoo.md says so."""
+    one_of_each = {key.config.split("_")[0]: key for key, _ in zoo.trials}
+    for key in one_of_each.values():
+        assert (key.code, key.recipe) == (code_of(parse_id(key.config)), recipe_for("evening").digest), key.config
+
+
+@pytest.mark.skipif(not SET5.is_dir(), reason="Set5 is not here")
+@pytest.mark.parametrize("family", ["Bicubic", "eSR-MAX", "eSR-TM", "eSR-TR", "eSR-CNN", "ESPCN", "FSRCNN"])
+def test_the_weights_give_the_quality_that_is_written_with_them(zoo: Zoo, family: str) -> None:
+    images, values = read_folder(SET5)[0], psnr(zoo)
+    for scale in (2, 3, 4):
+        name = next(key.config for key, _ in zoo.trials if key.config.startswith(f"{family}_s{scale}"))
+        done = next(done for key, done in zoo.trials if key.config == name)
+        config = parse_id(name)
+        module = load(config, done.artifacts[0].data)
+        (found,) = evaluate(config, module, images, ("psnr",))
+        assert found.value == pytest.approx(values[name, "Set5"], abs=1e-4)
+
+
+def test_someone_with_nothing_else_chooses_enlarges_and_exports(sweep, tmp_path: Path) -> None:
+    from PIL import Image
+
+    db, photo = tmp_path / "zoo.db", tmp_path / "photo.png"
+    pixels = embedded("embedded-test").pixels[0]
+    height, width = pixels.shape[:2]
+    Image.fromarray(pixels).save(photo)
+    assert sweep("zoo", "import", ROOT / "zoo", "--db", db)[0] == 0
+    status, text, _ = sweep("best", "--db", db, "--scale", 2, "--min-fps", 60, "--json")
+    found = json.loads(text)
+    assert status == 0 and found["pick"] is not None
+    assert sweep("upscale", photo, "--db", db, "--model", found["pick"], "-o", tmp_path / "out")[0] == 0
+    (large,) = (tmp_path / "out").iterdir()
+    assert Image.open(large).size == (2 * width, 2 * height)
+    command = shlex.split(found["export"])
+    assert command[0] == "sweep" and sweep(*command[1:], "--out", tmp_path / "model.onnx")[0] == 0
