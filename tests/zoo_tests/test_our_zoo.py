@@ -51,7 +51,7 @@ def test_no_network_is_below_bicubic_on_any_set(zoo: Zoo) -> None:
 
 
 def test_a_sweep_of_the_same_space_and_recipe_finds_its_trials_done(zoo: Zoo) -> None:
-    """Fails when code that decides training numbers changes: then the zoo is of the code before, and docs/zoo.md says so."""
+    """Fails when code that decides training numbers changes: then the zoo is of older code, and docs have to say so."""
     one_of_each = {key.config.split("_")[0]: key for key, _ in zoo.trials}
     for key in one_of_each.values():
         assert (key.code, key.recipe) == (code_of(parse_id(key.config)), recipe_for("evening").digest), key.config
