@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_space.errors import BadWeights, MissingExtra
-from workers.export.rounding import Matrix, channel_steps, rounded
+from workers.export.rounding import Matrix, channel_steps, correction, rounded
 from workers.export.widths import Run, noise_limit, wide_inputs
 
 Array = NDArray[np.float32]
@@ -35,6 +35,8 @@ class InputStatistics:
     """Its weights on 8 bits, (out, in, k, k)."""
     steps: NDArray[np.float32]
     """Of its weights, (out)."""
+    offset: NDArray[np.float32]
+    """What is added to its bias, (out); zeros where it has none."""
     wide: bool = False
     """Whether 8 bits are too few for its input."""
 
@@ -79,13 +81,15 @@ def _runner(onnx: bytes) -> Run:
 def _with(onnx: bytes, seen: Mapping[str, InputStatistics]) -> bytes:
     """The graph with the convolutions, by the name of their output, as ``seen`` says."""
     import onnx as onnx_package
+    from onnx import numpy_helper
 
     model = onnx_package.load_from_string(onnx)
     graph = model.graph
+    biases = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     nodes: list[Any] = []
     for node in graph.node:
         known = seen.get(node.output[0])
-        nodes += [node] if known is None else _quantised(node, known, graph)
+        nodes += [node] if known is None else _quantised(node, known, graph, biases)
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in graph.node for name in node.input}
@@ -161,10 +165,13 @@ def _judged(node: Any, weight: Array, span: tuple[float, float], patches: Sequen
     low, high = (0.0, 1.0) if node.input[0] == "x" else span
     step, steps = max(high - low, 1e-12) / 255, channel_steps(weight)
     if not patches:
-        return InputStatistics(low, step, rounded(weight, steps, np.eye(int(np.prod(weight.shape[1:])))), steps)
+        whole = rounded(weight, steps, np.eye(int(np.prod(weight.shape[1:]))))
+        return InputStatistics(low, step, whole, steps, np.zeros_like(steps))
     every = np.concatenate(patches, axis=1).astype(np.float64)
     whole = rounded(weight, steps, every @ every.T)
-    return InputStatistics(low, step, whole, steps, signal_to_noise(weight, every, step) < LEAST_SNR)
+    gain, offset = correction(weight, whole, steps, every, has_bias=len(node.input) > 2)
+    wide = signal_to_noise(weight, every, step) < LEAST_SNR
+    return InputStatistics(low, step, whole, steps * gain, offset, wide)
 
 
 def signal_to_noise(weight: NDArray[np.float32], patches: Matrix, step: float) -> float:
@@ -187,7 +194,7 @@ def _patches(value: NDArray[np.float32], kernel: tuple[int, ...], pads: Sequence
     return out
 
 
-def _quantised(node: Any, seen: InputStatistics, graph: Any) -> list[Any]:
+def _quantised(node: Any, seen: InputStatistics, graph: Any, biases: Mapping[str, Array]) -> list[Any]:
     """The convolution behind nodes that put its input and its weights on 8 bits."""
     from onnx import helper, numpy_helper
 
@@ -212,4 +219,6 @@ def _quantised(node: Any, seen: InputStatistics, graph: Any) -> list[Any]:
         ]
         node.input[0] = f"{prefix}_x"
     node.input[1] = f"{prefix}_w"
+    if len(node.input) > 2:
+        node.input[2] = constant("bias", biases[node.input[2]] + seen.offset)
     return [*before, node]

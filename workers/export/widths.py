@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Luma = NDArray[np.float32]
 Run = Callable[[Luma], Luma]
-LOSS = 0.3
+LOSS = 0.2
 """dB that the 8 bits may cost on the calibration images."""
 IMAGES, SIDE = 6, 96
 """How many calibration images are looked at, and the side of the piece of each."""

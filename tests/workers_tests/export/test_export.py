@@ -19,7 +19,7 @@ from workers.data.image_set import ImageSet, read_folder
 from workers.export import Metadata, export
 from workers.export.check import onnx_runner, runner
 from workers.export.quantise import LEAST_SNR, signal_to_noise
-from workers.export.rounding import channel_steps, rounded
+from workers.export.rounding import channel_steps, correction, rounded
 from workers.quality.protocol import prepare
 from workers.training.weights import load, to_bytes
 from workers.upscale.model import onnx_metadata
@@ -28,7 +28,7 @@ pytest.importorskip("onnxruntime")
 TM = parse_id("eSR-TM_s2_K3_C4")
 RELEASED = (
     "eSR-TM_s2_K5_C4", "eSR-TM_s3_K5_C6", "eSR-TR_s2_K7_C4", "eSR-CNN_s2_C2_D1_S6", "ESPCN_s2_D2_S21",
-    "FSRCNN_s2_D32_S12_M1", "eSR-MAX_s2_K5_C11", "FSRCNN_s4_D6_S1_M4",
+    "FSRCNN_s2_D32_S12_M1", "eSR-MAX_s2_K5_C11", "FSRCNN_s4_D6_S1_M4", "FSRCNN_s2_D56_S1_M4",
 )  # fmt: skip
 
 
@@ -85,6 +85,10 @@ def test_int8_is_made_from_real_images_and_its_loss_is_told(network: torch.nn.Mo
     made = export(TM, network, "onnx", images, precision="int8")
     assert made.check.psnr_change > -0.5
     assert Metadata.read(onnx_metadata(made.data), "file").config == TM.id
+    for size in ((1, 1), (1, 7), (5, 3)):
+        x = torch.rand(1, 1, *size)
+        with torch.inference_mode():
+            assert np.abs(onnx_runner(made.data)(x.numpy()) - network(x).numpy()).max() < 0.05, size
     with pytest.raises(BadData, match="onnx only"):
         export(TM, network, "pt2", images, precision="int8")
 
@@ -142,6 +146,23 @@ def test_weights_are_rounded_together_so_that_outputs_change_less_than_by_roundi
         return float(np.square((whole.reshape(6, 25) * steps[:, None] - weight.reshape(6, 25)) @ patches).mean())
 
     assert error(rounded(weight, steps, patches @ patches.T)) < 0.2 * error(nearest)
+
+
+@pytest.mark.parametrize("has_bias", [True, False])
+def test_a_filter_of_few_weights_keeps_its_gain_and_its_mean(has_bias: bool) -> None:
+    random = np.random.default_rng(0)
+    weight = random.normal(size=(4, 1, 3, 3)).astype(np.float32)
+    patches = 0.6 + 0.1 * random.normal(size=(9, 500))
+    steps = 20 * channel_steps(weight)
+    whole = rounded(weight, steps, np.eye(9))
+    gain, offset = correction(weight, whole, steps, patches, has_bias=has_bias)
+    wanted, made = weight.reshape(4, 9) @ patches, (whole.reshape(4, 9) * steps[:, None]) @ patches
+    mended = made * gain[:, None] + offset[:, None]
+    assert (np.square(mended - wanted).sum(1) < 0.5 * np.square(made - wanted).sum(1)).all()
+    if has_bias:
+        assert np.allclose(mended.mean(1), wanted.mean(1), atol=1e-6)
+    else:
+        assert not offset.any()
 
 
 def test_an_input_whose_channels_differ_too_much_for_one_range_is_noticed() -> None:
