@@ -254,6 +254,19 @@ def test_the_matlab_protocol_mirrors_the_image_at_its_border(scale):
     assert torch.equal(pair_.lr[..., 3:-3, 3:-3], ours.lr[..., 3:-3, 3:-3])
 
 
+@pytest.mark.parametrize(
+    ("name", "scale", "value"),
+    [("Set5", 2, 33.6800), ("Set5", 3, 30.4021), ("Set5", 4, 28.4291), ("Set14", 2, 30.3317), ("Set14", 3, 27.6379)],
+)
+def test_the_matlab_protocol_gives_the_figures_of_basicsr(name, scale, value):
+    """Bicubic enlargement by ``imresize`` of BasicSR 1.4.2 (docs/decisions/126), dB."""
+    folder = SHARED / "datasets" / name
+    if not folder.is_dir():
+        pytest.skip(f"{name} is not in {folder.parent}")
+    images = read_folder(folder)[0]
+    assert protocol.bicubic_psnr(images, scale, protocol.MATLAB) == pytest.approx(value, abs=1e-3)
+
+
 def test_a_value_says_its_protocol_and_an_unknown_one_is_refused():
     config, images = parse_id("Bicubic_s2"), embedded("embedded-test")
     (value,) = protocol.evaluate(config, config.build(), images, ("psnr",), protocol=protocol.MATLAB)
