@@ -5,7 +5,8 @@ python benchmarks/clients.py [--quick] [--client NAME=PYTHON]... [--web FOLDER]
 Clients of this environment (onnxruntime, openvino, ncnn) are tried where they are installed. ``--client
 onnxruntime=/old/bin/python`` and ``opencv=...`` add interpreters of other environments with numpy and that runtime,
 ``--web`` the folder of the npm package onnxruntime-web (run by node). int8 is compared with this environment's
-onnxruntime.
+onnxruntime. ``worst_difference`` is over all sizes that a client takes; ``refused_small`` counts images of a few pixels
+that it refuses or answers in another size.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ NETWORKS = (
     "eSR-TM_s4_K3_C3", "eSR-TR_s2_K5_C4", "eSR-CNN_s2_C2_D3_S6", "ESPCN_s3_D6_S9", "ESPCN_s2_D0_S3",
     "FSRCNN_s2_D6_S3_M1", "FSRCNN_s4_D19_S6_M4", "ABPN_s2_D8_M2", "ECBSR_s3_D8_M2", "ESPCN-BR_s2_D6_S9",
 )  # fmt: skip
-SIZE = (45, 61)
+SIZES = ((45, 61), (7, 5), (1, 1))
+"""Of the pieces of a photograph that each network enlarges; the first decides whether a client takes it."""
 Array = NDArray[np.float32]
 
 
@@ -73,25 +75,31 @@ def main() -> None:
     print(record("clients", {"rows": rows}, ("torch", "numpy", "onnx", "onnxruntime", "openvino", "ncnn", "pnnx")))
 
 
-def sample(name: str) -> tuple[torch.nn.Module, Array]:
+def network(name: str) -> torch.nn.Module:
     torch.manual_seed(0)
-    config = parse_id(name)
-    x = calibration_inputs(config, embedded("embedded-test"))[1][..., : SIZE[0], : SIZE[1]]
-    return config.build().eval(), np.ascontiguousarray(x)
+    return parse_id(name).build().eval()
+
+
+def pieces(name: str) -> dict[str, Array]:
+    """What a network enlarges, by its id and the size."""
+    whole = calibration_inputs(parse_id(name), embedded("embedded-test"))[1]
+    return {f"{name} {h}x{w}": np.ascontiguousarray(whole[..., 9 : 9 + h, 9 : 9 + w]) for h, w in SIZES}
 
 
 def written(names: tuple[str, ...], precision: str, folder: Path) -> dict[str, Array]:
     """The files each client reads, and what torch gives."""
     wanted = {}
     for name in names:
-        module, x = sample(name)
+        module = network(name)
         calibration = calibration_inputs(parse_id(name), embedded("embedded-train"))[:3] if precision == "int8" else []
-        (folder / f"{name}.onnx").write_bytes(onnx_for(parse_id(name), deployed(module), precision, calibration))
-        np.save(folder / f"{name}.npy", x)
-        (folder / f"{name}.raw").write_bytes(x.tobytes())
-        (folder / f"{name}.shape").write_text(json.dumps(x.shape))
-        with torch.inference_mode():
-            wanted[name] = module(torch.from_numpy(x)).numpy()
+        file = onnx_for(parse_id(name), deployed(module), precision, calibration)
+        for key, x in pieces(name).items():
+            (folder / f"{key}.onnx").write_bytes(file)
+            np.save(folder / f"{key}.npy", x)
+            (folder / f"{key}.raw").write_bytes(x.tobytes())
+            (folder / f"{key}.shape").write_text(json.dumps(x.shape))
+            with torch.inference_mode():
+                wanted[key] = module(torch.from_numpy(x)).numpy()
     return wanted
 
 
@@ -120,30 +128,38 @@ def ncnn(names: tuple[str, ...]) -> dict[str, Any]:
 
     from workers.export.ncnn_files import NcnnRunner, to_ncnn
 
-    worst, refused = 0.0, {}
+    worst, refused, images = 0.0, {}, 0
     for name in names:
-        module, x = sample(name)
-        with torch.inference_mode():
-            want = module(torch.from_numpy(x)).numpy()
-        try:
-            got = NcnnRunner(*to_ncnn(deployed(module)))(x)
-        except Exception as error:
-            refused[name] = str(error).splitlines()[0][:300]
-            continue
-        worst = max(worst, float(np.abs(got - want).max()))
-    return row("ncnn", version("ncnn"), "fp32", len(names), worst, refused)
+        module = network(name)
+        files = to_ncnn(deployed(module))
+        for key, x in pieces(name).items():
+            images += 1
+            with torch.inference_mode():
+                want = module(torch.from_numpy(x)).numpy()
+            try:
+                got = NcnnRunner(*files)(x)
+            except Exception as error:
+                refused[key] = str(error).splitlines()[0][:300]
+                continue
+            if got.shape == want.shape:
+                worst = max(worst, float(np.abs(got - want).max()))
+            else:
+                refused[key] = f"gives {got.shape}"
+    return row("ncnn", version("ncnn"), "fp32", images, worst, refused)
 
 
 def row(
-    client: str, version: str, precision: str, networks: int, worst: float, refused: dict[str, str]
+    client: str, version: str, precision: str, images: int, worst: float, refused: dict[str, str]
 ) -> dict[str, Any]:
+    networks = [key for key in refused if key.endswith(" {}x{}".format(*SIZES[0]))]
     out = {
         "client": client,
         "version": version,
         "precision": precision,
-        "networks": networks,
-        "worst_difference": worst if len(refused) < networks else None,
-        "refused": len(refused),
+        "networks": images // len(SIZES),
+        "worst_difference": worst if len(refused) < images else None,
+        "refused": len(networks),
+        "refused_small": len([key for key in refused if key not in networks]),
         "reasons": refused,
     }
     print(out, flush=True)
