@@ -44,22 +44,25 @@ def export(
     weights: str | Path | None = None,
     data: str | Path = "embedded-test",
     force: bool = False,
+    size: tuple[int, int] | None = None,
     sweep: int | str | None = None,
     db: str | Path | Store = DEFAULT_DB,
 ) -> ExportedFile:
     """Write a trained network as a file, with its id, scale and quality inside, checked against torch.
 
-    Height and width stay free. Int8 ranges are taken from the embedded training photographs.
+    Height and width stay free, but in tflite files. Int8 ranges are taken from the embedded training photographs.
 
     Args:
         config: An id or a config.
         out: The file; default the id with the format's ending, in the current folder.
         format: ``onnx``, ``torchscript``, ``pt2``, ``safetensors`` (the weights as trained), ``glsl`` or
-            ``glsl-fragment`` (a user shader for mpv and libplacebo), or ``ncnn`` (two files, .param and .bin).
+            ``glsl-fragment`` (a user shader for mpv and libplacebo), ``ncnn`` (two files, .param and .bin), or
+            ``tflite`` (LiteRT).
         precision: ``fp32``, ``fp16``, or ``int8`` (ONNX only).
         weights: A weights file; default those of the newest finished trial in ``db``.
         data: Images for the check: a folder, or ``embedded-test``.
         force: Write a file that loses more than 0.5 dB all the same.
+        size: Height and width of a tflite file's input, which takes no other; default 128 x 128.
         sweep: Take the weights of this sweep (name or number).
         db: Address or path of the results database, or an open ``Store``.
 
@@ -92,6 +95,7 @@ def export(
         recipe=recipe,
         calibration=resolve("embedded-train") if precision == "int8" else None,
         force=force,
+        size=size,
     )
     path = Path(out) if out is not None else Path(chosen.id + FORMATS[format])
     write(made.data, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -49,6 +50,10 @@ def export(
     force: Annotated[
         bool, typer.Option("--force", help="Write a file that loses more than 0.5 dB all the same.")
     ] = False,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", help="Height x width of a tflite file's input, which is fixed.", metavar="HxW"),
+    ] = None,
     sweep: Annotated[
         str | None,
         typer.Option("--sweep", "--name", help="Take the weights of this sweep.", autocompletion=completion.sweeps),
@@ -60,8 +65,9 @@ def export(
 
     Example: sweep export eSR-TM_s2_K5_C4 --format onnx --out model.onnx
 
-    Height and width stay free. Int8 ranges are taken from the embedded training photographs. The quality inside is the
-    file's own, measured on the images of the check; a file that loses more than 0.5 dB is not written.
+    Height and width stay free, but in tflite files (--size, default 128x128). Int8 ranges are taken from the embedded
+    training photographs. The quality inside is the file's own, measured on the images of the check; a file that loses
+    more than 0.5 dB is not written.
     """
     from sweep.api.shipping import export as write_file
 
@@ -75,6 +81,7 @@ def export(
         weights=weights,
         data=data,
         force=force,
+        size=None if size is None else _size(size),
         sweep=sweep,
         db=db,
     )
@@ -104,3 +111,10 @@ def export(
         f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
         + (f"; run by {made.check.ran_by}" if made.check.ran_by else "")
     )
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if found is None or "0" in (found[1], found[2]):
+        raise BadData(f"--size {text} is no height and width (example: 360x640)")
+    return int(found[1]), int(found[2])

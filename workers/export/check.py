@@ -84,6 +84,10 @@ def _running(data: bytes, form: str, config: Config, module: nn.Module, weights:
         from workers.export.ncnn_files import NcnnRunner
 
         return NcnnRunner(data, weights), "ncnn"
+    if form == "tflite":
+        from workers.export.tflite import TfliteRunner
+
+        return TfliteRunner(data), "LiteRT"
     if form not in SHADERS:
         return runner(data, form, config), ""
     from workers.export.deployed_form import deployed

@@ -20,13 +20,12 @@ from workers.export.graphs import FORMATS, Half, to_format, to_onnx, with_metada
 from workers.export.metadata import Metadata
 from workers.export.ncnn_files import to_ncnn
 from workers.export.quantise import Luma, to_int8
+from workers.export.tflite import SIZE, pieces, to_tflite
 from workers.quality.protocol import PROTOCOL, evaluate, prepare
 
 PRECISIONS = ("fp32", "fp16", "int8")
-NO_TFLITE = (
-    "there is no tflite export yet: litert-torch, the converter, wants torch below 2.13 on Python 3.11; "
-    "export onnx and convert it on another machine (onnx2tf), or run it with onnxruntime on the device"
-)
+WITHOUT_METADATA = ("ncnn", "tflite")
+"""Formats whose files have no place for it."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +55,19 @@ def export(
     recipe: str = "",
     calibration: ImageSet | None = None,
     force: bool = False,
+    size: tuple[int, int] | None = None,
 ) -> Exported:
     """``module`` (as trained) as a file of ``form``, checked on ``images`` against torch.
 
     Safetensors holds the weights as trained, in float32 or half; the other formats hold the deployed form.
     Int8 is for ONNX, with ranges from ``calibration`` (default: the images). The PSNR inside is the file's own.
+    ``size`` (height, width) is that of a tflite file's input, which takes no other and is checked on pieces so large.
     Raises BadData for a combination that does not exist, and BadWeights when the file's output differs by more
     than rounding or, unless ``force``, loses more than ``MAX_LOSS`` dB.
     """
     _require(form, precision)
+    if size is not None and form != "tflite":
+        raise BadData(f"a size is for tflite files: {form} files take any")
     metadata = Metadata.of(config, precision, recipe)
     trained = copy.deepcopy(module).cpu().float().eval()
     if form == "safetensors":
@@ -75,6 +78,10 @@ def export(
     weights = b""
     if form == "ncnn":
         data, weights = to_ncnn(kept)
+    elif form == "tflite":
+        size = size or SIZE
+        images = pieces(images, config.scale, size)
+        data = to_tflite(kept, size)
     else:
         data = to_format(kept, form, metadata)
     if precision == "int8":
@@ -93,8 +100,7 @@ def export(
     # What was checked is kept; only what it says about itself is written anew.
     if form == "onnx":
         data = with_metadata(data, described.items())
-    elif form != "ncnn":
-        # ncnn's files have no place for it.
+    elif form not in WITHOUT_METADATA:
         data = to_format(kept, form, described)
     return Exported(data, form, precision, result, weights)
 
@@ -125,13 +131,11 @@ def write(data: bytes, path: Path) -> None:
 def _require(form: str, precision: str) -> None:
     if form not in FORMATS:
         raise BadData(f"there is no export format {form!r} (choose from {', '.join(FORMATS)})")
-    if form == "tflite":
-        raise BadData(NO_TFLITE)
     if precision not in PRECISIONS:
         raise BadData(f"there is no precision {precision!r} (choose from {', '.join(PRECISIONS)})")
     if precision == "int8" and form != "onnx":
         raise BadData("int8 is exported as onnx only")
-    if precision != "fp32" and form == "ncnn":
-        raise BadData("ncnn files are exported as fp32 only: ncnn chooses half precision when it runs")
+    if precision != "fp32" and form in WITHOUT_METADATA:
+        raise BadData(f"{form} files are exported as fp32 only: the runtime chooses half precision when it runs")
     if precision != "fp32" and form in SHADERS:
         raise BadData("a shader has no precision of its own: the player chooses that of its textures")

@@ -74,7 +74,7 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
     shapes = {"x": {0: "batch", 2: "height", 3: "width"}}
     with _quietly():
         program = torch.onnx.export(
-            _Named(module).eval(),
+            Named(module).eval(),
             (_example(),),
             dynamo=True,
             dynamic_shapes=shapes,
@@ -113,7 +113,7 @@ def _stamped(model: Any, metadata: dict[str, str]) -> bytes:
     return out
 
 
-class _Named(nn.Module):
+class Named(nn.Module):
     """Gives the input its name whatever the module calls it."""
 
     def __init__(self, module: nn.Module) -> None:
@@ -121,6 +121,7 @@ class _Named(nn.Module):
         self.module = module
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, 1, H, W) to (N, 1, sH, sW)."""
         out: Tensor = self.module(x)
         return out
 
@@ -137,7 +138,7 @@ def _pt2(module: nn.Module, metadata: dict[str, str]) -> bytes:
     free = torch.export.Dim.DYNAMIC
     with _quietly(), torch.no_grad():
         program = torch.export.export(
-            _Named(module).eval(), (_example(),), dynamic_shapes={"x": {0: free, 2: free, 3: free}}
+            Named(module).eval(), (_example(),), dynamic_shapes={"x": {0: free, 2: free, 3: free}}
         )
         buffer = io.BytesIO()
         torch.export.save(program, buffer, extra_files=metadata)

@@ -59,10 +59,3 @@ def test_the_command_writes_both_files_checked(tmp_path: Path) -> None:
     assert facts["ran_by"] == "ncnn"
     assert facts["bytes"] == out.stat().st_size + out.with_suffix(".bin").stat().st_size
     assert isinstance(CliRunner().invoke(app, [*args, "--fp16"]).exception, BadData)
-
-
-def test_tflite_is_refused_with_the_reason_and_a_way() -> None:
-    result = CliRunner().invoke(app, ["export", "Bicubic_s2", "-f", "tflite"])
-    assert isinstance(result.exception, BadData)
-    assert "litert-torch" in str(result.exception)
-    assert "onnx2tf" in str(result.exception)
