@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from results_db.foreign import published
-from search_space import Config, parse_id
+from search_space import Config, atomic
+from search_space import parse_id as parse
 from search_space.spaces import load_space
 from sweep.search.encoding import Encoding, encoding, listed
 from sweep.search.objectives import FREE, MEASURED, QUALITY, Constraint, Objective, parse_objectives
@@ -25,6 +28,7 @@ DB, PART = 0.15, 0.10
 """Noise: standard deviation of PSNR in dB, and of the logarithm of a cost."""
 ONE_LAYER = ("eSR-MAX", "eSR-TM", "eSR-TR")
 DEEP = ("ESPCN", "FSRCNN", "eSR-CNN")
+parse_id = cache(parse)
 Values = Mapping[Objective, Mapping[str, float]]
 """Objective -> config id -> value."""
 
@@ -47,6 +51,20 @@ class Case:
 def split_of(name: str) -> str:
     """``develop`` for about half of the names, by their SHA-256, else ``report``."""
     return "develop" if hashlib.sha256(name.encode()).digest()[0] % 2 else "report"
+
+
+def kept_cases(file: Path, released: Path, folder: Path) -> list[Case]:
+    """``cases``, kept in ``folder`` for the next process: making them costs as much as tens of searches."""
+    sources = (file, released, Path(__file__), *sorted((Path(__file__).parents[1] / "sweep" / "search").glob("*.py")))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    path = folder / f"search-tables-{digest}.pickle"
+    if path.is_file():
+        found: list[Case] = pickle.loads(path.read_bytes())
+        return found
+    found = cases(file, released)
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic.write(path, pickle.dumps(found))
+    return found
 
 
 def cases(file: Path, released: Path) -> list[Case]:

@@ -1,6 +1,8 @@
 """Samplers on tables that no setting was chosen on: results/replay_heldout.json.
 
     python benchmarks/replay_heldout.py [--quick] [--out FOLDER] [--file tests.pkl] [--seeds 10] [--split report]
+    python benchmarks/replay_heldout.py --part 1/2 & python benchmarks/replay_heldout.py --part 2/2 & wait
+    python benchmarks/replay_heldout.py --seeds 0        # only writes the rows of the runs there are
 
 Every run is kept as a line of ``--runs`` as soon as it ends, so an interrupted benchmark goes on, and more seeds or
 samplers add to it. Runs of this project's own samplers count only while its code is unchanged. BoTorch and
@@ -23,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import _record
 import numpy as np
 from _search_peers import PEERS, peer
-from _search_tables import Case, cases
+from _search_tables import Case, kept_cases
 
 from sweep.search import DEFAULT_BATCH
 from sweep.search.hypervolume import hypervolume
@@ -35,7 +37,16 @@ OURS = ("frontier", "frontier-blind")
 OPTUNA = ("random", "tpe", "tpe-multivariate", "nsga2", "nsga3")
 TOLD = ("frontier", "botorch-qlognehvi")
 """Samplers that are told the measured costs beforehand; the others are compared with the blind ones."""
-DECIDING = ("encoding", "features", "frontier_sampler", "improvement", "surrogate", "warp")
+DECIDING = (
+    "axis",
+    "encoding",
+    "features",
+    "frontier_sampler",
+    "improvement",
+    "past_trials",
+    "surrogate",
+    "warp",
+)
 """Modules that decide which config comes next; ``loop`` decides only how many at a time."""
 SMALL = 150
 """Configs of a table up to which its greedy bound is computed."""
@@ -160,6 +171,7 @@ def main() -> None:
     parser.add_argument("--batches", nargs="*", type=int, default=[DEFAULT_BATCH])
     parser.add_argument("--tables", nargs="*", help="Only tables whose name contains one of these.")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="Start no further run after so long.")
+    parser.add_argument("--part", default="1/1", help="1/2 and 2/2 share the work between two processes.")
     parser.add_argument("--runs", type=Path, default=_record.RESULTS / "replay_heldout.jsonl")
     options = parser.parse_args()
     if options.file is None or not options.file.is_file():
@@ -168,7 +180,8 @@ def main() -> None:
     if options.out:
         _record.RESULTS = options.out
         options.runs = options.out / "replay_heldout.jsonl"
-    chosen = cases(options.file, Path(__file__).parent / "results" / "released_reevaluated.json")
+    released = Path(__file__).parent / "results" / "released_reevaluated.json"
+    chosen = kept_cases(options.file, released, Path(__file__).parents[1] / "build")
     wanted = [c for c in chosen if options.split in (c.split, "all")]
     wanted = [c for c in wanted if not options.tables or any(text in c.table.name for text in options.tables)]
     if options.quick:
@@ -178,7 +191,8 @@ def main() -> None:
     runs = [json.loads(line) for line in options.runs.read_text().splitlines()] if options.runs.exists() else []
     done = {(r["table"], r["scale"], r["sampler"], r["batch"], r["seed"], r["code"]) for r in runs}
     began = time.monotonic()
-    for seed, case in itertools.product(range(options.seeds), wanted):
+    part, parts = (int(number) for number in options.part.split("/"))
+    for seed, case in itertools.islice(itertools.product(range(options.seeds), wanted), part - 1, None, parts):
         for sampler, batch in itertools.product(options.samplers, options.batches):
             name = key(case, sampler, batch, seed, digest)
             if name in done or time.monotonic() - began > 60 * options.minutes:
@@ -188,6 +202,9 @@ def main() -> None:
             runs.append(one)
             with options.runs.open("a") as file:
                 file.write(json.dumps(one) + "\n")
+    if parts > 1:
+        print(f"part {options.part} is done; --seeds 0 writes the rows of all parts")
+        return
     rows = rows_of(runs, chosen, digest)
     measurements = {
         "plane": "axes as the search has them: logarithms of costs, quality as it is; larger is better",

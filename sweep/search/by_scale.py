@@ -235,13 +235,14 @@ def search_plan(
     bounds = tuple(parse_constraint(bound.replace(":HERE", f":{here}")) for bound in options.constraints)
     check_targets((*axes, *(bound.objective for bound in bounds)), data)
     until = parse_percentage(options.until) if options.until else 0.0
+    if until and (options.sampler not in (SamplerName.FRONTIER, SamplerName.FRONTIER_BLIND) or len(axes) != 2):
+        raise BadSpace("--until needs the sampler frontier or frontier-blind and two objectives")
     return SearchPlan(space, space_name, recipe, data, launch, options, axes, bounds, until)
 
 
 def _stop_at(search: Search, until: float) -> None:
     sampler = search.study.sampler
-    if not isinstance(sampler, FrontierSampler) or len(search.objectives) != 2:
-        raise BadSpace("--until needs the sampler frontier or frontier-blind and two objectives")
+    assert isinstance(sampler, FrontierSampler), "search_plan refuses another"
     search.until, search.growth = until, sampler.expected_growth
 
 

@@ -51,6 +51,23 @@ def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features
     return Features(_standard(shared), own, _standard(fields), family)
 
 
+def cost_features(configs: Sequence[Config]) -> Features | None:
+    """Features that explain what a config costs on a device; None where its layers are not known.
+
+    Beside the arithmetic, what its layers move: the sum and the largest of their feature maps (in and out), which
+    decide speed on a device that waits for its memory, and the memory itself. ``size`` is of MACs and what is moved.
+    """
+    layers = [config.convs() for config in configs]
+    if any(convs is None for convs in layers):
+        return None
+    maps = [[conv.c_in + conv.c_out for conv in convs or ()] for convs in layers]
+    moved = np.array([[sum(counts), max(counts), len(counts)] for counts in maps], dtype=float)
+    macs, parameters, field = _costs(configs).T
+    plain = features(configs)
+    shared = np.log(np.column_stack([macs, moved[:, 0], parameters, field, moved[:, 1:]]))
+    return Features(_standard(shared), plain.own, plain.fields, plain.family)
+
+
 def _costs(configs: Sequence[Config]) -> Array:
     """MACs, parameters and, where arithmetic gives it for all of them, the receptive field."""
     if all(config.convs() is not None for config in configs):

@@ -2,47 +2,87 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.search.features import Array
-from sweep.search.surrogate import Posterior
+
+Excess = Callable[[float], Array]
+"""Of one axis: level -> (n,), each candidate's expected max(0, value - level)."""
+MOST_CELLS = 20_000
+"""Cells beyond which the growth of more than two axes is estimated by scalarisation instead."""
 
 
-def with_one_known(known: Array, unknown: Posterior, front: Array, reference: Array) -> Array:
-    """(n,): expected growth of a two-axis hypervolume where axis 0 of each candidate is known. Exact.
+def excess_of_known(values: Array) -> Excess:
+    """The excess of an axis on which every candidate's value is known."""
+    return lambda level: np.maximum(values - level, 0.0)
 
-    ``front`` (k, 2) are the trials so far, axis 0 the known one. The frontier is a
-    staircase, so the growth is the sum over its steps of their width times the expected excess over their level.
+
+def cells(front: Array) -> float:
+    """About how many cells ``by_cells`` divides the region above a frontier (k, m) into."""
+    k, m = front.shape
+    return float(k ** (m - 1) / math.factorial(m - 1))
+
+
+def by_cells(excess: Sequence[Excess], front: Array, reference: Array) -> Array:
+    """(n,): expected growth of the hypervolume when the axes of a candidate are independent. Exact, for any number.
+
+    The region that ``front`` (k, m) leaves undominated is cut into boxes along the axes' values at the frontier;
+    a box's expected filled volume is the product over its axes of excess(lower) - excess(upper) (Yang et al., Efficient
+    computation of expected hypervolume improvement, Journal of Global Optimization 2019).
     """
-    edges, levels = _stairs(front, reference)
-    growth = np.zeros(len(known))
-    for upper, lower, level in zip(edges, edges[1:], levels, strict=False):
-        width = np.clip(np.minimum(known, upper) - lower, 0.0, None)
-        inside = np.flatnonzero(width)
-        if len(inside):
-            growth[inside] += width[inside] * unknown.of(inside).expected_excess(level)
-    return growth
+    return _Cells([_Levels(axis) for axis in excess], reference).growth(
+        0, undominated(front[(front > reference).all(axis=1)])
+    )
 
 
-def by_outcomes(draws: Array, front: Array, reference: Array) -> Array:
-    """(candidates,): mean growth of a two-axis hypervolume over outcomes (s, candidates, 2)."""
-    edges, levels = _stairs(front, reference)
-    x, y = draws[:, :, 0], draws[:, :, 1]
-    growth = np.zeros(x.shape)
-    for upper, lower, level in zip(edges, edges[1:], levels, strict=False):
-        growth += np.clip(np.minimum(x, upper) - lower, 0.0, None) * np.clip(y - level, 0.0, None)
-    return np.asarray(growth.mean(axis=0))
+def undominated(points: Array) -> Array:
+    """Those of the points (k, m) that no other point equals or exceeds on every axis; one of equal points."""
+    return np.asarray(points[_best(points)])
 
 
-def _stairs(front: Array, reference: Array) -> tuple[list[float], list[float]]:
-    """The frontier as a staircase: edges of axis 0 from infinity down to the reference, and the level between them."""
-    edges, levels = [np.inf], [float(reference[1])]
-    for x, y in front[np.argsort(-front[:, 0], kind="stable")]:
-        if x > reference[0] and y > levels[-1]:
-            edges.append(float(x))
-            levels.append(float(y))
-    edges.append(float(reference[0]))
-    return edges, levels
+@dataclass
+class _Levels:
+    """One axis's excess, kept for the levels that occur again."""
+
+    excess: Excess
+    _kept: dict[float, Array] = field(default_factory=dict)
+
+    def at(self, level: float) -> Array:
+        if level not in self._kept:
+            self._kept[level] = self.excess(level)
+        return self._kept[level]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    axes: Sequence[_Levels]
+    reference: Array
+
+    def growth(self, axis: int, front: Array) -> Array:
+        """(n,): expected volume above ``front`` in the axes from ``axis`` on."""
+        excess, lowest = self.axes[axis], float(self.reference[axis])
+        if axis == len(self.axes) - 1:
+            return excess.at(front[:, axis].max(initial=lowest))
+        total: Array = np.zeros_like(excess.at(lowest))
+        above, reached = total, front[:0]
+        for level in [*np.unique(front[:, axis])[::-1].tolist(), lowest]:
+            here = excess.at(level)
+            total = total + (here - above) * self.growth(axis + 1, reached)
+            above, reached = here, front[front[:, axis] >= level]
+            reached = reached[_best(reached[:, axis + 1 :])]
+        return total
+
+
+def _best(points: Array) -> NDArray[np.int64]:
+    """Indices of the undominated points, the first of equal ones."""
+    covered = (points[:, None, :] <= points[None, :, :]).all(axis=2)
+    first = np.arange(len(points))[:, None] <= np.arange(len(points))[None, :]
+    return np.flatnonzero(~(covered & ~(covered.T & first)).any(axis=1))
 
 
 def by_scalarisation(draws: Array, front: Array, reference: Array, rng: np.random.Generator, n: int = 64) -> Array:

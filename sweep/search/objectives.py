@@ -70,6 +70,14 @@ class Constraint:
         """How far a value is beyond the bound; 0 or negative where it is kept (Optuna's convention)."""
         return self.bound - value if self.at_least else value - self.bound
 
+    def value(self, violation: float) -> float:
+        """The value that is beyond the bound by ``violation``.
+
+        >>> Constraint(Objective("fps", "RPI"), True, 30.0).value(-2.0)
+        32.0
+        """
+        return self.bound - violation if self.at_least else self.bound + violation
+
 
 def parse_objective(text: str) -> Objective:
     """One objective. Raises BadSpace naming the kinds there are."""

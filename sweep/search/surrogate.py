@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from sweep.search.features import Array, Features
 from sweep.search.warp import Identity, Warp
 
-NEGLIGIBLE = 1e-3
+NEGLIGIBLE = 1e-2
 """Kernels that count for less than this are left out of a prediction."""
 JITTER = 1e-6
 SD_FACTOR = 0.35
@@ -46,6 +46,8 @@ class Prior:
     """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of log cost."""
     spread: float = 0.6
     """Standard deviation of the logarithms."""
+    noise_spread: float = 0.6
+    """The same of the noise."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Posterior:
         """(n,): the expected value of max(0, value - level)."""
         excess: Array = self.weights @ self.warp.expected_excess(self.mean, self.sd, level)
         return excess
+
+    def probability_above(self, level: float) -> Array:
+        """(n,): the probability of a value of at least ``level``."""
+        probability: Array = self.weights @ self.warp.probability_above(self.mean, self.sd, level)
+        return probability
 
     def of(self, candidates: NDArray[np.int64]) -> Posterior:
         """The posterior of some of the candidates."""
@@ -113,7 +120,7 @@ class Surrogate:
         self._kin_scale = draw(self.prior.own_length, v) ** -2
         self._shared_scale = draw(self.prior.shared_length, g) ** -2
         self._own_scale = draw(self.prior.own_length, v) ** -2
-        self._noise = draw(self.prior.noise) ** 2
+        self._noise = (self.prior.noise * np.exp(self.prior.noise_spread * rng.standard_normal(draws))) ** 2
         self._trend = trend * draw(self.prior.trend)[:, None] * features.size
         self._variance = (
             (self._shared_smooth + self._own_smooth + self._own_constant + self._kin_smooth)[:, None]
@@ -168,13 +175,18 @@ class _Factor:
         self._diagonal = np.empty((draws, 16))
 
     def follow(self, observed: Sequence[int], row: Callable[[int], Array]) -> None:
-        """Factorise exactly these trials, in this order; the prefix shared with the last call is kept."""
+        """Factorise these trials, in this order; what the last call has in common with it is kept.
+
+        Rows beyond ``observed`` stay when they follow it: a batch asks for the finished trials alone and with the
+        running ones by turns.
+        """
         same = 0
         for old, new in zip(self._order, observed, strict=False):
             if old != new:
                 break
             same += 1
-        del self._order[same:]
+        if same < len(observed):
+            del self._order[same:]
         for i in observed[same:]:
             self._add(i, row(i))
 
@@ -191,9 +203,12 @@ class _Factor:
         self._order.append(i)
 
     def explain(self, target: Array) -> tuple[Array, Array]:
-        """The whitened ``target`` (Q, t), and its log likelihood under each kernel (Q,) up to a constant."""
-        t = len(self._order)
-        lower = self._across[:, :t, self._order].transpose(0, 2, 1).copy()
+        """The whitened ``target`` (Q, t) of the first t trials, and its log likelihood under each kernel (Q,).
+
+        Up to a constant.
+        """
+        t = target.shape[1]
+        lower = self._across[:, :t, self._order[:t]].transpose(0, 2, 1).copy()
         lower[:, np.arange(t), np.arange(t)] = self._diagonal[:, :t]
         whitened = np.asarray(np.linalg.solve(np.tril(lower), target[:, :, None])[:, :, 0], dtype=np.float64)
         evidence: Array = -0.5 * (whitened**2).sum(axis=1) - np.log(self._diagonal[:, :t]).sum(axis=1)
@@ -201,7 +216,7 @@ class _Factor:
 
     def predict(self, kept: NDArray[np.int64], whitened: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (kept, n) of every candidate under some of the kernels."""
-        across = self._across[kept, : len(self._order)]
+        across = self._across[kept, : whitened.shape[1]]
         mean: Array = np.asarray((whitened[kept][:, None] @ across)[:, 0], dtype=np.float64)
         sd: Array = np.sqrt(np.maximum(self._variance[kept] - (across**2).sum(axis=1), 1e-8))
         return mean, sd

@@ -47,6 +47,13 @@ class Warp:
         out: Array = np.maximum(excess, 0.0)
         return out
 
+    def probability_above(self, mean: Array, sd: Array, level: float) -> Array:
+        """P(y >= level) for warped Gaussians."""
+        if level >= self.top:
+            return np.zeros_like(mean)
+        out: Array = ndtr((mean + np.log((self.top - level) / self.unit)) / sd)
+        return out
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -64,4 +71,9 @@ class Identity:
         """E[max(0, y - level)] of a Gaussian."""
         t = (mean - level) / sd
         out: Array = sd * (t * ndtr(t) + np.exp(-t * t / 2) / np.sqrt(2 * np.pi))
+        return out
+
+    def probability_above(self, mean: Array, sd: Array, level: float) -> Array:
+        """P(y >= level) of a Gaussian."""
+        out: Array = ndtr((mean - level) / sd)
         return out

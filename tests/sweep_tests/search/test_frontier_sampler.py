@@ -4,14 +4,17 @@ import numpy as np
 import optuna
 import pytest
 
+from search_space import parse_id
+from search_space.costs.describe import describe
 from search_space.errors import BadSpace
 from search_space.spaces import load_space, select
 from sweep.search.encoding import encoding
 from sweep.search.features import features
 from sweep.search.frontier_sampler import FrontierSampler
 from sweep.search.loop import Search, batch_size
-from sweep.search.objectives import parse_percentage
+from sweep.search.objectives import Constraint, Objective, parse_percentage
 from sweep.search.replay import TableEvaluator
+from sweep.search.replay_table import ReplayTable
 from sweep.search.surrogate import Surrogate
 from tests.sweep_tests.search.tables import FPS, PSNR, figures, table
 
@@ -67,6 +70,47 @@ def test_observations_outweigh_the_trend() -> None:
     falling = list(np.linspace(31, 29, len(order)))
     believed = Surrogate(seen, trend=1.0).posterior(order, falling).median()
     assert believed[order[0]] > believed[order[-1]] + 1
+
+
+def bounded_search(board: ReplayTable, bound: Constraint) -> tuple[FrontierSampler, Search]:
+    """A search that is told no speeds and is bounded in speed, which is none of its objectives."""
+    encoded, axes = encoding(SPACE, 4, ("eSR-TM",)), (PSNR, Objective("parameters"))
+    sampler = FrontierSampler(encoded, list(board.facts), axes, None, (bound,))
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=sampler)
+    return sampler, Search(study, encoded, axes, list(board.facts), TableEvaluator(board), (bound,))
+
+
+def test_a_bound_on_what_is_not_known_is_learnt_from_the_trials() -> None:
+    speeds = {config: figures(config)[0] for config in select(SPACE.configs, ["eSR-TM"], [4])}
+    facts = {
+        config: {PSNR: figures(config)[1], FPS: fps, Objective("parameters"): float(describe(config).parameters)}
+        for config, fps in speeds.items()
+    }
+    bound = Constraint(FPS, True, float(np.median(list(speeds.values()))))
+    sampler, search = bounded_search(ReplayTable("bounded", (PSNR, Objective("parameters")), facts, (bound,)), bound)
+    search.run(len(speeds) // 2)
+    keeping = [bound.violation(speeds[parse_id(text)]) <= 0 for text in search.tried()]
+    assert np.mean(keeping[8:]) > 0.7, "half of the configs keep it"
+    read = sampler._read(search.study, -1)
+    assert [v[2] for v in read.values] == pytest.approx([FPS.axis(speeds[sampler.candidates[i]]) for i in read.done])
+    assert sampler._kept(np.array(read.values)).tolist() == keeping
+
+
+def test_an_unknown_cost_counts_from_the_worst_that_is_expected_of_any_config() -> None:
+    _, sampler, search = make(known=False)
+    search.run(16)
+    trials = sampler._read(search.study, -1)
+    assert sampler._reference(trials)[0] <= sampler._expected_of(trials)[:, 0].min()
+    _, told, search = make()
+    search.run(16)
+    slowest = min(FPS.axis(figures(config)[0]) for config in told.candidates)
+    assert told._reference(told._read(search.study, -1))[0] == slowest
+
+
+def test_parameters_are_known_even_to_a_search_that_is_told_nothing() -> None:
+    small = Constraint(Objective("parameters"), False, 500.0)
+    sampler = FrontierSampler(encoding(SPACE, 2), select(SPACE.configs, scale=[2]), AXES, None, (small,))
+    assert max(describe(config).parameters for config in sampler.candidates) <= 500
 
 
 def test_the_expected_growth_falls_and_ends_at_nothing() -> None:

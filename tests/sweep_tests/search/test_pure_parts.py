@@ -8,11 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from search_space.errors import BadSpace
 from sweep.search.hypervolume import hypervolume
-from sweep.search.improvement import by_scalarisation, with_one_known
+from sweep.search.improvement import by_scalarisation
 from sweep.search.objectives import Objective, parse_constraint, parse_objective, parse_objectives
 from sweep.search.screening import Screened, growth, hopeless
-from sweep.search.surrogate import Posterior
-from sweep.search.warp import Identity, Warp
+from sweep.search.warp import Warp
 
 POINTS = arrays(float, st.tuples(st.integers(1, 12), st.just(2)), elements=st.floats(0, 8))
 
@@ -28,19 +27,6 @@ def test_area_agrees_with_moocore(points: np.ndarray) -> None:
 @given(POINTS, POINTS)
 def test_area_never_shrinks_with_more_points(points: np.ndarray, more: np.ndarray) -> None:
     assert hypervolume(np.vstack([points, more]), np.zeros(2)) >= hypervolume(points, np.zeros(2)) - 1e-12
-
-
-def test_the_closed_form_improvement_agrees_with_drawing_outcomes() -> None:
-    rng = np.random.default_rng(0)
-    front = rng.uniform(0, 1, (6, 2))
-    known = rng.uniform(0, 1.2, 9)
-    belief = Posterior(np.array([0.3, 0.7]), rng.normal(0.8, 0.3, (2, 9)), np.full((2, 9), 0.2), Identity())
-    exact = with_one_known(known, belief, front, np.zeros(2))
-    base = hypervolume(front, np.zeros(2))
-    drawn = belief.sample(rng, 4000)
-    for i in range(9):
-        gains = [hypervolume(np.vstack([front, [known[i], max(y, 0.0)]]), np.zeros(2)) - base for y in drawn[:, i]]
-        assert exact[i] == pytest.approx(np.mean(gains), abs=0.02)
 
 
 def test_a_warp_and_its_expected_excess_agree_with_drawing() -> None:

@@ -51,6 +51,9 @@ def test_a_search_trains_within_its_budget_and_goes_on(small_data: Path, tmp_pat
         (["--objectives", "psnr"], "is not an objective"),
         (["--constraint", "fps"], "is not a constraint"),
         (["--space", "nowhere"], "unknown space"),
+        (["--until", "0.5"], "is not a percentage"),
+        (["--until", "0.5%", "--sampler", "tpe"], "--until needs the sampler frontier"),
+        (["--until", "0.5%", "--objectives", "psnr:embedded-test,parameters,macs"], "and two objectives"),
         (["--import-study", "x"], "write URL#NAME"),
     ],
 )

@@ -1,0 +1,128 @@
+"""A space of a million configs searched with 200 trainings on the embedded photographs: results/search_million.json.
+
+    python benchmarks/search_million.py [--quick] [--out FOLDER] [--budget 200] [--sampler frontier --sampler random]
+
+Each sampler searches in a database of its own, with the recipe ``demo`` and at most 20,000 parameters per network.
+Quality against parameters, which no other program on the machine disturbs. Draws docs/images/search-million.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import _record
+import numpy as np
+
+from search_space.spaces import load_space
+from sweep.search.hypervolume import hypervolume
+from sweep.search.objectives import parse_objectives
+
+SPACE = Path(__file__).parent / "million.yaml"
+OBJECTIVES = "psnr:embedded-test,parameters"
+LARGEST = 20_000
+"""Parameters of a network; larger ones are outside of what is searched."""
+SWEEP = str(Path(sys.executable).parent / "sweep")
+Point = tuple[float, float]
+"""PSNR in dB and parameters of a trained network."""
+
+
+def search(sampler: str, budget: int, recipe: str, steps: list[str], folder: str) -> dict[str, Any]:
+    """One search: what was tried, the frontier, how long it took."""
+    began = time.monotonic()
+    db = f"{folder}/{sampler}.db"
+    command = [SWEEP, "search", "--space", str(SPACE), "--scale", "2", "--recipe", recipe, *steps, "--sampler", sampler]
+    command += ["--objectives", OBJECTIVES, "--constraint", f"parameters<={LARGEST}", "--budget", str(budget)]
+    done = subprocess.run([*command, "--db", db, "--name", sampler, "--json"], stdout=subprocess.PIPE, check=True)
+    (found,) = json.loads(done.stdout)["scales"]
+    return {**found, "sampler": sampler, "seconds": round(time.monotonic() - began, 1), "points": points(db, sampler)}
+
+
+def points(db: str, study: str) -> list[Point]:
+    """PSNR and parameters of every trained network, in the order in which they were suggested."""
+    import optuna
+
+    from sweep.search.studies import storage_url
+
+    trials = optuna.load_study(study_name=f"{study}-x2", storage=storage_url(db)).trials
+    return [(trial.values[0], trial.values[1]) for trial in trials if trial.values is not None]
+
+
+def curves(searches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The hypervolume of each search after every tenth of its trials, as a part of what all of them reach together."""
+    quality, size = parse_objectives(OBJECTIVES)
+    axes = [np.array([[quality.axis(q), size.axis(p)] for q, p in one["points"]]) for one in searches]
+    together = np.vstack(axes)
+    reference = together.min(axis=0)
+    whole = hypervolume(together, reference)
+    rows = []
+    for one, own in zip(searches, axes, strict=True):
+        counts = sorted({max(1, round(len(own) * tenth / 10)) for tenth in range(1, 11)})
+        ratios = {count: round(hypervolume(own[:count], reference) / whole, 5) for count in counts}
+        rows.append({key: one[key] for key in ("sampler", "candidates", "trained", "seconds", "frontier")})
+        rows[-1]["hypervolume_ratio"] = ratios
+    return rows
+
+
+def draw(searches: list[dict[str, Any]], rows: list[dict[str, Any]], path: Path) -> None:
+    """Left: what each search trained, and its frontier; right: the hypervolume against trainings."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (plane, curve) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for number, (one, row) in enumerate(zip(searches, rows, strict=True)):
+        color = f"C{number}"
+        plane.plot([p for _, p in one["points"]], [q for q, _ in one["points"]], ".", color=color, alpha=0.35)
+        best = sorted((row["parameters"], row["psnr:embedded-test"]) for row in one["frontier"])
+        plane.step(*zip(*best, strict=True), where="post", color=color, label=one["sampler"])
+        curve.plot(list(row["hypervolume_ratio"]), list(row["hypervolume_ratio"].values()), "o-", color=color, ms=3)
+    plane.set(xscale="log", xlabel="parameters", ylabel="PSNR on embedded-test (dB)")
+    plane.legend()
+    curve.set(xlabel="trainings", ylabel="part of the hypervolume of all searches")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--budget", type=int, default=200)
+    parser.add_argument("--recipe", default="demo")
+    parser.add_argument("--sampler", action="append", help="frontier and random by default")
+    options = parser.parse_args()
+    chart, steps = Path(__file__).parents[1] / "docs" / "images" / "search-million.png", []
+    if options.out:
+        _record.RESULTS = options.out
+        chart = options.out / "search-million.png"
+    if options.quick:
+        options.budget, options.recipe, steps = 10, "smoke", ["--steps", "2"]
+    with tempfile.TemporaryDirectory() as folder:
+        names = options.sampler or ["frontier", "random"]
+        searches = [search(name, options.budget, options.recipe, steps, folder) for name in names]
+    rows = curves(searches)
+    draw(searches, rows, chart)
+    measurements = {
+        "configs": load_space(str(SPACE)).size,
+        "objectives": OBJECTIVES,
+        "largest_parameters": LARGEST,
+        "recipe": options.recipe,
+        "budget": options.budget,
+        "reference_point": "the worst value of each axis over everything that was trained",
+        "rows": rows,
+    }
+    print(_record.record("search_million", measurements, ("torch", "ray", "optuna", "numpy")))
+
+
+if __name__ == "__main__":
+    main()
