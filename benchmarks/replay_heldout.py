@@ -132,7 +132,7 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for split, sampler, batch in groups:
         mine = [r for r in rows if (r["split"], r["sampler"], r["batch"]) == (split, sampler, batch)]
         medians = [r["hypervolume_ratio_median"] for r in mine]
-        first = within = 0
+        first = within = compared = 0
         for row in mine:
             others = [
                 r
@@ -141,6 +141,7 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 and r["sampler"] not in (*OURS, sampler)
                 and (sampler in TOLD or r["sampler"] not in TOLD)
             ]
+            compared += bool(others)
             best = max((r["hypervolume_ratio_median"] for r in others), default=0.0)
             first += row["hypervolume_ratio_median"] >= best
             within += row["q75"] >= max((r["q25"] for r in others), default=0.0)
@@ -153,7 +154,7 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 "median": round(float(np.median(medians)), 5),
                 "worst": min(medians),
                 "at_least_0.99": sum(m >= 0.99 for m in medians),
-                **({"first": first, "first_within_spread": within} if sampler in OURS else {}),
+                **({"first": first, "first_within_spread": within} if sampler in OURS and compared else {}),
                 "seconds_per_suggestion": round(float(np.median([r["seconds_per_suggestion"] for r in mine])), 4),
             }
         )
