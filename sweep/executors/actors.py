@@ -36,12 +36,11 @@ SILENCE_S = 1200.0
 GPU and measuring one model on the largest test set take minutes."""
 NO_ANSWER_S = 30.0
 """A worker that does not answer for this time is given up: its process is stopped, or its node is cut off."""
-FIRST_ANSWER_S = 60.0
-"""A new worker answers by then: its process has to start, on a machine that may be busy."""
-POLL_GAP_S = 30.0
-"""A longer time between two polls (the driver was waiting for its store) does not count as silence of the workers."""
-START_SILENCE_S = 60.0
-"""The same while it starts: importing PyTorch blocks its answers (25 s on a machine with ten times its load)."""
+START_NO_ANSWER_S = 30.0
+"""The same of a worker that starts, and twice as long after each that failed on its node: a process that starts cannot
+answer, nor one that imports PyTorch (25 s on a machine with ten times its load)."""
+LOOK_GAP_S = 10.0
+"""A longer time between two looks (the driver was waiting for its store) does not count as silence of the workers."""
 START_TIMEOUT_S = 300.0
 """A worker that answers but is not ready by then is given up: it cannot get its images."""
 RESTART_PAUSE_S = 3.0
@@ -93,13 +92,14 @@ class ActorExecutor:
     """Workers at most; 0 takes all the cluster has."""
     silence_s: float = SILENCE_S
     no_answer_s: float = NO_ANSWER_S
+    start_no_answer_s: float = START_NO_ANSWER_S
     reports_progress: bool = True
     health: NodeHealth = field(default_factory=NodeHealth)
     _workers: list[_Worker] = field(default_factory=list)
     _tickets: int = 0
     _started: int = 0
     _nodes_seen: float = 0.0
-    _polled: float = 0.0
+    _looked: float = field(default_factory=time.monotonic)
     _cluster: Cluster = field(default_factory=lambda: Cluster(()))
     _not_before: dict[str, float] = field(default_factory=dict)
     """No new worker is started on a node before its time."""
@@ -250,6 +250,7 @@ class ActorExecutor:
     def _update_workers(self) -> None:
         """See which workers became ready and which nodes are there; start workers where there is room."""
         now = time.monotonic()
+        self._forgive_gap(now)
         for worker in [worker for worker in self._workers if worker.ready is None]:
             if ray.wait([worker.preparing], timeout=0)[0]:
                 self._on_prepared(worker)
@@ -302,20 +303,20 @@ class ActorExecutor:
 
     def _late(self, worker: _Worker, now: float) -> str:
         """Why a worker that is starting is given up, in words; empty while it is in time."""
-        if not worker.answered and now > worker.started + FIRST_ANSWER_S:
-            return f"a new worker did not answer within {FIRST_ANSWER_S:.0f} s"
-        if worker.answered and now > worker.answered + START_SILENCE_S:
-            return f"a starting worker did not answer for {START_SILENCE_S:.0f} s"
+        limit = self.start_no_answer_s * 2 ** self.health.starts_failed(worker.place)
+        if now > (worker.answered or worker.started) + limit:
+            return f"a starting worker did not answer for {limit:.0f} s"
         if now > worker.started + START_TIMEOUT_S:
             return f"a worker was not ready within {START_TIMEOUT_S:.0f} s"
         return ""
 
     def _not_started(self, worker: _Worker, reason: str, proven: bool = False) -> None:
         self._drop(worker)
-        self._not_before[worker.place] = time.monotonic() + RESTART_PAUSE_S
+        now = time.monotonic()
+        self._not_before[worker.place] = now + RESTART_PAUSE_S
         others = any(self._may_work(place) for place in self._places.on(self._cluster) if place != worker.place)
         most = 1 if proven else STARTS_IN_A_ROW if others else STARTS_OF_THE_LAST
-        if self.health.not_started(worker.place, reason, most):
+        if self.health.not_started(worker.place, reason, worker.started, now, most):
             self._notices.append(Finished(0, node=worker.place, given_up=self._given_up(worker.place)))
 
     def _on_prepared(self, worker: _Worker) -> None:
@@ -339,15 +340,20 @@ class ActorExecutor:
         self.health.started(worker.place)
         self._oom_kills.setdefault(worker.place, ready.oom_kills)
 
+    def _forgive_gap(self, now: float) -> None:
+        """Have the time in which nobody asked the workers not count against them."""
+        gap, self._looked = now - self._looked, now
+        if gap > LOOK_GAP_S:
+            for worker in self._workers:
+                worker.started = min(now, worker.started + gap)
+                worker.last_progress = min(now, worker.last_progress + gap)
+                worker.answered = min(now, worker.answered + gap) if worker.answered else 0.0
+
     def _ask_progress(self) -> None:
         now = time.monotonic()
-        gap = now - self._polled if self._polled and now - self._polled > POLL_GAP_S else 0.0
-        self._polled = now
         for worker in self._workers:
             if worker.inquest is not None:
                 continue
-            worker.last_progress = min(now, worker.last_progress + gap)
-            worker.answered = min(now, worker.answered + gap) if worker.answered else 0.0
             if worker.answer is None:
                 worker.answer = worker.actor.progress.remote()
             elif ray.wait([worker.answer], timeout=0)[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,14 +39,26 @@ class NodeHealth:
     """Why each node that was given up was."""
     _streaks: dict[str, _Streak] = field(default_factory=dict)
     _starts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _start_failed_at: dict[str, float] = field(default_factory=dict)
     _succeeded: int = 0
+
+    def starts_failed(self, node: str) -> int:
+        """How many workers of the node could not start since one did."""
+        return self._starts.get(node, 0)
 
     def started(self, node: str) -> None:
         """A worker of the node is ready."""
         self._starts.pop(node, None)
 
-    def not_started(self, node: str, reason: str, most: int = STARTS_IN_A_ROW) -> bool:
-        """A worker of the node could not start; whether the node is given up now."""
+    def not_started(self, node: str, reason: str, began: float, now: float, most: int = STARTS_IN_A_ROW) -> bool:
+        """A worker of the node that began at ``began`` could not start; whether the node is given up now.
+
+        Workers that began together and failed together are one failure.
+        """
+        together = began <= self._start_failed_at.get(node, -math.inf)
+        self._start_failed_at[node] = now
+        if together and most > 1:
+            return False
         self._starts[node] += 1
         if self._starts[node] >= most:
             self.quarantined[node] = reason

@@ -130,7 +130,8 @@ def test_a_cancelled_job_stores_its_states_and_the_same_line_goes_on(slurm: Slur
 
 def test_a_job_with_a_time_limit_of_a_third_of_one_pack_ends_after_several_submissions(slurm: Slurm, db: Path):
     rate = steps_per_second(slurm, slurm.folder / "rate.db")
-    asked = line(db, str(int(rate * 60 * LIMIT_MINUTES * 3.5)), 1, "--checkpoint-every", "0")
+    # A machine is not always as fast as it was while the rate was taken.
+    asked = line(db, str(int(rate * 60 * LIMIT_MINUTES * 4)), 1, "--checkpoint-every", "0")
     submissions = 0
     while not done(db):
         job = slurm.submit(("--nodes=1", f"--time={LIMIT_MINUTES}", "--signal=B:INT@20"), asked)
@@ -145,7 +146,7 @@ def test_a_job_with_a_time_limit_of_a_third_of_one_pack_ends_after_several_submi
     assert seconds >= 3 * 60 * LIMIT_MINUTES, "the training of the one pack, over all submissions"
 
 
-def steps_per_second(slurm: Slurm, db: Path, steps: int = 5000) -> float:
+def steps_per_second(slurm: Slurm, db: Path, steps: int = 30_000) -> float:
     """Of the one network in a job, here, now."""
     job = slurm.submit(("--nodes=1", "--time=60"), line(db, str(steps), 1))
     assert slurm.end(job) == "COMPLETED", slurm.told(job)

@@ -40,6 +40,16 @@ def process_of(worker: Any) -> psutil.Process:
     return psutil.Process(ray.get(worker.actor.pid.remote()))
 
 
+def worker_processes() -> list[psutil.Process]:
+    """Of the Ray nodes that this program started."""
+    ours = psutil.Process().children(recursive=True)
+    return [
+        process
+        for process in ours
+        if process.name().startswith("ray::PackWorker") and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
 def drain(node: str, seconds: float) -> None:
     from ray._raylet import GcsClient
     from ray.core.generated import autoscaler_pb2
@@ -107,6 +117,17 @@ def main(root: str) -> None:
     process_of(worker).kill()
     ends = until(executor, lambda ends: bool(ends), 40)
     told["killed"] = [str(end.lost) for end in ends]
+
+    # The worker that takes its place never answers: it is replaced, and its node is not given up for that.
+    until(executor, lambda _: bool(worker_processes()), 60)
+    (stuck,) = worker_processes()
+    stuck.send_signal(signal.SIGSTOP)
+    executor.start_no_answer_s, began = 8.0, time.monotonic()
+    until(executor, lambda _: stuck not in worker_processes(), 40)
+    told["stuck_after"] = time.monotonic() - began
+    executor.start_no_answer_s = 60.0
+    until(executor, lambda _: executor.free() == 1, 300)
+    told["free_after_stuck"] = executor.free()
     executor.close()
     ray.shutdown()
     cluster.shutdown()

@@ -63,10 +63,25 @@ def test_what_comes_from_the_trial_accuses_no_node(failure):
 
 def test_a_node_whose_workers_do_not_start_is_given_up_unless_one_starts():
     health = NodeHealth()
-    assert not health.not_started("a", "no driver")
+    assert not health.not_started("a", "no driver", 0, 1)
+    assert health.starts_failed("a") == 1
     health.started("a")
-    assert not health.not_started("a", "no driver")
-    assert health.not_started("a", "no driver") and health.quarantined == {"a": "no driver"}
+    assert health.starts_failed("a") == 0
+    assert not health.not_started("a", "no driver", 2, 3)
+    assert health.not_started("a", "no driver", 4, 5) and health.quarantined == {"a": "no driver"}
+
+
+def test_workers_that_began_together_and_failed_together_are_one_failure():
+    health = NodeHealth()
+    assert not any(health.not_started("a", "no answer", 0, 30 + number) for number in range(64))
+    assert health.starts_failed("a") == 1 and not health.quarantined
+    assert health.not_started("a", "no answer", 100, 160)
+
+
+def test_a_device_that_was_proven_broken_needs_no_second_start():
+    health = NodeHealth()
+    assert not health.not_started("a", "no answer", 0, 30)
+    assert health.not_started("a", "cuda cannot compute", 0, 31, most=1)
 
 
 def test_one_trial_that_fails_wherever_it_runs_accuses_no_node():

@@ -61,3 +61,8 @@ def test_a_worker_that_does_not_answer_is_given_up_soon(told):
 
 def test_a_worker_that_was_killed_is_lost_and_memory_is_not_blamed(told):
     assert told["killed"] == ["worker-lost"]
+
+
+def test_a_worker_that_never_answers_is_replaced_soon_and_its_node_is_not_given_up_for_it(told):
+    assert 8 <= told["stuck_after"] < 25
+    assert told["free_after_stuck"] == 1
