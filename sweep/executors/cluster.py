@@ -89,7 +89,10 @@ def _hint(error: Exception) -> str:
     words = str(error).lower()
     if "af_unix" in words or "path length" in words:
         return "; the path of temporary files is too long for a socket: set TMPDIR=/tmp or RAY_TMPDIR=/tmp"
-    if any(said in words for said in ("failed to connect", "unauthenticated", "token", "could not connect")):
+    if any(
+        said in words
+        for said in ("failed to connect", "could not connect", "connection timeout", "unauthenticated", "token")
+    ):
         return (
             "; it does accept connections, so does this machine have its token (RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH)?"
         )

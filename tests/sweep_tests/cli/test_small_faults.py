@@ -111,6 +111,7 @@ def test_a_cluster_of_our_own_needs_no_token_in_home(monkeypatch):
     [
         ("AF_UNIX path length cannot exceed 107 bytes: /very/long", "TMPDIR"),
         ("Failed to connect to GCS", "RAY_AUTH_TOKEN"),
+        ("ray client connection timeout", "RAY_AUTH_TOKEN"),
         ("something else", ""),
     ],
 )
