@@ -376,10 +376,13 @@ class Store:
 
 
 @contextmanager
-def opened(db: str | Path | Store, readonly: bool = False) -> Iterator[Store]:
-    """The store of an address or a path, closed after the block; one that is open already is left open."""
+def opened(db: str | Path | Store, readonly: bool = False, make: bool = True) -> Iterator[Store]:
+    """The store of an address or a path, closed after the block; one that is open already is left open.
+
+    Raises StoreError as ``Store.open`` does: unless ``make``, for a database that is not there.
+    """
     if isinstance(db, Store):
         yield db
     else:
-        with Store.open(db, readonly=readonly) as store:
+        with Store.open(db, readonly=readonly, make=make) as store:
             yield store

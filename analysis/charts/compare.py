@@ -46,7 +46,7 @@ def draw(
         for j, pair in enumerate(pairs):
             agreed = agreement(pair.first, pair.second)
             agreements.append(agreed)
-            _scatter(grid[0, j], pair, agreed)
+            _scatter(grid[0, j], pair, agreed, metric.unit)
             _residuals(grid[1, j], pair, agreed)
             unit = f" ({metric.unit})" if metric.unit else ""
             grid[1, j].set_xlabel(f"{first}{unit}")
@@ -57,15 +57,16 @@ def draw(
     return figure, agreements
 
 
-def _scatter(axes: Axes, pair: Pairs, agreed: Agreement) -> None:
+def _scatter(axes: Axes, pair: Pairs, agreed: Agreement, unit: str) -> None:
     axes.set_title(f"x{pair.scale}, {agreed.count} models", loc="left")
     both: Any = np.concatenate([pair.first, pair.second])
     low, high = float(np.nanmin(both)), float(np.nanmax(both))
     room = 0.04 * ((high - low) or 1)
     axes.plot([low - room, high + room], [low - room, high + room], color=style.GREY, linewidth=0.8, zorder=1)
     cloud(axes, pair.first, pair.second, pair.families)
-    lines = [f"rank correlation {agreed.spearman:.3f}", f"median difference {agreed.median:+.3f}",
-            f"interquartile {agreed.spread:.3f}"]  # fmt: skip
+    after = f" {unit}" if unit else ""
+    lines = [f"rank correlation {agreed.spearman:.3f}", f"median difference {agreed.median:+.3f}{after}",
+            f"interquartile range {agreed.spread:.3f}{after}"]  # fmt: skip
     for device, overlap in pair.overlaps:
         lines.append(f"{device}: frontier shared {overlap.jaccard:.0%}, volume {overlap.hypervolume_ratio:.1%}")
     axes.text(

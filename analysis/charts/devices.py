@@ -38,43 +38,47 @@ def draw(
     note: str,
     disturbed: NDArray[np.bool_] | None = None,
 ) -> Figure:
-    """A panel per pair of devices. ``speeds`` has (N,) frames/s for each, NaN where not measured.
+    """A row per pair of devices, a panel per scale. ``speeds`` has (N,) frames/s for each, NaN where not measured.
 
-    Models in ``disturbed`` (N,) were measured while a machine was busy and are hollow.
+    The panels of a row share their axes. Models in ``disturbed`` (N,) were measured while a machine was busy and are
+    hollow.
     """
     from matplotlib.figure import Figure
 
     names = list(speeds)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     noisy = np.zeros(len(families), dtype=bool) if disturbed is None else disturbed
-    columns = min(3, len(pairs))
-    rows = -(-len(pairs) // columns)
+    columns = sorted(set(scales.astype(int).tolist()))
+    kinds = np.asarray(families, dtype=object)
     with style.applied():
-        figure = Figure(figsize=(max(3.8, 2.55 * columns + 0.5), 0.95 + 2.6 * rows), layout="constrained")
+        size = (max(3.8, 2.2 * len(columns) + 0.6), 0.95 + 2.3 * len(pairs))
+        figure = Figure(figsize=size, layout="constrained")
         caption(figure, "Does the order of speeds carry over?", note)
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for k, axes in enumerate(grid.flat):
-            if k >= len(pairs):
-                axes.set_axis_off()
-                continue
-            a, b = pairs[k]
-            _panel(axes, speeds[a], speeds[b], families, scales, noisy)
-            axes.set_xlabel(f"{a} (frames/s)")
-            axes.set_ylabel(f"{b} (frames/s)")
+        grid = figure.subplots(len(pairs), len(columns), squeeze=False, sharex="row", sharey="row")
+        for row, (a, b) in zip(grid, pairs, strict=True):
+            agreed = agreements(speeds[a], speeds[b], scales)
+            for axes, scale in zip(row, columns, strict=True):
+                here = scales == scale
+                _panel(axes, speeds[a][here], speeds[b][here], kinds[here], noisy[here])
+                _say(axes, scale, agreed.get(scale))
+            log_scale(row[0], "x", speeds[a])
+            log_scale(row[0], "y", speeds[b])
+            # Both names stand once in a row: its panels have the same axes.
+            row[0].set_ylabel(f"{b} (frames/s)")
+            row[len(columns) // 2].set_xlabel(f"{a} (frames/s)")
         family_legend(figure, families, lines=False, disturbed=bool(noisy.any()))
     return figure
 
 
-def _panel(axes: Axes, a: Array, b: Array, families: Sequence[str], scales: Array, noisy: NDArray[np.bool_]) -> None:
-    by_scale = agreements(a, b, scales)
+def _say(axes: Axes, scale: int, agreed: tuple[float, int] | None) -> None:
+    """What a panel shows: the scale, how far the ranks agree, and over how many models."""
+    correlation, count = agreed or (np.nan, 0)
+    told = f": rank correlation {correlation:.2f}" if np.isfinite(correlation) else ""
+    axes.set_title(f"x{scale}{told}", loc="left")
+    models = f"{count or 'no'} model{'' if count == 1 else 's'}"
+    axes.text(0.97, 0.04, models, transform=axes.transAxes, ha="right", fontsize=6.5, color=style.GREY, zorder=6)
+
+
+def _panel(axes: Axes, a: Array, b: Array, families: NDArray[np.object_], noisy: NDArray[np.bool_]) -> None:
     both = ~(np.isnan(a) | np.isnan(b))
-    names = [f for f, ok in zip(families, both, strict=True) if ok]
-    cloud(axes, a[both], b[both], names, size=7, alpha=0.45, hollow=noisy[both])
-    log_scale(axes, "x", a)
-    log_scale(axes, "y", b)
-    axes.set_title("rank correlation", loc="left", fontsize=7.5)
-    lines = "\n".join(f"x{scale}  {rho:.2f}  ({count} models)" for scale, (rho, count) in by_scale.items())
-    axes.text(
-        0.03, 0.97, lines or "no model in common", transform=axes.transAxes, va="top", fontsize=6.5, color=style.INK,
-        zorder=6, bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1.5},
-    )  # fmt: skip
+    cloud(axes, a[both], b[both], list(families[both]), size=7, alpha=0.45, hollow=noisy[both])

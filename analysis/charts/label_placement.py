@@ -14,8 +14,11 @@ CELL = 3
 STEP = (9.0, 5.0)
 """Places tried lie on a grid of this pitch in pixels."""
 ROUNDS = 3
-HIDING = 60
-"""Cost of a hidden marker, in pixels of distance: a label goes far before it hides one or is crossed by a line."""
+HIDING = 1000
+"""Cost of a hidden marker, in pixels of distance: a label goes as far as it must before it hides one or is crossed by
+a line."""
+CROSSED, RUN_THROUGH = 400, 5000
+"""Costs of two leaders that cross, and of a leader that runs through another's label."""
 NEAR = 7.0
 """A label keeps this far from its point, in pixels."""
 
@@ -71,7 +74,7 @@ def place(
         costs += 0.6 * _along(grid, anchors[i], ends, bounds)
         used = np.array([_edges(box) for box in [*taken, *(box for _, box in others)]]).reshape(-1, 4)
         clash = ((boxes[:, None, :2] < used[None, :, 2:] + 1) & (used[None, :, :2] < boxes[:, None, 2:] + 1)).all(2)
-        costs += 1e6 * clash.sum(axis=1) + 400 * _crossings(boxes, ends, anchors[i], others)
+        costs += 1e6 * clash.sum(axis=1) + _crossings(boxes, ends, anchors[i], others)
         done[i] = Box(*boxes[int(np.argmin(costs))].tolist())
     return [done[i] for i in range(len(anchors))]
 
@@ -86,13 +89,13 @@ def _crossings(
     anchor: NDArray[np.float64],
     others: Sequence[tuple[NDArray[np.float64], Box]],
 ) -> NDArray[np.float64]:
-    """How many leaders each of K candidates crosses, and how many labels are run through (K,)."""
+    """What each of K candidates costs by the leaders it crosses and the labels that are run through (K,)."""
     found = np.zeros(len(boxes))
     for start, box in others:
         end = nearest(box, start)
-        found += _cross(anchor, ends, start, end)
-        found += _through(anchor[None], ends, np.array([_edges(box)]))
-        found += _through(start[None], end[None], boxes)
+        found += CROSSED * _cross(anchor, ends, start, end)
+        found += RUN_THROUGH * _through(anchor[None], ends, np.array([_edges(box)]))
+        found += RUN_THROUGH * _through(start[None], end[None], boxes)
     return found
 
 

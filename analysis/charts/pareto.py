@@ -159,7 +159,7 @@ def _points(
             quiet, hollow = here & ~noisy, here & noisy
             axes.scatter(
                 xs[quiet], ys[quiet], color=look.colour, edgecolors="white" if top else "none",
-                linewidths=0.5 if top else 0, alpha=None if top else 0.35, **shared,
+                linewidths=0.5 if top else 0, alpha=None if top or family == "Bicubic" else 0.35, **shared,
             )  # fmt: skip
             axes.scatter(
                 xs[hollow], ys[hollow], facecolors="white", edgecolors=look.colour, linewidths=0.9 if top else 0.6,

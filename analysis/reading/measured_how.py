@@ -19,22 +19,28 @@ MOST_NAMED = 3
 def timing_line(table: pd.DataFrame) -> str:
     """Output size, speed protocol, backend, precision, threads and number of speeds, as ``table`` has them.
 
-    Several kinds are listed one after the other, so that two charts of different ones cannot be taken for each other.
+    Several kinds are listed one after the other, so that two charts of different ones cannot be taken for each other;
+    backends and precisions that share all else are joined.
     """
     timed = table[table["fps"].notna()]
     kinds: Any = timed.groupby(["speed_protocol", "backend", "precision"], sort=True)
-    lines = [_kind(str(protocol), f"{backend} {precision}", rows) for (protocol, backend, precision), rows in kinds]
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (protocol, backend, precision), rows in kinds:
+        alike.setdefault((_output(str(protocol), rows), _threads(rows)), []).append(f"{backend} {precision}")
+    lines = [", ".join(part for part in (size, " and ".join(ways), threads) if part)
+             for (size, threads), ways in alike.items()]  # fmt: skip
     more = [f"{len(lines) - MOST_NAMED} more ways of measuring"] if len(lines) > MOST_NAMED else []
     return "; ".join([*lines[:MOST_NAMED], *more])
 
 
-def _kind(protocol: str, way: str, rows: pd.DataFrame) -> str:
-    sizes = sorted({*rows["output"].dropna()}) or [size_of(protocol)]
+def _output(protocol: str, rows: pd.DataFrame) -> str:
+    sizes = [size for size in sorted({*rows["output"].dropna()}) or [size_of(protocol)] if size]
+    return f"{'/'.join(sizes)} ({protocol})" if sizes else protocol
+
+
+def _threads(rows: pd.DataFrame) -> str:
     threads = sorted({int(n) for n in rows["threads"].dropna()})
-    parts = [f"{'/'.join(s for s in sizes if s)} ({protocol})" if any(sizes) else protocol, way]
-    if threads:
-        parts.append(f"{'/'.join(map(str, threads))} thread{'' if threads == [1] else 's'}")
-    return ", ".join(parts)
+    return f"{'/'.join(map(str, threads))} thread{'' if threads == [1] else 's'}" if threads else ""
 
 
 def size_of(protocol: str) -> str:

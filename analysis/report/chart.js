@@ -4,14 +4,27 @@ const MOST_POINTS = 6000;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const plotText = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
-function isDark() { return luminance(css("--paper")) < 0.3; }
+function isDark() { return luminance(css("--paper")) < 0.2; }
 function channels(colour) { return [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16)); }
-function luminance(colour) { const [r, g, b] = channels(colour); return (0.299 * r + 0.587 * g + 0.114 * b) / 255; }
-// A dark colour is mixed with white on a dark page, or it would vanish.
+// Relative luminance and contrast as WCAG 2 defines them.
+function luminance(colour) {
+  const [r, g, b] = channels(colour).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function contrast(one, other) {
+  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (high + 0.05) / (low + 0.05);
+}
+// On a dark page black is the page's ink, and a dark colour gets as much white as it needs to be seen and no more:
+// with more, ESPCN's blue would be eSR-CNN's.
+const LEAST_CONTRAST = 3;
 function ink(colour) {
-  if (!isDark() || luminance(colour) > 0.35) return colour;
-  const share = luminance(colour) < 0.05 ? 0.85 : 0.45;
-  return "#" + channels(colour).map((c) => Math.round(c + (255 - c) * share).toString(16).padStart(2, "0")).join("");
+  if (!isDark()) return colour;
+  if (luminance(colour) < 0.002) return css("--ink");
+  const mixed = (share) => "#" + channels(colour).map((c) => Math.round(c + (255 - c) * share).toString(16).padStart(2, "0")).join("");
+  let share = 0;
+  while (contrast(mixed(share), css("--paper")) < LEAST_CONTRAST) share += 0.02;
+  return mixed(share);
 }
 
 function hoverText(row) {
@@ -68,7 +81,7 @@ function familyTrace(family, panel, index) {
     marker: {
       color: ink(look.colour), symbol: rows.map((r) => (r.point?.disturbed === true && measured() ? `${look.symbol}-open` : look.symbol)),
       size: rows.map((r) => (r.member ? 10 : 7) * Math.min(look.size, 1.35)),
-      opacity: rows.map((r) => (limited && !fits(r) ? 0.1 : r.member ? 1 : 0.42)),
+      opacity: rows.map((r) => (limited && !fits(r) ? 0.1 : r.member ? 1 : isDark() ? 0.6 : 0.42)),
       line: { color: css("--paper"), width: rows.map((r) => (r.member ? 1 : 0)) },
     },
   };
@@ -83,12 +96,12 @@ function ticks(values) {
   return { tickmode: "array", tickvals: out, ticktext: out.map((v) => (v >= 1e5 ? number(v).replace(/\.0+ /, " ") : String(Number(v.toPrecision(1))))) };
 }
 
-function axisLayout(name, place, panel, values) {
+function axisLayout(name, place, panel, values, zoom) {
   const a = axis(name);
   return {
     ...place, type: a.log ? "log" : "linear", gridcolor: css("--grid"), linecolor: css("--line"), zeroline: false,
     tickfont: { size: 11 }, automargin: true, exponentformat: "SI", title: { text: panel, font: { size: 12 }, standoff: 6 },
-    ...(a.log ? ticks(values) : {}),
+    ...(a.log ? ticks(values) : {}), ...(zoom ? { range: [...zoom], autorange: false } : {}),
   };
 }
 
@@ -106,8 +119,8 @@ function figure() {
   shown.forEach((panel, i) => {
     const index = i ? i + 1 : "", size = (1 - gap * (count - 1)) / count, start = i * (size + gap);
     const across = wide ? [start, start + size] : [0, 1], down = wide ? [0, 1] : [1 - start - size, 1 - start];
-    layout[`xaxis${index}`] = axisLayout(state.x, { domain: across, anchor: `y${index}` }, axis(state.x).title, panel.rows.map((r) => r.x));
-    layout[`yaxis${index}`] = axisLayout(state.y, { domain: down, anchor: `x${index}` }, i && wide ? "" : axis(state.y).title, panel.rows.map((r) => r.y));
+    layout[`xaxis${index}`] = axisLayout(state.x, { domain: across, anchor: `y${index}` }, axis(state.x).title, panel.rows.map((r) => r.x), state.zoom[`xaxis${index}`]);
+    layout[`yaxis${index}`] = axisLayout(state.y, { domain: down, anchor: `x${index}` }, i && wide ? "" : axis(state.y).title, panel.rows.map((r) => r.y), state.zoom[`yaxis${index}`]);
     layout.annotations.push({ text: `<b>x${panel.scale}</b>`, x: across[0], y: down[1], xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", showarrow: false });
     for (const family of Object.keys(DATA.families)) {
       if (!panel.rows.some((row) => row.model.family === family)) continue;
@@ -122,7 +135,7 @@ function figure() {
       layout.shapes.push({ type: "line", xref: `x${index} domain`, yref: `y${index}`, x0: 0, x1: 1, y0: reference[0], y1: reference[0], line: { color: css("--dim"), width: 1.2, dash: "dash" } });
     }
     const chosen = panel.rows.filter((row) => row.model.at === state.selected);
-    traces.push({ type: "scatter", mode: "markers", x: chosen.map((r) => r.x), y: chosen.map((r) => r.y), xaxis: `x${index}`, yaxis: `y${index}`, hoverinfo: "skip", showlegend: false, marker: { symbol: "circle-open", size: 19, color: css("--ink"), line: { width: 2.2 } } });
+    traces.push({ type: "scatter", mode: "markers", name: "chosen model", x: chosen.map((r) => r.x), y: chosen.map((r) => r.y), xaxis: `x${index}`, yaxis: `y${index}`, hoverinfo: "skip", showlegend: chosen.length > 0, marker: { symbol: "circle-open", size: 19, color: css("--ink"), line: { width: 2.2 } } });
   });
   return { traces, layout, shown };
 }
@@ -149,7 +162,7 @@ function describeChart(shown) {
   const thin = shown.some((panel) => panel.rows.length > MOST_POINTS) ? ` Of more than ${MOST_POINTS} points a panel, a part is drawn (the whole frontier is).` : "";
   const rows = candidates().filter((row) => row.point), noisy = rows.filter((row) => row.point.disturbed === true).length;
   const busy = noisy && measured() ? ` ${noisy} of ${rows.length} speeds are disturbed (the machine was busy) and drawn hollow.` : "";
-  return `${setup()}${told.join(" · ") || "Nothing to show."}.${thin}${busy} The dashed line is bicubic.`;
+  return `${setup()}${told.join(" · ") || "Nothing to show."}.${thin}${busy} The dashed line is bicubic, the ring the chosen model.`;
 }
 
 function drawChart() {
@@ -164,6 +177,7 @@ function drawChart() {
   return Plotly.react(node, traces, layout, options).then(() => {
     if (first) {
       node.on("plotly_click", (event) => { const row = event.points[0]?.customdata; if (row) select(row.model.at); });
+      node.on("plotly_relayout", () => keepZoom(node.layout));
     }
   });
 }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.charts import style
 from analysis.compare import of_both
-from analysis.reading import disturbed
+from analysis.reading import disturbed, measured_how
 from analysis.reading.results import SOURCES, Results, gather, load
 from analysis.reading.selection import Selection
 from analysis.report.health import health
@@ -172,8 +172,14 @@ def _columns(found: Sequence[Results], metrics: Sequence[str]) -> tuple[dict[str
         timed = table[table["fps"].notna()]
         points["model"] += [rows[config] for config in timed["config"]]
         for name in POINT:
-            points[name] += _values(timed[name])
+            points[name] += _outputs(timed) if name == "output" else _values(timed[name])
     return models, points
+
+
+def _outputs(timed: pd.DataFrame) -> list[str | None]:
+    """Output sizes as stored, or as the protocol's name tells."""
+    return [known or measured_how.size_of(str(protocol)) or None
+            for known, protocol in zip(_values(timed["output"]), timed["speed_protocol"], strict=True)]  # fmt: skip
 
 
 def _values(column: pd.Series[Any]) -> list[Any]:

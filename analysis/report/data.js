@@ -5,6 +5,7 @@ const QUALITY = "quality";
 const state = {
   source: 0, device: null, backend: "", metric: null, dataset: null, x: "fps", y: QUALITY,
   scales: new Set(), families: new Set(), only: false, quiet: false, fps: null, watts: null, selected: null,
+  zoom: {}, zoomOf: null,
 };
 
 function rowsOf(columns) {

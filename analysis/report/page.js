@@ -32,8 +32,9 @@ function settle(fresh) {
   if (!sets.includes(state.dataset)) state.dataset = sets[0] ?? "";
   options($("metric"), kindsOf.map((k) => [k, (METRIC[k] || [k])[0]]), state.metric);
   options($("dataset"), sets.map((s) => [s, s]), state.dataset);
-  // An axis that no model of this source has a value of would give an empty chart.
-  const costs = DATA.axes.filter((a) => MODELS.some((m) => m.source === state.source && known(m[a.column])) || POINTS.some((p) => p.of.source === state.source && known(p[a.column])));
+  // An axis that no model has a value of, here on this device, would give an empty chart.
+  const here = POINTS.filter((p) => p.of.source === state.source && p.device === state.device && (!state.backend || timing(p) === state.backend));
+  const costs = DATA.axes.filter((a) => MODELS.some((m) => m.source === state.source && known(m[a.column])) || here.some((p) => known(p[a.column])));
   const choices = [[QUALITY, "Quality (metric and test set)"], ...costs.map((a) => [a.name, a.title])];
   for (const name of ["x", "y"]) if (!choices.some(([value]) => value === state[name])) state[name] = name === "y" ? QUALITY : costs[0]?.name ?? QUALITY;
   if (fresh && !there.length && costs.some((a) => a.name === "parameters")) state.x = "parameters";
@@ -81,7 +82,7 @@ function drawPick() {
     const command = DATA.exports[best.model.at];
     const copy = element("button", { type: "button", text: "Copy", "aria-label": `Copy the export command of ${best.model.config}`, onclick: (event) => copyText(command, event.target) });
     return element("div", { class: "pick", "data-config": best.model.config }, title, element("b", { text: best.model.config }), element("div", { text: facts }),
-      element("div", { class: "command" }, element("code", { text: command }), copy,
+      element("div", { class: "command" }, element("code", {}, ...unbroken(command)), copy,
         element("button", { type: "button", text: "Details", onclick: () => select(best.model.at) })));
   });
   const unknown = state.watts === null ? 0 : rows.filter((r) => r.point && !known(r.point.power_w)).length;
@@ -96,7 +97,11 @@ function copyText(text, button) {
 
 function drawDetail() {
   const model = MODELS[state.selected];
-  if (!model) return;
+  if (!model) {
+    $("detail-title").textContent = "Model";
+    $("detail-body").replaceChildren(element("p", { class: "sub", text: MODELS.length ? "No model is shown: choose a scale and a family above." : "No model is finished yet." }));
+    return;
+  }
   const points = POINTS.filter((p) => p.model === model.at), here = points.find((p) => p.device === state.device) ?? points[0] ?? null;
   const facts = figures({ model, point: here });
   const made = [["Source", DATA.sources[model.source].name], ["Protocol", DATA.sources[model.source].protocol], ["Device", here ? `${here.device}, ${timing(here)}, ${here.speed_protocol}` : null], ["Trial", model.trial], ["Seed", model.seed], ["Steps", model.steps], ["Training time", known(model.seconds) ? `${number(model.seconds)} s` : null], ["Trained on", model.node], ["Flags", model.flags && model.flags !== "[]" ? model.flags : null]].filter(([, value]) => known(value));
@@ -146,7 +151,7 @@ function drawHealth() {
     if (h.failures_left_out) parts.push(element("p", { class: "sub", text: `${h.failures_left_out} more are in the store (sweep logs).` }));
   }
   $("health-body").replaceChildren(...parts);
-  $("notes").replaceChildren(...DATA.notes.map((text) => element("p", { class: "note", text })));
+  $("notes").replaceChildren(...DATA.notes.map((text) => element("p", { class: "note" }, ...unbroken(text))));
   $("quiet-label").hidden = !POINTS.some((p) => p.disturbed === true);
   $("summary").textContent = `${count(MODELS.map((m) => m.config), "model")}, ${count(POINTS.map((p) => p.device), "device")}; ${c.done} of ${c.planned} trials done${c.failed ? `, ${c.failed} failed` : ""}${h.steps ? `, ${h.steps}` : ""}.`;
 }
@@ -174,62 +179,24 @@ function firstPick() {
     const best = pick(rows.filter((row) => row.model.scale === scale));
     if (best) return best.model.at;
   }
-  return null;
+  // Nothing fits the budget, or has this quality.
+  return rows[0]?.model.at ?? null;
 }
+
+// Until a person chooses a model, it is the pick of the first scale: what they came for.
+function follow() { if (!picked || state.selected === null) state.selected = firstPick(); }
 
 let waiting = null;
 function refresh() {
-  budget();
-  // Nothing was chosen yet: the pick of the first scale is what a person came for.
-  if (!picked || state.selected === null) state.selected = firstPick();
+  budget(); follow();
   remember(); drawPick(); drawModels(); drawBest(); drawDetail();
   if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); });
 }
 
 function changed() { settle(false); refresh(); }
 
-// A name that is not here is answered; a model that is found is shown, whatever the filters hide.
-function findModel(name) {
-  $("find-answer").textContent = "";
-  if (!name) return;
-  const found = MODELS.find((m) => m.config === name && m.source === state.source);
-  if (!found) {
-    const near = MODELS.filter((m) => m.source === state.source && m.config.toLowerCase().includes(name.toLowerCase())).slice(0, 3).map((m) => m.config);
-    const elsewhere = MODELS.find((m) => m.config === name);
-    $("find-answer").textContent = elsewhere ? `${name} is only among the ${DATA.sources[elsewhere.source].name} results.` : `There is no model ${name} here${near.length ? `; there is ${near.join(", ")}` : ""}.`;
-    return;
-  }
-  state.scales.add(found.scale); state.families.add(found.family);
-  settle(false); select(found.at); reveal("detail");
-}
-
-// What is shown is in the address, so that a link shows it to somebody else.
-const VIEW = ["device", "backend", "metric", "dataset", "x", "y"];
-function remember() {
-  const view = new URLSearchParams();
-  if (state.source) view.set("source", DATA.sources[state.source]?.name ?? "");
-  for (const name of VIEW) if (state[name]) view.set(name, state[name]);
-  for (const name of ["scales", "families"]) if (state[name].size < (name === "scales" ? distinct(MODELS.map((m) => m.scale)).length : Object.keys(DATA.families).length)) view.set(name, [...state[name]].join(","));
-  for (const name of ["only", "quiet"]) if (state[name]) view.set(name, "1");
-  for (const name of ["fps", "watts"]) if ($(name).value !== $(name).defaultValue) view.set(name, $(name).value);
-  if (picked) view.set("model", MODELS[state.selected]?.config ?? "");
-  const text = view.toString();
-  if (location.hash.slice(1) !== text) history.replaceState(null, "", `#${text}`);
-}
-function recall() {
-  const view = new URLSearchParams(location.hash.slice(1));
-  if (![...VIEW, "source", "scales", "families", "only", "quiet", "fps", "watts", "model"].some((name) => view.has(name))) return;
-  const source = DATA.sources.findIndex((s) => s.name === view.get("source"));
-  if (source >= 0) state.source = source;
-  for (const name of VIEW) if (view.has(name)) state[name] = view.get(name);
-  if (view.has("scales")) state.scales = new Set(view.get("scales").split(",").filter(Boolean).map(Number).filter((s) => MODELS.some((m) => m.scale === s)));
-  if (view.has("families")) state.families = new Set(view.get("families").split(",").filter((f) => f in DATA.families));
-  for (const name of ["only", "quiet"]) { state[name] = view.get(name) === "1"; $(name).checked = state[name]; }
-  for (const name of ["fps", "watts"]) if (view.has(name)) $(name).value = view.get(name);
-  const model = MODELS.find((m) => m.config === view.get("model") && m.source === state.source);
-  if (model) { state.selected = model.at; picked = true; }
-  settle(false);
-}
+// The width of A4 across less its margins, in pixels of paper: a chart as wide as the window would be cut there.
+const PAPER = 1030;
 
 function wire() {
   wireViewer();
@@ -237,9 +204,10 @@ function wire() {
   $("source").addEventListener("change", (e) => { state.source = Number(e.target.value); state.selected = null; picked = false; changed(); });
   $("quiet").addEventListener("change", (e) => { state.quiet = e.target.checked; refresh(); });
   $("only").addEventListener("change", (e) => { state.only = e.target.checked; refresh(); });
-  for (const id of ["fps", "watts"]) $(id).addEventListener("input", () => { budget(); remember(); drawPick(); if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); }); });
+  for (const id of ["fps", "watts"]) $(id).addEventListener("input", () => { budget(); follow(); remember(); drawPick(); drawDetail(); if (waiting === null) waiting = requestAnimationFrame(() => { waiting = null; drawChart(); }); });
   $("find").addEventListener("change", (e) => findModel(e.target.value.trim()));
-  $("filter").addEventListener("input", (e) => { table.filter = e.target.value; table.page = 0; drawModels(); });
+  $("chart").addEventListener("keydown", (e) => { if (!e.ctrlKey && !e.metaKey && !e.altKey && walk(e.key)) e.preventDefault(); });
+  $("filter").addEventListener("input", (e) => { table.filter = e.target.value; table.page = 0; remember(); drawModels(); });
   $("prev").addEventListener("click", () => { table.page -= 1; drawModels(); });
   $("next").addEventListener("click", () => { table.page += 1; drawModels(); });
   $("controls").addEventListener("submit", (e) => e.preventDefault());
@@ -250,8 +218,8 @@ function wire() {
   $("theme").addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; themed(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themed);
   let before = null;
-  addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme ?? null; document.documentElement.dataset.theme = "light"; drawChart(); });
-  addEventListener("afterprint", () => { if (before === null) delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = before; drawChart(); });
+  addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme ?? null; document.documentElement.dataset.theme = "light"; $("chart").style.width = `${PAPER}px`; drawChart(); });
+  addEventListener("afterprint", () => { $("chart").style.width = ""; if (before === null) delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = before; drawChart(); });
 }
 
 function labelTheme() {

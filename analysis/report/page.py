@@ -8,7 +8,8 @@ from importlib.resources import files
 from analysis.report.content import Content
 
 VIEWER = ("network", "webgl", "plain", "picture", "viewer")
-SCRIPTS = ("data.js", "chart.js", "tables.js", "training.js", *(f"viewer/{name}.js" for name in VIEWER), "page.js")
+SCRIPTS = ("data.js", "chart.js", "tables.js", "training.js", *(f"viewer/{name}.js" for name in VIEWER), "view.js",
+           "page.js")  # fmt: skip
 
 
 def render(content: Content, live: bool = False) -> str:

@@ -15,6 +15,11 @@ function element(name, options = {}, ...children) {
   return node;
 }
 
+// A command broken between its words only: a browser would break "--out" behind its hyphens.
+function unbroken(text) {
+  return text.split(" ").flatMap((word, i) => [i ? " " : "", word.length > 30 ? word : element("span", { class: "word", text: word })]);
+}
+
 function columns() {
   const out = [
     { name: "config", title: "Model", text: true, get: (r) => r.model.config },
@@ -79,7 +84,7 @@ function drawModels() {
   const onSort = (column) => {
     table.descending = table.sort === column.name || (!table.sort && column.name === qualityColumn()) ? !table.descending : !column.text;
     table.sort = column.name; table.page = 0;
-    drawModels();
+    remember(); drawModels();
     document.querySelectorAll("#models-table th button").forEach((b) => { if (b.textContent === column.title) b.focus(); });
   };
   document.getElementById("models-table").replaceChildren(

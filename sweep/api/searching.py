@@ -65,6 +65,7 @@ def search(
     checkpoint_every: float = CHECKPOINT_EVERY_S,
     benchmark_first: bool = True,
     device: str | None = None,
+    track: str | Sequence[str] = (),
     quiet: bool = True,
 ) -> Searched:
     """Find the speed-quality frontier without training every config. Running the call again continues.
@@ -105,6 +106,7 @@ def search(
         checkpoint_every: Seconds between two stored states of a trial in training.
         benchmark_first: Measure every candidate's speed here before training.
         device: This machine's name; HERE stands for it.
+        track: What is told of the trainings, as for ``run``.
         quiet: Show no progress on stderr.
 
     Returns:
@@ -135,6 +137,7 @@ def search(
         device=device,
         data_root=as_text(data_root),
         checkpoint_every=checkpoint_every,
+        track=many(track),
     )
     options = SearchOptions(
         budget=budget,

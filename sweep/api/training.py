@@ -207,7 +207,7 @@ def resume(
         A ``Report``, as of ``run``.
 
     Raises:
-        StoreError: The database cannot be used, or holds no sweep of that name.
+        StoreError: The database is not there, cannot be used, or holds no sweep of that name.
         BadData: The sweep's images are not where they were, nor under ``data_root``.
         SweepError: There is no sweep of ours, or none of its missing trials can be trained with what is here.
 
@@ -233,7 +233,7 @@ def resume(
         checkpoint_every=checkpoint_every,
         track=many(track),
     )
-    with opened(db) as store:
+    with opened(db, make=False) as store:
         return launch(*recall(store, name, how), quiet=quiet)
 
 

@@ -27,6 +27,7 @@ from sweep.cli.options import (
     Steps,
     TestSets,
     Timeout,
+    Track,
     TrainSets,
     Verbose,
     WorkerCount,
@@ -112,6 +113,7 @@ def search(
         ),
     ] = True,
     device: DeviceName = None,
+    track: Track = None,
     import_study: Annotated[
         str | None,
         typer.Option("--import-study", metavar="URL#NAME", help="Copy an Optuna study into this database and stop."),
@@ -157,6 +159,7 @@ def search(
         device=device,
         data_root=str(data_root) if data_root else None,
         checkpoint_every=checkpoint_every,
+        track=tuple(track or ()),
     )
     options = SearchOptions(
         budget=budget,

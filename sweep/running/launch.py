@@ -34,7 +34,7 @@ def launch(
     """
     console = Console(stderr=True)
     with ExitStack() as cleanup:
-        tracking = Tracking(sweep.store, sweep.row, how.track, partial(_warn, console))
+        tracking = Tracking(sweep.store, sweep.row, how.track, partial(warn, console))
         if how.track:
             # Trackers print; stdout belongs to --json.
             cleanup.enter_context(redirect_stdout(sys.stderr))
@@ -42,9 +42,9 @@ def launch(
         try:
             report = _run_phases(sweep, how, console, tracking, quiet, on_forced_exit)
         except SweepError as error:
-            _finish(tracking, sweep, how, report, first_line(error))
+            finish(tracking, sweep, how, report, first_line(error))
             raise
-        _finish(tracking, sweep, how, report)
+        finish(tracking, sweep, how, report)
         return report
 
 
@@ -76,7 +76,7 @@ def _run_phases(
     return report
 
 
-def _finish(tracking: Tracking, sweep: OpenSweep, how: Launch, report: Report, error: str = "") -> None:
+def finish(tracking: Tracking, sweep: OpenSweep, how: Launch, report: Report, error: str = "") -> None:
     """Tell the trackers that the run is over, as far as the store can still say how."""
     if not how.track:
         return
@@ -87,7 +87,8 @@ def _finish(tracking: Tracking, sweep: OpenSweep, how: Launch, report: Report, e
     tracking.finish(counts, resume, report.seconds, report.interrupted, error)
 
 
-def _warn(console: Console, text: str) -> None:
+def warn(console: Console, text: str) -> None:
+    """One line for a person, on stderr."""
     console.print(text, style="yellow", markup=False, highlight=False)
 
 

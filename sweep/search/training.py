@@ -17,7 +17,7 @@ from sweep.planning import stored_plan
 from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import Driver
-from sweep.running.events import DriverEvent
+from sweep.running.events import DriverEvent, EventKind
 from sweep.running.launch import Launch
 from sweep.running.log_file import LogFile, log_path
 from sweep.running.progress import Display
@@ -25,6 +25,7 @@ from sweep.running.quality_phase import measure_quality
 from sweep.running.signals import stop_on_signal
 from sweep.search.loop import Facts, Interrupted
 from sweep.search.objectives import MEASURED, QUALITY, Objective
+from sweep.search.telling import Telling
 from sweep.speed.job import BenchmarkJob
 from sweep.speed.measure_missing import device_name, measure_missing
 from workers.task import PackTask
@@ -106,9 +107,14 @@ class Training:
     on_forced_exit: Callable[[], None] | None = None
     """See ``stop_on_signal``."""
     _workers: PersistentExecutor | None = None
+    _telling: Telling = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._telling = Telling(self.launch)
 
     def close(self) -> None:
-        """Release the workers."""
+        """Release the workers, and tell trackers that it is over."""
+        self._telling.close()
         if self._workers is not None:
             self._workers.inner.close()
             self._workers = None
@@ -194,7 +200,8 @@ class Training:
         measure_quality(sweep, quiet=self.quiet)
         done = {row.key.config for row in sweep.trials() if row.state == "done"}
         trained = [config for config in configs if config.id in done]
-        self.benchmark(trained)
+        if self.benchmark(trained):
+            self._telling.of(sweep).put_configs(config.id for config in trained)
         return self._results(sweep.id, trained)
 
     def _drive(self, sweep: OpenSweep, missing: int) -> None:
@@ -205,6 +212,7 @@ class Training:
             if not self.quiet:
                 console.print(line, markup=False, highlight=False)
 
+        tracking = self._telling.of(sweep)
         if self._workers is None:
             self._workers = PersistentExecutor(how.start_workers(self.data, sweep.recipe.precision, say))
         with (
@@ -216,10 +224,13 @@ class Training:
             def listen(event: DriverEvent) -> None:
                 log(event)
                 display(event)
+                if event.kind in (EventKind.DONE, EventKind.FAILED):
+                    tracking.put(event.trial)
 
             driver = Driver(sweep, self._workers, how.driver_settings, listen)
             stop.stops(driver)
             report = driver.run()
+        self._telling.add(report)
         if report.interrupted:
             raise Interrupted(STOPPED)
 

@@ -113,3 +113,27 @@ def test_a_table_goes_to_a_file_or_the_terminal(sweep_db: Path, tmp_path: Path) 
     shown = runner.invoke(app, ["table", "--db", str(sweep_db), "--set", "Set5"])
     runner.invoke(app, ["table", "--db", str(sweep_db), "--set", "Set5", "--out", str(out)])
     assert shown.stdout == out.read_text() and "Set14" not in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("plot", "pareto", "--device", "board", "--out", "chart.svg"),
+        ("report", "--models", "none", "--out", "report.html"),
+        ("table", "--out", "table.md"),
+        ("export-results", "--out", "results.csv"),
+        ("zoo", "export", "--out", "zoo"),
+        ("export", "eSR-TM_s2_K3_C4", "--format", "safetensors", "--out", "net.safetensors"),
+        ("recipe", "new", "mine.yaml"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_the_folder_of_a_file_that_is_written_is_made(
+    sweep_db: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    *asked, name = arguments
+    out = tmp_path / "new" / "folder" / name
+    db = () if asked[0] == "recipe" else ("--db", str(sweep_db))
+    done = runner.invoke(app, [*asked, str(out), *db])
+    assert done.exit_code == 0, f"{done.output} {done.exception}"
+    assert out.exists()

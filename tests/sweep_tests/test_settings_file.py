@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from results_db.store import Store
 from search_space.errors import SweepError
 from sweep.cli.main import app
-from sweep.settings_file import VARIABLES, settings
+from sweep.settings_file import NOT_IN, VARIABLES, defaults_for, settings
+from tests.sweep_tests.cli.test_option_names import ALL, WHOLE
 
 runner = CliRunner()
 
@@ -44,6 +45,20 @@ def test_an_option_comes_before_a_variable_before_the_file_before_the_default(
     monkeypatch.setenv("SWEEP_DB", "varied.db")
     assert shown() == "varied"
     assert shown("--db", "given.db") == "given"
+
+
+def test_a_setting_reaches_every_command_that_has_its_option(project: Path) -> None:
+    known = settings(dict.fromkeys(VARIABLES.values(), "x"), project)
+    reached = defaults_for(WHOLE, known)
+    for name, command in ALL.items():
+        words = name.split()[1:]
+        found = reached
+        for word in words:
+            found = found.get(word, {})
+        for setting in VARIABLES:
+            has = any(f"--{setting}" in parameter.opts for parameter in command.params)
+            wanted = has and words[0] not in NOT_IN[setting]
+            assert (setting.replace("-", "_") in found) == wanted, (name, setting)
 
 
 def test_a_path_in_the_file_is_beside_the_file(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from analysis.charts import style
+from analysis.charts.annotate import settle
 from analysis.charts.output import save
 from analysis.kinds import KINDS, figure
 from analysis.reading.selection import Selection
@@ -100,6 +102,36 @@ def test_every_cost_can_be_the_x_axis(store: Store, x: str) -> None:
 def test_a_chart_of_several_devices_has_a_row_each(store: Store) -> None:
     made = figure("pareto", store, Selection(scales=(2, 4)))
     assert [axes.get_title(loc="left") for axes in made.axes] == ["board, x2", "board, x4", "laptop, x2", "laptop, x4"]
+
+
+def test_devices_have_a_panel_per_scale_and_their_names_once_a_row(store: Store) -> None:
+    made = figure("devices", store, Selection())
+    titles = [axes.get_title(loc="left") for axes in made.axes]
+    assert [title.partition(":")[0] for title in titles] == ["x2", "x3", "x4"]
+    assert all(re.fullmatch(r"x\d: rank correlation -?\d\.\d\d", title) for title in titles)
+    assert [axes.texts[0].get_text() for axes in made.axes] == ["10 models", "9 models", "9 models"]
+    settle(made)
+    ends = [axes._left_title.get_window_extent().x1 for axes in made.axes[:-1]]
+    assert all(end < axes.get_window_extent().x0 for end, axes in zip(ends, made.axes[1:], strict=True))
+    named = [label for axes in made.axes for label in (axes.get_xlabel(), axes.get_ylabel()) if label]
+    assert sorted(named) == ["board (frames/s)", "laptop (frames/s)"]
+    assert len({axes.get_xlim() for axes in made.axes}) == 1
+
+
+def test_a_comparison_says_the_unit_of_every_figure(store: Store) -> None:
+    made = figure("compare", store, Selection(metric="psnr:Set5"))
+    said = [text.get_text() for axes in made.axes for text in axes.texts]
+    assert said and all(
+        re.search(r"median difference [+-]\d\.\d+ dB\ninterquartile range \d\.\d+ dB", one) for one in said
+    )
+    assert {label for axes in made.axes for label in (axes.get_xlabel(), axes.get_ylabel()) if label} == {
+        "published (dB)", "ours (dB)", "ours - published (dB)",
+    }  # fmt: skip
+
+
+def test_the_legend_explains_the_rings(store: Store) -> None:
+    made = figure("pareto", store, ASKS["pareto"])
+    assert "best of a family" in [text.get_text() for text in made.legends[0].get_texts()]
 
 
 def test_few_models_are_drawn_too(tmp_path: Path) -> None:

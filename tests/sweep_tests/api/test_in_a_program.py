@@ -33,6 +33,12 @@ def test_an_open_store_is_used_and_left_open(small_data: Path, tmp_path: Path) -
         assert store.counts().planned == 4
 
 
+def test_resume_makes_no_database(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist: run a sweep first"):
+        sweep.resume(tmp_path / "nothing.db", executor="inline")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_run_works_outside_the_main_thread(small_data: Path, tmp_path: Path) -> None:
     reports = []
 

@@ -90,6 +90,37 @@ def test_a_narrow_terminal_breaks_no_name_and_no_number(monkeypatch: pytest.Monk
     assert all(name in recipes for name in ("smoke", "demo", "paper", "charbonnier"))
 
 
+def test_strict_refuses_a_folder_with_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "Set5"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "good.png")
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    asked = ["data", "check", "Set5", "--data-root", str(tmp_path)]
+    assert "gone.png" in runner.invoke(app, asked).output
+    strict = runner.invoke(app, [*asked, "--strict"])
+    assert strict.exit_code != 0 and "gone.png" in f"{strict.output} {strict.exception}"
+
+
+def test_quartiles_of_a_replay_are_whole_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sweep.cli.replay import _show
+    from sweep.search.comparison import ComparisonRow
+
+    monkeypatch.setenv("COLUMNS", "40")
+    _show(
+        [
+            ComparisonRow("published AGX", 2, name, n, 0.9876, 0.912, 0.998, 9, 8)
+            for name in ("frontier", "tpe")
+            for n in (10, 40, 118)
+        ]
+    )
+    out = capsys.readouterr().out
+    assert out.count("0.9876 (0.912-0.998)") == 6
+
+
 def test_filters_of_a_weights_file_need_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from search_space import parse_id
     from workers.training.weights import to_bytes

@@ -61,3 +61,14 @@ def test_every_command_has_help_with_an_example_of_itself(sweep: Any, name: str)
     status, out, _ = sweep(*words, "-h")
     assert status == 0 and "Usage:" in out
     assert f"Example: {name}" in (ALL[name].help or "")
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+@pytest.mark.parametrize("name", ALL)
+def test_help_cuts_no_option_name(sweep: Any, name: str, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    _, out, _ = sweep(*name.split()[1:], "--help")
+    assert "…" not in out
+    for parameter in ALL[name].params:
+        if parameter.param_type_name == "option" and not parameter.hidden:
+            assert all(option in out for option in parameter.opts), f"{name}: {parameter.opts}"

@@ -66,6 +66,28 @@ def test_a_plug_in_is_told_of_each_trial_as_it_is_stored(plug_in, tmp_path):
     assert (end.ending, end.planned, end.done, end.failed) == (Ending.DONE, 4, 4, 0)
 
 
+def test_a_search_is_told_as_a_sweep_that_grows(plug_in, small_data, tmp_path):
+    import sweep
+
+    made: list[Told] = []
+
+    class Kept(Told):
+        def __init__(self, where: str) -> None:
+            super().__init__(where)
+            made.append(self)
+
+    plug_in(Kept)
+    sweep.search(
+        "eSR-MAX", tmp_path / "s.db", budget=3, batch=2, scale=2, objectives="psnr:Set5,parameters", recipe="smoke",
+        steps=2, executor="inline", benchmark_first=False, data_root=small_data, track="mine",
+    )  # fmt: skip
+    (told,) = made
+    assert told.sweeps[0].name.startswith("search-eSR-MAX")
+    assert len({trial.name for trial in told.trials}) == 3 and all(trial.done for trial in told.trials)
+    (end,) = told.ends
+    assert (end.ending, end.done) == (Ending.DONE, 3) and end.seconds > 0
+
+
 @pytest.mark.parametrize("step", ["__init__", "start", "put", "end"])
 def test_a_broken_plug_in_is_one_warning_and_the_sweep_ends_well(plug_in, tmp_path, capfd, step):
     def broken(self: object, *args: object) -> None:

@@ -350,6 +350,18 @@ def test_what_was_disturbed_can_be_measured_again(kit: Path, results: Path, tmp_
     assert (second.seconds_median or 99.0) < 99.0
 
 
+def test_an_import_says_how_many_of_its_speeds_are_disturbed(results: Path, tmp_path: Path) -> None:
+    document = json.loads(results.read_text())
+    for line in document["results"]:
+        line["disturbed"] = False
+    document["results"][1]["disturbed"] = True
+    path = _signed(document, tmp_path)
+    done = CliRunner().invoke(app, ["import-measurements", str(path), "--db", str(tmp_path / "s.db")])
+    told = " ".join(done.stderr.split())
+    assert done.exit_code == 0 and "1 of 2 speeds disturbed" in told
+    assert "python KIT.zip --disturbed, then sweep import-measurements" in told
+
+
 def test_results_of_another_device_are_not_continued(kit: Path, results: Path) -> None:
     refused = run(kit, results, "--device", "other")
     assert refused.returncode == 2
