@@ -63,10 +63,9 @@ def test_every_command_has_help_with_an_example_of_itself(sweep: Any, name: str)
     assert f"Example: {name}" in (ALL[name].help or "")
 
 
-@pytest.mark.parametrize("columns", ["60", "80", "200"])
 @pytest.mark.parametrize("name", ALL)
-def test_help_cuts_no_option_name(sweep: Any, name: str, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
+def test_help_cuts_no_option_name(sweep: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = sweep(*name.split()[1:], "--help")
     assert "…" not in out
     for parameter in ALL[name].params:

@@ -85,7 +85,7 @@ def test_a_search_is_told_as_a_sweep_that_grows(plug_in, small_data, tmp_path):
     assert told.sweeps[0].name.startswith("search-eSR-MAX")
     assert len({trial.name for trial in told.trials}) == 3 and all(trial.done for trial in told.trials)
     (end,) = told.ends
-    assert (end.ending, end.done) == (Ending.DONE, 3) and end.seconds > 0
+    assert (end.ending, end.done) == (Ending.DONE, 3)
 
 
 @pytest.mark.parametrize("step", ["__init__", "start", "put", "end"])
