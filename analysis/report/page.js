@@ -218,8 +218,8 @@ function wire() {
   $("theme").addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; themed(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themed);
   let before = null;
-  addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme ?? null; document.documentElement.dataset.theme = "light"; $("chart").style.width = `${PAPER}px`; drawChart(); });
-  addEventListener("afterprint", () => { $("chart").style.width = ""; if (before === null) delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = before; drawChart(); });
+  addEventListener("beforeprint", () => { before = document.documentElement.dataset.theme ?? null; document.documentElement.dataset.theme = "light"; drawChart(); Plotly.relayout($("chart"), { width: PAPER }); });
+  addEventListener("afterprint", () => { if (before === null) delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = before; drawChart(); Plotly.Plots.resize($("chart")); });
 }
 
 function labelTheme() {

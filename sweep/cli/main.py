@@ -104,7 +104,8 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
         name="sweep",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        # Boxes would cut the names of options on a usual terminal.
+        rich_markup_mode="rich" if outline else None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     application.callback()(about)

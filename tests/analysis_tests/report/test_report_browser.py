@@ -95,6 +95,8 @@ FIRST_POINT = """() => {
 
 def hover(tab: Tab) -> str:
     """Move the mouse onto a point and wait for its figures; returns its id."""
+    # A page that is loaded again stands where it stood, which may be far below the chart.
+    tab.page.evaluate("scrollTo(0, 0)")
     x, y, config = tab.page.evaluate(FIRST_POINT)
     tab.page.mouse.move(x - 3, y)
     tab.page.mouse.move(x, y)
@@ -178,7 +180,7 @@ def test_everything_to_operate_has_a_name_for_screen_readers(tab: Tab) -> None:
         !e.textContent.trim() && !e.labels?.length && !e.getAttribute('aria-label')).map((e) => e.outerHTML)"""
     )
     assert nameless == []
-    assert tab.page.locator("#chart").get_attribute("aria-describedby") == "chart-text"
+    assert tab.page.locator("#chart").get_attribute("aria-describedby") == "chart-text chart-keys"
     assert "on the frontier" in tab.page.text_content("#chart-text")
     assert tab.page.evaluate("[...document.querySelectorAll('img')].every((i) => i.alt)")
 

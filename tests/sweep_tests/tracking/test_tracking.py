@@ -82,7 +82,7 @@ def test_a_search_is_told_as_a_sweep_that_grows(plug_in, small_data, tmp_path):
         steps=2, executor="inline", benchmark_first=False, data_root=small_data, track="mine",
     )  # fmt: skip
     (told,) = made
-    assert told.sweeps[0].name.startswith("search-eSR-MAX")
+    assert told.sweeps[0].name.startswith("search-esr-max")
     assert len({trial.name for trial in told.trials}) == 3 and all(trial.done for trial in told.trials)
     (end,) = told.ends
     assert (end.ending, end.done) == (Ending.DONE, 3)
