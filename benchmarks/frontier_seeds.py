@@ -1,12 +1,12 @@
 """How sure each place on the frontier of the full sweep is, from further seeds of its members and near rivals.
 
-    python benchmarks/frontier_seeds.py --space runs/frontier.yaml          # writes the space of the ~150 nearest
+    python benchmarks/frontier_seeds.py --space runs/frontier.yaml          # writes the space of the 250 nearest
     sweep run --space runs/frontier.yaml --recipe evening --name frontier-seeds --seed 1 --seed 2 --no-benchmark \\
         --data-root ~/sr --train T91 --train General100 --test Set5 --test Set14 --test BSDS100 --db runs/evening.db
     python benchmarks/frontier_seeds.py                                     # writes results/frontier_seeds.json
 
 Near is: the least dB that a network would have to gain on Set5 to be on the frontier of its scale on one of the devices
-(published speeds of three, and those measured into the store).
+(published speeds of three, and those of whole scales measured into the store).
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def write_space(path: Path, quality: dict[str, float], speeds: Speeds, count: in
     chosen = sorted(trained, key=lambda config: (gaps[config], config))[:count]
     lines = ["name: frontier", "grids:", "  - ids:", *(f"      - {config}" for config in chosen)]
     path.write_text("\n".join(lines) + "\n")
-    print(f"{len(chosen)} configs, the farthest {gaps[chosen[-1]]:.3f} dB below a frontier: {path}")
+    members, farthest = sum(gaps[config] == 0 for config in trained), gaps[chosen[-1]]
+    print(f"{members} members of a frontier; {len(chosen)} configs, the farthest {farthest:.3f} dB below one: {path}")
 
 
 def memberships(values: dict[str, list[float]], spread: dict[int, float], speeds: Speeds) -> list[dict[str, Any]]:
@@ -80,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--db", default="runs/evening.db")
     parser.add_argument("--space", type=Path, help="only write the space of the nearest configs")
-    parser.add_argument("--count", type=int, default=150)
+    parser.add_argument("--count", type=int, default=250)
     parser.add_argument("--quick", action="store_true", help="skip where there is no database")
     asked = parser.parse_args()
     if asked.quick and not Path(asked.db).exists():

@@ -90,12 +90,19 @@ def difference(ours: Values, theirs: Values) -> dict[str, Any]:
 
 
 def speeds_here(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Frames per second by "device, backend" and config, as measured into the store."""
+    """Frames per second by "device, backend" and config, as measured into the store, of the scales that are whole.
+
+    A frontier of some of a scale's networks says nothing about the others.
+    """
+    planned = Counter(config.scale for config in load_space("paper").configs)
     measured = table[table["fps"].notna()]
-    return {
-        f"{device}, {backend}": dict(zip(some["config"], some["fps"], strict=True))
-        for (device, backend), some in measured.groupby(["device", "backend"])
-    }
+    out = {}
+    for (device, backend), some in measured.groupby(["device", "backend"]):
+        found = some.groupby("scale")["config"].nunique()
+        whole = some[some["scale"].isin([scale for scale in SCALES if found.get(scale, 0) == planned[scale]])]
+        if len(whole):
+            out[f"{device}, {backend}"] = dict(zip(whole["config"], whole["fps"], strict=True))
+    return out
 
 
 def frontiers(ours: Values, theirs: Mapping[str, float], speeds: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
@@ -104,8 +111,8 @@ def frontiers(ours: Values, theirs: Mapping[str, float], speeds: dict[str, dict[
     for device, fps in speeds.items():
         for scale in SCALES:
             ids = [i for i in fps if parse_id(i).scale == scale and (i, "Set5") in ours and i in theirs]
-            if len(ids) < sum(config.scale == scale for config in load_space("paper").configs):
-                continue  # a frontier of some of a scale's networks says nothing about the others
+            if not ids:
+                continue
             points = {
                 "published": [(fps[i], theirs[i]) for i in ids],
                 "ours": [(fps[i], ours[i, "Set5"]) for i in ids],

@@ -60,12 +60,37 @@ def place(
     """
     grid = _occupancy(points, radius, path, bounds)
     table = _summed(grid)
-    # Labels in the thick of it choose first; then each may move once more, knowing all the others.
+    tried = [
+        _one_by_one(order, anchors, sizes, bounds, grid, table, taken)
+        for order in _orders(anchors, sizes, table, bounds)
+    ]
+    boxes, _ = min(tried, key=lambda found: found[1])
+    return boxes
+
+
+def _orders(
+    anchors: NDArray[np.float64], sizes: Sequence[tuple[float, float]], table: NDArray[np.float64], bounds: Box
+) -> list[list[int]]:
+    """In which order labels may choose: those in the thick of it first, or along an axis; the best result is taken."""
     around = [_covered(table, np.array([[a[0] - w, a[1] - 2 * h, a[0] + w, a[1] + 2 * h]]), bounds)[0]
               for a, (w, h) in zip(anchors, sizes, strict=True)]  # fmt: skip
-    order = sorted(range(len(anchors)), key=lambda i: -around[i])
+    keys = [-np.asarray(around), *anchors.T, *-anchors.T]
+    return [np.argsort(key, kind="stable").tolist() for key in keys]
+
+
+def _one_by_one(
+    order: Sequence[int],
+    anchors: NDArray[np.float64],
+    sizes: Sequence[tuple[float, float]],
+    bounds: Box,
+    grid: NDArray[np.float64],
+    table: NDArray[np.float64],
+    taken: Sequence[Box],
+) -> tuple[list[Box], float]:
+    """Each label in turn takes the cheapest place, ``ROUNDS`` times, knowing all the others; with the last costs."""
     done: dict[int, Box] = {}
-    for i in order * ROUNDS:
+    paid: dict[int, float] = {}
+    for i in [*order] * ROUNDS:
         others = [(anchors[k], box) for k, box in done.items() if k != i]
         boxes = _candidates(anchors[i], sizes[i], bounds)
         ends = np.clip(anchors[i], boxes[:, :2], boxes[:, 2:])
@@ -75,8 +100,9 @@ def place(
         used = np.array([_edges(box) for box in [*taken, *(box for _, box in others)]]).reshape(-1, 4)
         clash = ((boxes[:, None, :2] < used[None, :, 2:] + 1) & (used[None, :, :2] < boxes[:, None, 2:] + 1)).all(2)
         costs += 1e6 * clash.sum(axis=1) + _crossings(boxes, ends, anchors[i], others)
-        done[i] = Box(*boxes[int(np.argmin(costs))].tolist())
-    return [done[i] for i in range(len(anchors))]
+        best = int(np.argmin(costs))
+        done[i], paid[i] = Box(*boxes[best].tolist()), float(costs[best])
+    return [done[i] for i in range(len(anchors))], sum(paid.values())
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:
