@@ -28,6 +28,7 @@ from tests.sweep_tests.conftest import small_data as small_data
 
 Shell = Callable[..., tuple[int, str, str]]
 
+ROOT = Path(__file__).parents[2]
 DEVICE = "laptop"
 MODEL = "eSR-MAX_s2_K3_C1"
 SWEEPS = {"before": 3, "after": 4, "first": 2}
@@ -69,6 +70,7 @@ def test_the_blocks_of_a_page_run(
     page: str, finished: Path, small_data: Path, tmp_path: Path, sweep: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(finished, tmp_path / "work")
+    (folder / "zoo").symlink_to(ROOT / "zoo")
     monkeypatch.chdir(folder)
     for block in blocks(page):
         if block.reason:

@@ -19,7 +19,7 @@ def noise_limit(psnr: float, loss: float = LOSS) -> float:
     """Mean square that independent noise may have so that an image of ``psnr`` dB loses ``loss`` dB.
 
     >>> round(float(-10 * np.log10(noise_limit(36.0))), 1)
-    47.5
+    49.3
     """
     return float(10 ** (-psnr / 10) * (10 ** (loss / 10) - 1))
 

@@ -59,10 +59,10 @@ def drain(node: str, seconds: float) -> None:
     client.drain_node(node, reason, "spot notice", int((time.time() + seconds) * 1000))
 
 
-def by_command(address: str, root: str, *more: str) -> tuple[int, str]:
+def by_command(address: str, root: str, db: str, *more: str) -> tuple[int, str]:
     """A sweep of two configs by the command line: its exit status and what it told."""
     asked = ("run", "--space", "eSR-MAX", "--scale", "2", "--limit", "2", "--recipe", "smoke", "--no-benchmark")
-    done = command(*asked, "--data-root", root, "--db", f"{root}/{len(more)}.db", "--address", address, *more)
+    done = command(*asked, "--data-root", root, "--db", f"{root}/{db}", "--address", address, *more)
     return done.returncode, done.stderr
 
 
@@ -74,8 +74,9 @@ def main(root: str) -> None:
     # A node with a GPU that is not there: its driver is broken.
     broken = cluster.add_node(num_cpus=1, num_gpus=1)
     cluster.wait_for_nodes()
-    told["auto"] = by_command(cluster.address, root)
-    told["gpus_only"] = by_command(cluster.address, root, "--gpus-per-worker", "1")
+    # Long enough that the CPUs have not done all before the GPU's worker has shown what it cannot do.
+    told["auto"] = by_command(cluster.address, root, "auto.db", "--steps", "20000")
+    told["gpus_only"] = by_command(cluster.address, root, "gpus.db", "--gpus-per-worker", "1")
     said: list[str] = []
     executor = by_name.make_executor(
         "actors", by_name.worker_data(DATA), cluster.address, by_name.Workers(), said.append

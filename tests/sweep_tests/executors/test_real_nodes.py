@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+# One group: the nodes are started once, not by each process that runs tests.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_nodes")]
 
 
 @pytest.fixture(scope="module")
