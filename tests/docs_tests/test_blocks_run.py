@@ -69,6 +69,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_blocks_of_a_page_run(
     page: str, finished: Path, small_data: Path, tmp_path: Path, sweep: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if page == "README.md" and not (ROOT / "zoo").is_dir():
+        pytest.skip("the zoo is in the repository, not in a release")
     folder = shutil.copytree(finished, tmp_path / "work")
     (folder / "zoo").symlink_to(ROOT / "zoo")
     monkeypatch.chdir(folder)
