@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.charts import pareto as chart
 from analysis.reading import disturbed, measured_how
-from analysis.reading.results import Results, gather_means
+from analysis.reading.results import Results, gather_means, with_spread
 from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 
@@ -23,7 +23,7 @@ MOST_DEVICES = 6
 
 def figure(store: Store, selection: Selection, tell: Callable[[str], None] | None = None) -> Figure:
     """The chart of a selection. Raises SweepError when the store holds nothing of the kind."""
-    results = gather_means(store, selection)
+    results = with_spread(store, selection, gather_means(store, selection))
     if tell is not None:
         measured_how.tell_notices(results, store.url, tell)
     return draw(results, selection)[0]

@@ -205,10 +205,9 @@ def full_sweep(found: dict[str, Any]) -> str:
         lines.append((f"{row['device']} x{row['scale']}", *members, row["hypervolume_ratio"]))
     columns = ("frontier on Set5", "members, published quality", "members, our quality", "hypervolume ratio")
     steps = []
+    published = {(row["family"], row["field"]): row for row in found["neighbours"]["published"]}
     for mine in found["neighbours"]["ours"]:
-        other = next(
-            r for r in found["neighbours"]["published"] if (r["family"], r["field"]) == (mine["family"], mine["field"])
-        )
+        other = published[mine["family"], mine["field"]]
         values = (f"{row['better']:.0%}, {row['median']:+.2f}, {row['least']:+.2f}" for row in (mine, other))
         steps.append((mine["family"], mine["field"], *values))
     grown = ("family", "one step up in", "ours: better, median, least", "published: better, median, least")

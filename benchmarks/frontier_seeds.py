@@ -19,7 +19,7 @@ from typing import Any
 
 from _bench import published_fps
 from _record import record
-from full_sweep import SCALES, SETS, speeds_here
+from full_sweep import SCALES, SETS, known_speeds, read_options
 
 from analysis.measures.frontier import frontier
 from analysis.measures.seed_spread import membership, pooled
@@ -79,18 +79,12 @@ def memberships(values: dict[str, list[float]], spread: dict[int, float], speeds
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--db", default="runs/evening.db")
     parser.add_argument("--space", type=Path, help="only write the space of the nearest configs")
     parser.add_argument("--count", type=int, default=250)
-    parser.add_argument("--quick", action="store_true", help="skip where there is no database")
-    asked = parser.parse_args()
-    if asked.quick and not Path(asked.db).exists():
-        print(f"skipped: {asked.db} is not here")
-        return
+    asked = read_options(parser)
     with Store.open(asked.db, readonly=True) as store:
         rows = results(store, source="ours")
-    published = published_fps()
-    speeds = {device: published[device] for device in ("AGX", "MaxQ", "RPI") if published} | speeds_here(rows)
+    speeds = known_speeds(published_fps(), rows)
     trials = rows.drop_duplicates("trial")
     values = {str(config): some["psnr:Set5"].tolist() for config, some in trials.groupby("config")}
     if asked.space is not None:

@@ -4,9 +4,9 @@
 
 Against the released weights (re-evaluated under our protocol: released_reevaluated.json) and the published values
 (EDGE_SWEEP_SHARED, another protocol: docs/quality.md), and the frontiers on the published speeds of three devices and
-on those measured here (every device and backend in the store), once with the published quality and once with ours.
-``neighbours``: of pairs of networks that differ by one step in one field, the share in which the larger is better, and
-the median and least gain.
+on those measured here (devices and backends with a whole scale in the store), once with the published quality and
+once with ours. ``neighbours``: of pairs of networks that differ by one step in one field, the share in which the
+larger is better, and the median and least gain.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ def difference(ours: Values, theirs: Values) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def speeds_here(table: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Frames per second by "device, backend" and config, as measured into the store, of the scales that are whole.
+def known_speeds(published: dict[str, dict[str, float]], table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Frames per second by device and config: published, and by "device, backend" in the store, of whole scales.
 
     A frontier of some of a scale's networks says nothing about the others.
     """
     planned = Counter(config.scale for config in load_space("paper").configs)
     measured = table[table["fps"].notna()]
-    out = {}
+    out = {device: published[device] for device in ("AGX", "MaxQ", "RPI") if published}
     for (device, backend), some in measured.groupby(["device", "backend"]):
         found = some.groupby("scale")["config"].nunique()
         whole = some[some["scale"].isin([scale for scale in SCALES if found.get(scale, 0) == planned[scale]])]
@@ -160,15 +160,21 @@ def neighbours(values: Values) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def read_options(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The options with those of the sweep's database; ends where ``--quick`` finds none."""
     parser.add_argument("--db", default="runs/evening.db")
-    parser.add_argument("--log", type=Path, default=Path("runs/full-sweep.jsonl"))
     parser.add_argument("--quick", action="store_true", help="skip where there is no database")
     asked = parser.parse_args()
     if asked.quick and not Path(asked.db).exists():
         print(f"skipped: {asked.db} is not here")
-        return
+        raise SystemExit(0)
+    return asked
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log", type=Path, default=Path("runs/full-sweep.jsonl"))
+    asked = read_options(parser)
     with Store.open(asked.db, readonly=True) as store:
         sweep = store.sweep("evening").id
         took = effort(asked.log, store, sweep)
@@ -179,7 +185,7 @@ def main() -> None:
     released: Values = {(row["config"], row["dataset"]): row["psnr"] for row in known}
     published = published_fps()
     theirs: Values = {(c, s): v for s in SETS for c, v in published.get(f"psnr:{s}", {}).items()}
-    speeds = {device: published[device] for device in ("AGX", "MaxQ", "RPI") if published} | speeds_here(rows)
+    speeds = known_speeds(published, rows)
     against = difference(ours, released)
     measurements = {
         "space": len(load_space("paper").configs),

@@ -23,8 +23,6 @@ import argparse
 import ctypes
 import json
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -67,14 +65,12 @@ def processor_peaks(repeats: int) -> dict[str, float | None]:
     """
     from workers.packs import compiled
 
-    compiler = shutil.which(os.environ.get("CXX") or "c++")
+    compiler = compiled.find_compiler()
     if compiler is None:
         return {"float32": None, "bf16": None}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "peak.so"
-        source = Path(__file__).parent / "processor_peak.cpp"
-        command = [compiler, *compiled.FLAGS, "-march=native", f"-I{compiled.SOURCES}", "-o", str(path), str(source)]
-        subprocess.run(command, check=True)
+        compiled.build(compiler, Path(__file__).parent / "processor_peak.cpp", path)
         library = ctypes.CDLL(str(path))
         return {
             name: peak_of(function, repeats)

@@ -42,8 +42,8 @@ class Results:
     others: Mapping[str, int] = field(default_factory=dict)
     """Models of each other source in the store."""
     spread: Mapping[tuple[int, str], float] = field(default_factory=dict)
-    """Standard deviation between seeds by scale and quality column, where some config has several and ``gather``
-    saw each of them."""
+    """Standard deviation between seeds by scale and quality column, where some config has several and each of
+    them was read (``gather``, ``with_spread``)."""
 
     @property
     def metrics(self) -> list[str]:
@@ -107,10 +107,15 @@ def gather_means(store: Store, selection: Selection, quality: bool = True) -> Re
         return gather(
             store, selection, seed_means.means(store, selection.sweep, selection.backend, selection.precision)
         )
-    if results.repeats > 1 and results.metrics:
-        trials = frames.results(store, sweep=selection.sweep, metrics=metrics)
-        return replace(results, spread=between_seeds(trials[trials["source"] == results.source]))
     return results
+
+
+def with_spread(store: Store, selection: Selection, results: Results) -> Results:
+    """``gather_means`` with the spread of the metric that is drawn: reads each trial, where there are several seeds."""
+    if results.repeats <= 1 or not results.metrics:
+        return results
+    trials = frames.results(store, sweep=selection.sweep, metrics=[results.metric(selection.metric).column])
+    return replace(results, spread=between_seeds(trials[trials["source"] == results.source]))
 
 
 def gather(store: Store, selection: Selection | None = None, whole: pd.DataFrame | None = None) -> Results:

@@ -35,16 +35,21 @@ def why_not() -> str:
 def _load() -> tuple[ctypes.CDLL | None, str]:
     if os.environ.get("EDGE_SWEEP_NATIVE", "1") == "0":
         return None, "EDGE_SWEEP_NATIVE=0"
-    compiler = os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), None)
+    compiler = find_compiler()
     if compiler is None:
         return None, "no C++ compiler was found (install g++ or clang, or set CXX)"
     try:
         path = _cache_folder() / f"step-{_digest(compiler)}.so"
         if not path.exists():
-            _build(compiler, path)
+            build(compiler, SOURCES / "step.cpp", path)
         return _declare(ctypes.CDLL(str(path))), ""
     except (OSError, subprocess.SubprocessError, RuntimeError) as error:
         return None, f"the compiled step cannot be built: {str(error).strip()[:300]}"
+
+
+def find_compiler() -> str | None:
+    """``$CXX``, or the C++ compiler that is installed; None where there is none."""
+    return os.environ.get("CXX") or next((c for c in ("c++", "g++", "clang++") if shutil.which(c)), None)
 
 
 def _cache_folder() -> Path:
@@ -79,14 +84,17 @@ def _processor() -> str:
     return "\n".join(sorted({line for line in info.read_text().splitlines() if line.startswith(fields)}))
 
 
-def _build(compiler: str, path: Path) -> None:
-    """Several processes may build at once: each writes its own file and renames it into place."""
+def build(compiler: str, source: Path, path: Path) -> None:
+    """Build ``source`` for this processor as the library ``path``. Raises RuntimeError with the compiler's words.
+
+    Several processes may build at once: each writes its own file and renames it into place.
+    """
     error = ""
     handle, name = tempfile.mkstemp(suffix=".so", dir=path.parent)
     os.close(handle)
     try:
         for tuning in _TUNING:
-            command = [compiler, *FLAGS, *tuning, "-o", name, str(SOURCES / "step.cpp")]
+            command = [compiler, *FLAGS, *tuning, f"-I{SOURCES}", "-o", name, str(source)]
             result = subprocess.run(command, capture_output=True, text=True, timeout=300)
             if result.returncode == 0:
                 Path(name).replace(path)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.pareto import draw
-from analysis.reading.results import gather, gather_means
+from analysis.reading.results import gather, gather_means, with_spread
 from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
@@ -175,8 +175,9 @@ def test_the_spread_between_seeds_is_known_to_the_chart_and_to_best(tmp_path: Pa
             figures = kit.worse(kit.qualities(parse_id(claim.key.config)), by=0.2 * claim.key.seed)
             store.record([Done(claim.trial, claim.attempt, figures, (), 1.0, 10, "node")])
         store.add_speeds([kit.speed(config, "board") for config in configs])
-        whole, means = gather(store), gather_means(store, Selection(metric="psnr:Set5"))
-        figure, _ = draw(means, Selection(metric="psnr:Set5"))
+        ask = Selection(metric="psnr:Set5")
+        whole, means = gather(store), with_spread(store, ask, gather_means(store, ask))
+        figure, _ = draw(means, ask)
         found = best(store, scale=2, metric="psnr:Set5")
         alone = best(store, scale=3, metric="psnr:Set5")
     # Two values 0.2 apart have a standard deviation of 0.1 times the root of two.

@@ -37,12 +37,9 @@ def plug_in(monkeypatch: pytest.MonkeyPatch):
     return register
 
 
-def run(store: Store, *track: str) -> None:
-    sweep = OpenSweep.of(store, planned(store, 4), DATA)
-    launch(sweep, Launch(executor="inline", benchmark=False, track=track), quiet=True)
-
-
-def test_a_plug_in_is_told_of_each_trial_as_it_is_stored(plug_in, tmp_path):
+@pytest.fixture
+def told_to(plug_in) -> list[Told]:
+    """The trackers of the name ``mine`` that are made."""
     made: list[Told] = []
 
     class Kept(Told):
@@ -51,9 +48,18 @@ def test_a_plug_in_is_told_of_each_trial_as_it_is_stored(plug_in, tmp_path):
             made.append(self)
 
     plug_in(Kept)
+    return made
+
+
+def run(store: Store, *track: str) -> None:
+    sweep = OpenSweep.of(store, planned(store, 4), DATA)
+    launch(sweep, Launch(executor="inline", benchmark=False, track=track), quiet=True)
+
+
+def test_a_plug_in_is_told_of_each_trial_as_it_is_stored(told_to, tmp_path):
     with Store.open(tmp_path / "s.db") as store:
         run(store, "mine=here")
-    (told,) = made
+    (told,) = told_to
     assert told.where == "here"
     assert (told.sweeps[0].name, told.sweeps[0].planned, told.sweeps[0].recipe["steps"]) == ("tiny", 4, 3)
     assert len(told.trials) == 4 and all(trial.done for trial in told.trials)
@@ -66,22 +72,14 @@ def test_a_plug_in_is_told_of_each_trial_as_it_is_stored(plug_in, tmp_path):
     assert (end.ending, end.planned, end.done, end.failed) == (Ending.DONE, 4, 4, 0)
 
 
-def test_a_search_is_told_as_a_sweep_that_grows(plug_in, small_data, tmp_path):
+def test_a_search_is_told_as_a_sweep_that_grows(told_to, small_data, tmp_path):
     import sweep
 
-    made: list[Told] = []
-
-    class Kept(Told):
-        def __init__(self, where: str) -> None:
-            super().__init__(where)
-            made.append(self)
-
-    plug_in(Kept)
     sweep.search(
         "eSR-MAX", tmp_path / "s.db", budget=3, batch=2, scale=2, objectives="psnr:Set5,parameters", recipe="smoke",
         steps=2, executor="inline", benchmark_first=False, data_root=small_data, track="mine",
     )  # fmt: skip
-    (told,) = made
+    (told,) = told_to
     assert told.sweeps[0].name.startswith("search-esr-max")
     assert len({trial.name for trial in told.trials}) == 3 and all(trial.done for trial in told.trials)
     (end,) = told.ends
