@@ -62,7 +62,7 @@ def export(
         weights: A weights file; default those of the newest finished trial in ``db``.
         data: Images for the check: a folder, or ``embedded-test``.
         force: Write a file that loses more than 0.5 dB all the same.
-        size: Height and width of a tflite file's input, which takes no other; default 128 x 128.
+        size: Width and height of a tflite file's input, which takes no other; default 128 x 128.
         sweep: Take the weights of this sweep (name or number).
         db: Address or path of the results database, or an open ``Store``.
 
@@ -95,7 +95,7 @@ def export(
         recipe=recipe,
         calibration=resolve("embedded-train") if precision == "int8" else None,
         force=force,
-        size=size,
+        size=None if size is None else (size[1], size[0]),
     )
     path = Path(out) if out is not None else Path(chosen.id + FORMATS[format])
     write(made.data, path)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from search_space.errors import BadData
 from sweep.cli import output
 from sweep.cli.options import (
     DEFAULT_DB,
@@ -22,6 +21,7 @@ from sweep.cli.options import (
     SampleSeed,
     Scale,
     Where,
+    sides,
 )
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def benchmark(
 
     measure = measured_by(address, node)
     chosen = varied(
-        named(protocol), size=_size(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
+        named(protocol), size=sides(size), batch=batch, threads=threads, channels_last=channels_last, plain=plain
     )
     way = BenchmarkJob((), device or node or device_name(), backend, precision, chosen, compute, not no_wait)
     if disturbed and not ids and space is None:
@@ -147,15 +147,6 @@ def _end(job: BenchmarkJob, measured: Measured, again: bool) -> None:
     if measured.interrupted:
         rest = "" if again else "; the same command measures the rest"
         output.note(f"stopped: {len(measured.speeds)} of {len(job.ids)} are measured and stored{rest}")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise BadData(f"--size {text!r} is not a size (write 3840x2160)")
-    return int(width), int(height)
 
 
 def _table(speeds: Sequence[Speed]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 
 from search_space.errors import BadData
 from sweep.cli import completion, output
-from sweep.cli.options import DEFAULT_DB, ConfigId, Db, Json
+from sweep.cli.options import DEFAULT_DB, ConfigId, Db, Json, sides
 
 WARN_LOSS = 0.3
 """dB on the images of the check: worth knowing before choosing the file."""
@@ -52,7 +51,7 @@ def export(
     ] = False,
     size: Annotated[
         str | None,
-        typer.Option("--size", help="Height x width of a tflite file's input, which is fixed.", metavar="HxW"),
+        typer.Option("--size", help="Of a tflite file's input, which is fixed.", metavar="WIDTHxHEIGHT"),
     ] = None,
     sweep: Annotated[
         str | None,
@@ -81,7 +80,7 @@ def export(
         weights=weights,
         data=data,
         force=force,
-        size=None if size is None else _size(size),
+        size=sides(size),
         sweep=sweep,
         db=db,
     )
@@ -111,10 +110,3 @@ def export(
         f"PSNR {made.check.psnr_torch:.2f} dB {made.check.psnr_change:+.4f} dB"
         + (f"; run by {made.check.ran_by}" if made.check.ran_by else "")
     )
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if found is None or "0" in (found[1], found[2]):
-        raise BadData(f"--size {text} is no height and width (example: 360x640)")
-    return int(found[1]), int(found[2])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from search_space.errors import SweepError
+from search_space.errors import BadData, SweepError
 from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
 from sweep.cli import completion
 
@@ -18,6 +19,20 @@ def finite(value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):
         raise SweepError(f"{value} is not a number to work with")
     return value
+
+
+def sides(size: str | None) -> tuple[int, int] | None:
+    """Width and height of ``--size``; BadData when it names none.
+
+    >>> sides("3840x2160")
+    (3840, 2160)
+    """
+    if size is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", size.lower())
+    if found is None:
+        raise BadData(f"--size {size!r} is not a width and a height (write 3840x2160)")
+    return int(found[1]), int(found[2])
 
 
 # The database and the form of the output

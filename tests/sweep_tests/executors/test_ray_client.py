@@ -16,6 +16,9 @@ import pytest
 from tests.sweep_tests.conftest import SWEEP
 from tests.sweep_tests.executors.ray_head import HEAD, ray_head
 
+# One worker and one head: two that start at once would find the same ports free.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray_head")]
+
 
 def free_ports() -> Iterator[int]:
     """Below 10002, where Ray's workers begin to take theirs."""
@@ -39,7 +42,6 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, d
         yield f"ray://{HEAD}:{client}", f"{HEAD}:{port}", environment
 
 
-@pytest.mark.slow
 def test_a_sweep_runs_through_the_ray_client_with_token_authentication(head, small_data, tmp_path):
     address, _, environment = head
     asked = ("run", "--space", "demo", "--recipe", "smoke", "--limit", "5", "--no-benchmark", "--json")
@@ -54,7 +56,6 @@ def test_a_sweep_runs_through_the_ray_client_with_token_authentication(head, sma
     assert json.loads(done.stdout)["done"] == 5
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", [0, 1], ids=["client", "node"])
 def test_a_wrong_token_is_called_that(head, tmp_path, place):
     environment = {name: value for name, value in head[-1].items() if name != "RAY_AUTH_TOKEN_PATH"}

@@ -49,6 +49,8 @@ def test_the_command_writes_a_checked_file(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "run by LiteRT" in result.output.replace("\n", " ")
     assert out.read_bytes()[4:8] == b"TFL3"
+    run = TfliteRunner(out.read_bytes())
+    assert run(np.zeros((1, 1, 56, 40), np.float32)).shape == (1, 1, 112, 80)
 
 
 def test_what_does_not_exist_is_refused_and_a_missing_extra_is_named() -> None:
