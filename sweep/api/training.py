@@ -14,7 +14,6 @@ from sweep.api.arguments import DEFAULT_DB, as_text, many, recipe_of, space_of
 from sweep.planning.asked import gpus_of, seeds_of
 from sweep.planning.data import Data, load_data
 from sweep.planning.open_sweep import OpenSweep
-from sweep.planning.packs import DEFAULT_PACK_SIZE
 from sweep.planning.stored_plan import Plan, make_plan, open_plan
 from sweep.running.events import Report
 from sweep.running.launch import Launch, launch
@@ -45,7 +44,7 @@ def run(
     test: str | Sequence[str] = (),
     strict: bool = False,
     name: str | None = None,
-    pack_size: int = DEFAULT_PACK_SIZE,
+    pack_size: int | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY_S,
     executor: str = "actors",
     address: str = "local",
@@ -85,7 +84,7 @@ def run(
         test: Image sets to measure on; default those of the paper that are there, or the embedded ones.
         strict: Refuse a folder with an unusable file in it.
         name: The sweep's name; default from space, recipe and data.
-        pack_size: Most configs trained together; 1 trains each alone. The default is a whole scale on GPUs.
+        pack_size: Most configs trained together; 1 trains each alone. The default is 48, and a whole scale on GPUs.
         checkpoint_every: Seconds between two stored states of a trial in training; 0 stores one only when stopped.
         executor: ``actors`` (Ray Core), ``tune`` (Ray Tune) or ``inline`` (this process, without Ray).
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.
@@ -163,7 +162,7 @@ def resume(
     *,
     name: str | None = None,
     data_root: str | Path | None = None,
-    pack_size: int = DEFAULT_PACK_SIZE,
+    pack_size: int | None = None,
     checkpoint_every: float = CHECKPOINT_EVERY_S,
     executor: str = "actors",
     address: str = "local",
@@ -187,7 +186,7 @@ def resume(
         db: Address or path of the results database, or an open ``Store``.
         name: A sweep's name or number; default the newest of ours.
         data_root: Where the images are now, if they moved.
-        pack_size: Most configs trained together; 1 trains each alone. The default is a whole scale on GPUs.
+        pack_size: Most configs trained together; 1 trains each alone. The default is 48, and a whole scale on GPUs.
         checkpoint_every: Seconds between two stored states of a trial in training; 0 stores one only when stopped.
         executor: ``actors``, ``tune`` or ``inline``, as for ``run``.
         address: Ray cluster: ``local``, ``auto``, ``HOST:PORT`` or ``ray://HOST:PORT``.

@@ -117,7 +117,12 @@ Address = Annotated[
 ]
 ExecutorName = Annotated[str, typer.Option("--executor", help="actors (Ray Core), tune (Ray Tune) or inline (no Ray).")]
 PackSize = Annotated[
-    int, typer.Option("--pack-size", min=1, help="Most configs trained together; 1 trains each alone.")
+    int | None,
+    typer.Option(
+        "--pack-size",
+        min=1,
+        help="Most configs trained together; 1 trains each alone. Default 48, and on GPUs a whole scale.",
+    ),
 ]
 MaxAttempts = Annotated[int, typer.Option("--max-attempts", min=1, help="Attempts at a trial before it stays failed.")]
 Timeout = Annotated[

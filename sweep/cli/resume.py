@@ -41,7 +41,7 @@ def resume(
     name: SweepName = None,
     db: Db = DEFAULT_DB,
     data_root: DataRoot = None,
-    pack_size: PackSize = 48,
+    pack_size: PackSize = None,
     checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     executor: ExecutorName = "actors",
     address: Address = "local",

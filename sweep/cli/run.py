@@ -85,7 +85,7 @@ def run(
     name: Annotated[
         str | None, typer.Option("--name", help="The sweep's name; default from space, recipe and data.")
     ] = None,
-    pack_size: PackSize = 48,
+    pack_size: PackSize = None,
     checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
     executor: ExecutorName = "actors",
     address: Address = "local",

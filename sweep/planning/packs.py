@@ -62,7 +62,7 @@ def trial_keys(
 
 def packs(
     items: Iterable[Item],
-    pack_size: int = DEFAULT_PACK_SIZE,
+    pack_size: int | None = None,
     at_least: int = 1,
     on_gpu: bool = False,
     whole: bool = False,
@@ -70,7 +70,7 @@ def packs(
     """Packs of at most ``pack_size`` members of one scale, seed and step, which share their patches; costliest first.
 
     ``at_least`` is the number of workers: packs are made smaller so that no worker idles, but not with
-    ``whole``. On GPUs, where ``pack_size`` is the default, they are made as large as they can be for all workers to end
+    ``whole``. ``pack_size`` None is 48, and on GPUs no limit: packs are as large as they can be for all workers to end
     together.
     """
     groups: dict[tuple[int, int, int], Group[Item]] = defaultdict(list)
@@ -94,11 +94,11 @@ def packs(
         group.sort(key=lambda pair: (-pair[0], pair[1].key.config))
     if whole:
         parts = list(groups.values())
-    elif on_gpu and pack_size == DEFAULT_PACK_SIZE:
+    elif on_gpu and pack_size is None:
         parts = equal_shares(list(groups.values()), max(1, at_least))
     else:
         total = sum(len(group) for group in groups.values())
-        size = max(1, min(pack_size, -(-total // (SHARES * max(1, at_least)))))
+        size = max(1, min(pack_size or DEFAULT_PACK_SIZE, -(-total // (SHARES * max(1, at_least)))))
         parts = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
     ready += [Pack(tuple(item for _, item in part), sum(cost for cost, _ in part)) for part in parts]
     return tuple(sorted(ready, key=order))

@@ -22,7 +22,7 @@ from search_space.user_code import loaded
 from sweep.planning import test_set_names, user_families
 from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
-from sweep.planning.packs import trial_keys
+from sweep.planning.packs import DEFAULT_PACK_SIZE, trial_keys
 from sweep.planning.settings import DataSettings, SweepSettings, usual_speed_protocol
 from workers.training.code_digest import code_digest, code_of
 from workers.training.recipe import Recipe
@@ -48,7 +48,7 @@ def make_plan(
     root: str | None,
     seeds: tuple[int, ...] = (0,),
     name: str | None = None,
-    pack_size: int = 48,
+    pack_size: int | None = None,
     speed_protocol: str | None = None,
 ) -> Plan:
     """The plan of a new sweep. The default name changes with the recipe, the data and the training code."""
@@ -66,7 +66,7 @@ def make_plan(
             tuple(images.name for images in data.tests),
             data.test_digests,
         ),
-        pack_size,
+        pack_size or DEFAULT_PACK_SIZE,
         speed_protocol or usual_speed_protocol(recipe),
         user_families.without_passwords(loaded()),
     )

@@ -50,7 +50,8 @@ STOPPING_WORKERS_S = 4.0
 class DriverSettings:
     """How the driver works; none of this changes a result."""
 
-    pack_size: int = DEFAULT_PACK_SIZE
+    pack_size: int | None = None
+    """Most members of a pack; None: 48, and on GPUs a whole scale."""
     max_attempts: int = 3
     timeout_s: float = 0.0
     """A pack that takes longer is given up. 0: an executor that reports progress gives up packs without any; with
@@ -199,7 +200,7 @@ class Driver:
 
     def _read_ahead(self) -> None:
         """Queue the next pending trials before those that are queued run out."""
-        least = read_ahead(self.executor.slots(), self.settings.pack_size)
+        least = read_ahead(self.executor.slots(), self.settings.pack_size or DEFAULT_PACK_SIZE)
         if self._backlog.more and self._queue.trials < least / 2:
             rows = self._with_retry(partial(self._backlog.read, least))
             # A lease that lapsed makes a trial pending, although its pack may still run here.

@@ -10,7 +10,6 @@ from search_space.errors import SweepError
 from sweep.executors import by_name
 from sweep.executors.core import Executor
 from sweep.planning.data import Data
-from sweep.planning.packs import DEFAULT_PACK_SIZE
 from sweep.running.driver import DriverSettings
 from sweep.tracking.tracking import check as check_trackers
 from workers.checkpointing import CHECKPOINT_EVERY_S
@@ -30,7 +29,8 @@ class Launch:
     """Of one worker; None takes GPUs where the cluster has them and CPUs elsewhere."""
     workers: int = 0
     """Workers to have, which an autoscaler is asked for; 0 takes all that the cluster has."""
-    pack_size: int = DEFAULT_PACK_SIZE
+    pack_size: int | None = None
+    """Most configs trained together; None: 48, and on GPUs a whole scale."""
     max_attempts: int = 3
     timeout: float = 0.0
     benchmark: bool = True
@@ -53,8 +53,9 @@ class Launch:
         by_name.check_name(self.executor)
         check_trackers(self.track)
         for name, least in (("pack_size", 1), ("max_attempts", 1), ("cpus", 0.1)):
-            if not (least <= getattr(self, name) < math.inf):
-                raise SweepError(f"{name} must be at least {least}, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (value is None or least <= value < math.inf):
+                raise SweepError(f"{name} must be at least {least}, not {value}")
         for name in ("gpus", "workers", "timeout", "checkpoint_every"):
             if not (0 <= (getattr(self, name) or 0) < math.inf):
                 raise SweepError(f"{name} must not be negative or endless ({getattr(self, name)})")

@@ -12,6 +12,7 @@ from search_space.spaces import ENUMERABLE, select
 from sweep.planning.settings import usual_speed_protocol
 from sweep.planning.stored_plan import make_plan
 from sweep.running.launch import Launch, disconnect
+from sweep.search import DEFAULT_BATCH
 from sweep.search.encoding import encoding
 from sweep.search.frontier_sampler import FrontierSampler
 from sweep.search.loop import Facts, Search, SearchEvent, frontier_of
@@ -216,7 +217,7 @@ class SearchPlan:
             candidates,
             training,
             self.constraints,
-            self.launch.pack_size,
+            self.launch.pack_size or DEFAULT_BATCH,
             self.options.screening,
             self.options.seed,
             notify,

@@ -312,10 +312,18 @@ def test_a_pack_that_is_heard_of_has_no_time_limit_but_the_users(store):
     assert set(limited.timeouts) == {77.0}
 
 
-@pytest.mark.parametrize(("device", "slots", "sizes"), [("cpu", 1, [2, 2, 2]), ("cuda", 1, [6]), ("cuda", 2, [3, 3])])
-def test_packs_for_gpus_are_as_large_as_all_workers_together_allow(device, slots, sizes, store, monkeypatch):
+@pytest.mark.parametrize(
+    ("device", "slots", "size", "sizes"),
+    [
+        ("cpu", 1, None, [2, 2, 2]),
+        ("cuda", 1, None, [6]),
+        ("cuda", 2, None, [3, 3]),
+        ("cuda", 1, DEFAULT_PACK_SIZE, [2, 2, 2]),
+    ],
+)
+def test_packs_for_gpus_are_as_large_as_all_workers_together_allow(device, slots, size, sizes, store, monkeypatch):
     executor = Unlucky(lambda task: None)
     monkeypatch.setattr(executor, "slots", lambda: slots)  # two on one card with --gpus-per-worker 0.5
-    made = driver(store, planned(store), executor, device=device, pack_size=DEFAULT_PACK_SIZE)
+    made = driver(store, planned(store), executor, device=device, pack_size=size)
     made._fill_queue()
     assert [len(pack.items) for pack in made._queue] == sizes
