@@ -3,7 +3,8 @@
 Each pair trains the same networks in this process (which trackers share, unlike a sweep on Ray: the worst case) into a
 new database. ``hanging`` waits for ever at its first trial, ``failing`` raises each time, ``tensorboard`` writes all.
 The end of a sweep, which waits a bounded time for trackers, is not in the seconds. Ratios of pairs taken in turns
-hold on a busy machine too, with a wider spread.
+hold on a busy machine too, with a wider spread. Long trainings tell what a tracker costs a trial from what its start
+costs. MLflow and W&B are measured where they are installed (`.venv-trackers/bin/python`, see `make trackers-test`).
 
     python benchmarks/tracking.py            # writes benchmarks/results/tracking.json
     python benchmarks/tracking.py --quick    # two pairs
@@ -20,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -50,15 +52,21 @@ class Failing(Tracker):
         raise OSError("no such server")
 
 
-KINDS: dict[str, Callable[[str], Tracker] | None] = {"hanging": Hanging, "failing": Failing, "tensorboard": None}
+KINDS: dict[str, Callable[[str], Tracker] | None] = {
+    "hanging": Hanging,
+    "failing": Failing,
+    **{name: None for name in ("tensorboard", "mlflow", "wandb") if find_spec(name)},
+}
+CASES = ((STEPS, 11), (10 * STEPS, 5))
+"""Training steps of a trial, and how many pairs."""
 
 
-def seconds(kind: str, folder: Path) -> float:
+def seconds(kind: str, folder: Path, steps: int = STEPS) -> float:
     """Seconds that the driver takes, with the tracker (empty: without one)."""
     from sweep.executors import by_name as executors
 
     data = load_data(None, ("embedded-train",), ("embedded-test",), strict=False)
-    recipe = recipe_for("smoke").with_changes(name="tracked", steps=STEPS)
+    recipe = recipe_for("smoke").with_changes(name="tracked", steps=steps)
     configs = select(load_space("paper").configs, ("eSR-MAX", "eSR-TM"), (2,), None, CONFIGS)
     plan = stored_plan.make_plan("paper", configs, recipe, data, root=None, pack_size=4)
     with Store.open(folder / "s.db") as store:
@@ -81,15 +89,16 @@ def seconds(kind: str, folder: Path) -> float:
     return took
 
 
-def pairs(kind: str, count: int) -> list[float]:
-    ratios = []
+def pairs(kind: str, steps: int, count: int) -> list[tuple[float, float]]:
+    """Seconds with and without, of each pair."""
+    taken_in_turns = []
     for number in range(count):
         taken: dict[str, float] = {}
         for each in (kind, "") if number % 2 else ("", kind):
             with tempfile.TemporaryDirectory() as folder:
-                taken[each] = seconds(each, Path(folder))
-        ratios.append(taken[kind] / taken[""])
-    return ratios
+                taken[each] = seconds(each, Path(folder), steps)
+        taken_in_turns.append((taken[kind], taken[""]))
+    return taken_in_turns
 
 
 def main() -> None:
@@ -101,19 +110,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         seconds("", Path(folder))  # the first compiles
     rows = []
-    for kind in KINDS:
-        ratios = sorted(pairs(kind, 2 if asked.quick else 11))
-        low, _, high = statistics.quantiles(ratios, n=4)
-        rows.append(
-            {
-                "tracker": kind,
-                "pairs": len(ratios),
-                "ratio_median": round(statistics.median(ratios), 3),
-                "q25": round(low, 3),
-                "q75": round(high, 3),
-            }
-        )
-    measurements = {"configs": CONFIGS, "steps": STEPS, "rows": rows}
+    for steps, count in CASES[:1] if asked.quick else CASES:
+        for kind in KINDS:
+            taken = pairs(kind, steps, 2 if asked.quick else count)
+            low, middle, high = statistics.quantiles([one / other for one, other in taken], n=4)
+            rows.append(
+                {
+                    "tracker": kind,
+                    "steps": steps,
+                    "pairs": len(taken),
+                    "seconds_without": round(statistics.median(other for _, other in taken), 2),
+                    "more_seconds_median": round(statistics.median(one - other for one, other in taken), 2),
+                    "ratio_median": round(middle, 3),
+                    "q25": round(low, 3),
+                    "q75": round(high, 3),
+                }
+            )
+    measurements = {"configs": CONFIGS, "rows": rows}
     print(json.dumps(measurements, indent=2))
     if not asked.quick or os.environ.get("EDGE_SWEEP_BENCH_OUT"):
         from benchmarks._record import record

@@ -20,7 +20,7 @@ def test_the_page_of_the_command_line_has_every_command_with_its_options() -> No
     page = document.page()
     for name in COMMANDS:
         assert f"## sweep {name.replace('_', '-')}" in page
-    assert "| `--pack-size INT` | `48` | Most configs trained together; 1 trains each alone. |" in page
+    assert "| `--max-attempts INT` | `3` | Attempts at a trial before it stays failed. |" in page
     assert "sweep logs ID [OPTIONS]" in page and "Sentinel" not in page
 
 

@@ -7,11 +7,14 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from results_db import views
 from results_db.foreign import published
@@ -19,6 +22,7 @@ from results_db.reading import frames
 from results_db.reading.sweeps import change
 from results_db.store import Store
 from search_space.facts import Speed, TrialKey
+from sweep.cli.main import app
 from tests.results_db_tests.kit import published as authors
 from tests.results_db_tests.kit.facts import done, finish, key, planned, speed
 
@@ -118,22 +122,35 @@ def test_the_sqlite_shell_reads_them(file: Path) -> None:
 
 def test_duckdb_reads_them(file: Path) -> None:
     duckdb = pytest.importorskip("duckdb", reason="pip install duckdb")
-    connection = duckdb.connect()
-    try:
-        connection.execute("LOAD sqlite")
-    except duckdb.Error as error:
-        pytest.skip(f"DuckDB's sqlite extension is not installed (INSTALL sqlite): {error}")
+    packed = find_spec("duckdb_ext")
+    if packed is None or packed.submodule_search_locations is None:
+        pytest.skip("DuckDB's sqlite extension is not installed (pip install duckdb-ext-sqlite)")
+    folder = Path(*packed.submodule_search_locations) / "extensions"
+    connection = duckdb.connect(config={"extension_directory": str(folder)})
+    connection.execute("LOAD sqlite")
     connection.execute(f"ATTACH '{file}' AS sweeps (TYPE sqlite, READ_ONLY)")
     # It takes every column of another program's view for text.
     query = "SELECT family, psnr::DOUBLE, fps::DOUBLE FROM sweeps.results WHERE fps::DOUBLE >= 25"
     assert connection.execute(query).fetchall() == [("eSR-TM", 33.0, 30.0)]
 
 
+def test_duckdb_reads_an_export_without_an_extension(file: Path, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb", reason="pip install duckdb")
+    page = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
+    found = re.search(r'duckdb -c "(.*)"\n', page)
+    assert found is not None
+    out = tmp_path / "results.parquet"
+    assert CliRunner().invoke(app, ["export-results", "--db", str(file), "--out", str(out)]).exit_code == 0
+    query = found[1].replace('\\"', '"').replace("results.parquet", str(out))
+    assert duckdb.sql(query).fetchall() == [("eSR-TM", 2, 33.0)]
+
+
 def test_datasette_serves_them(file: Path) -> None:
-    if shutil.which("datasette") is None:
-        pytest.skip("datasette is not installed (pip install datasette)")
+    pytest.importorskip("datasette", reason="pip install datasette")
     told = subprocess.run(
-        ["datasette", "--get", "/sweep/results.json?_shape=array", str(file)], capture_output=True, text=True
+        [sys.executable, "-m", "datasette", "--get", "/sweep/results.json?_shape=array", str(file)],
+        capture_output=True,
+        text=True,
     )
     assert {row["config"] for row in json.loads(told.stdout)} == {key(1).config, key(2).config}
 
