@@ -10,6 +10,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+import psutil
 import torch
 
 from search_space import parse_id
@@ -155,9 +156,15 @@ class Session:
                 f"{self.backend.name} cannot run the reference {REFERENCE} here: {first_line(error)}"
             ) from error
 
-    def _subjects(self, configs: Sequence[Config]) -> list[Subject]:
-        made = []
-        for config in configs:
+    def _subjects(self, rest: list[Config]) -> list[Subject]:
+        """Networks that are ready, taken from the front of ``rest`` until they fill half of the memory that was free.
+
+        ONNX Runtime keeps a network's feature maps: 24 of Full HD can fill 15 GB.
+        """
+        made: list[Subject] = []
+        free = free_memory()
+        while rest and (not made or free_memory() > free / 2):
+            config = rest.pop(0)
             try:
                 made.append(self._subject(config))
             # One network that a runtime cannot run must not end the benchmark of the others, and runtimes raise any
@@ -168,13 +175,18 @@ class Session:
 
     def _group(self, configs: Sequence[Config], reference: Reference) -> list[Speed]:
         """The measurements of a group; a config that fails on the way is left out and the others are measured again."""
-        subjects = self._subjects(configs)
-        while subjects:
-            try:
-                return self._speeds(subjects, reference)
-            except Stopped as stopped:
-                self.failed[subjects.pop(stopped.place).config.id] = first_line(stopped.error)
-        return []
+        rest, speeds = list(configs), list[Speed]()
+        while rest:
+            subjects = self._subjects(rest)
+            while subjects:
+                try:
+                    speeds += self._speeds(subjects, reference)
+                    break
+                except Stopped as stopped:
+                    self.failed[subjects.pop(stopped.place).config.id] = first_line(stopped.error)
+            del subjects
+            gc.collect()
+        return speeds
 
     def _speeds(self, subjects: Sequence[Subject], reference: Reference) -> list[Speed]:
         turns = [self._turn(subject) for subject in subjects]
@@ -219,6 +231,11 @@ class Session:
 def _better(first: Speed, second: Speed) -> bool:
     """Whether the second try at a config that was disturbed is undisturbed or had the quicker reference."""
     return not second.detail["disturbed"] or second.detail["reference_seconds"] < first.detail["reference_seconds"]
+
+
+def free_memory() -> int:
+    """Bytes that programs can have before the machine swaps."""
+    return int(psutil.virtual_memory().available)
 
 
 def usable_cores() -> int:

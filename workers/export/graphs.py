@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from search_space.errors import BadData, MissingExtra
 from workers.export.metadata import Metadata
-from workers.export.onnx_graph import IR_VERSION, without_sizes
+from workers.export.onnx_graph import IR_VERSION, with_softmax_written_out, without_sizes
 
 FORMATS = {
     "onnx": ".onnx",
@@ -94,6 +94,7 @@ def to_onnx(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
         del value.metadata_props[:]
     model.ir_version = IR_VERSION
     without_sizes(model)
+    with_softmax_written_out(model)
     return _stamped(model, metadata or {})
 
 

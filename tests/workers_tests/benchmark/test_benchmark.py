@@ -1,8 +1,10 @@
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +21,7 @@ from workers.benchmark.subject import prepare
 from workers.device_model import cuda_state
 from workers.sensors import Reading, Sensors
 from workers.timing.disturbance import Window
+from workers.timing.turns import Turn, take_turns
 
 TINY = replace(QHD5, name="tiny", width=96, height=96, rounds=2, warm_seconds=0.2)
 TWO = [parse_id("Bicubic_s2"), parse_id("eSR-MAX_s3_K3_C2")]
@@ -354,3 +357,18 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(BadData, match="lock"), whole_machine():
         pass
     assert not (tmp_path / "victim").exists()
+
+
+@pytest.mark.usefixtures("_calm")
+def test_a_group_whose_networks_would_fill_the_memory_is_measured_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, parts = iter((100, 70, 40, 100)), list[int]()
+
+    def noted(turns: Sequence[Turn], *rest: Any) -> Any:
+        parts.append(len(turns))
+        return take_turns(turns, *rest)
+
+    monkeypatch.setattr("workers.benchmark.session.free_memory", lambda: next(free))
+    monkeypatch.setattr("workers.benchmark.session.take_turns", noted)
+    three = [*TWO, parse_id("eSR-MAX_s2_K3_C1")]
+    (group,) = Session("here", protocol=TINY).measure(three)
+    assert [s.config for s in group] == [config.id for config in three] and parts == [2, 1]
