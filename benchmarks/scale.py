@@ -4,7 +4,8 @@ Driver, planning and store are the product's, with real transactions; only the w
 takes a time by its multiply-adds, brings weights, measurements and one state of real sizes, and every so often a node
 leaves with its packs. ``minute``: packs of a minute, as 1,000 real workers would bring them: ``busy_share`` says how
 much of the time a worker had a pack. ``short``: packs so short that the drivers cannot keep up, which shows what they
-can do at most. Each row runs for ``--seconds``; a million trials are planned and resumed, not all of them pretended.
+can do at most. Each row has a store of its own and runs for ``--seconds``, or until so many trials are done that the
+others no longer fill all workers; a million trials are planned and resumed, not all of them pretended.
 
 ``plan_s``: from the space to the first pack submitted, nothing stored before (``store_plan_s`` of it write the trials).
 ``resume_s``: from opening the store to the first pack submitted. ``peak_mib``: the largest resident set of a driver.
@@ -12,13 +13,15 @@ CPU seconds per trial tell what a quiet machine would do; PostgreSQL (pgserver) 
 
     python benchmarks/scale.py                             # writes benchmarks/results/scale.json; an hour or more
     python benchmarks/scale.py --engine postgresql --trials 100000 --drivers 1 8    # some rows; the file keeps the rest
-    python benchmarks/scale.py --quick                     # 40 workers, 2,000 trials; prints
+    python benchmarks/scale.py --quick                     # 40 workers, 8,000 trials; prints
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -29,6 +32,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -44,7 +48,7 @@ FORK = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure."""
+    """What to measure; ``seconds`` is the longest that a row runs."""
 
     engines: Sequence[str]
     drivers: Sequence[int]
@@ -93,7 +97,7 @@ def plan(url: str, trials: int, workers: int) -> dict[str, Any]:
         stored = time.monotonic()
         sweep = open_plan(store, replace(made, keys=made.keys[:trials]), data)
         opened = time.monotonic()
-        first = drive(sweep, workers, 60.0, 0.0, 0)["first_submit"]
+        first = drive(sweep, workers, 60.0, 0.0)["first_submit"]
     return {"plan_s": first - began, "store_plan_s": opened - stored}
 
 
@@ -104,21 +108,29 @@ def resume(url: str, workers: int) -> dict[str, Any]:
 
     began = time.monotonic()
     with Store.open(url) as store:
-        first = drive(OpenSweep.recall(store), workers, 60.0, 0.0, 0)["first_submit"]
+        first = drive(OpenSweep.recall(store), workers, 60.0, 0.0)["first_submit"]
     return {"resume_s": first - began}
 
 
-def run(url: str, workers: int, pack_s: float, seconds: float, number: int) -> dict[str, Any]:
-    """One driver of several."""
+def run(url: str, workers: int, pack_s: float, seconds: float, most: float, number: int) -> dict[str, Any]:
+    """One driver of several; ``most`` is of this one."""
     from results_db.store import Store
     from sweep.planning.open_sweep import OpenSweep
 
     with Store.open(url) as store:
-        return drive(OpenSweep.recall(store), workers, pack_s, seconds, number)
+        return drive(OpenSweep.recall(store), workers, pack_s, seconds, most, number)
 
 
-def drive(sweep: Any, workers: int, pack_s: float, seconds: float, number: int) -> dict[str, Any]:
-    """A driver that stops cleanly ``seconds`` after its first pack; what it did until then."""
+def most_done(trials: int, workers: int) -> float:
+    """Trials that may be done before the rest, some of them running, no longer fills all workers."""
+    return 0.9 * (trials - workers * PACK)
+
+
+def drive(
+    sweep: Any, workers: int, pack_s: float, seconds: float, most: float = math.inf, number: int = 0
+) -> dict[str, Any]:
+    """A driver that stops cleanly ``seconds`` after its first pack or once ``most`` trials are done; what it did until
+    then. Raises RuntimeError when it ends without a pack."""
     import random
 
     from benchmarks._pretend import PretendCluster, macs
@@ -131,11 +143,16 @@ def drive(sweep: Any, workers: int, pack_s: float, seconds: float, number: int) 
     cluster = PretendCluster(workers, per_mac, NODE_STAYS_S / nodes, chance=random.Random(number))
     driver = Driver(sweep, cluster)
     found: dict[str, Any] = {}
+    ended = threading.Event()
 
     def stop() -> None:
         while not cluster.first_submit:
-            time.sleep(0.005)
-        time.sleep(max(0.0, cluster.first_submit + seconds - time.monotonic()))
+            if ended.wait(0.005):
+                return
+        until = cluster.first_submit + seconds
+        while driver.report.done < most and (left := until - time.monotonic()) > 0:
+            if ended.wait(min(left, 0.05)):
+                break
         now = time.monotonic()
         wall = now - cluster.first_submit
         found.update(
@@ -150,8 +167,13 @@ def drive(sweep: Any, workers: int, pack_s: float, seconds: float, number: int) 
 
     watch = threading.Thread(target=stop)
     watch.start()
-    driver.run()
-    watch.join()
+    try:
+        driver.run()
+    finally:
+        ended.set()
+        watch.join()
+    if not found:
+        raise RuntimeError("no trial of the sweep waits: its driver ended without a pack")
     return found
 
 
@@ -176,8 +198,9 @@ def row(
     from results_db.store import Store
 
     each, pack_s = max(1, asked.workers // drivers), PACK_S[packs]
+    most = most_done(trials, asked.workers) / drivers
     before = server_cpu(folder)
-    waits = [apart(lambda n=number: run(url, each, pack_s, asked.seconds, n)) for number in range(drivers)]  # type: ignore[misc]
+    waits = [apart(partial(run, url, each, pack_s, asked.seconds, most, number)) for number in range(drivers)]
     did = [wait() for wait in waits]
     server = server_cpu(folder) - before
     resumed = apart(lambda: resume(url, each))()
@@ -205,7 +228,7 @@ def row(
         "store_plan_s": round(planned["store_plan_s"], 1),
         "lost_packs": sum(one["lost_packs"] for one in did),
         "done_in_store": stored,
-        "seconds": asked.seconds,
+        "seconds": round(max(one["seconds"] for one in did), 1),
     }
 
 
@@ -227,19 +250,15 @@ def store_url(engine: str, folder: Path) -> Iterator[str]:
 
 
 def rows(asked: Asked) -> Iterator[dict[str, Any]]:
-    """Every engine and number of trials is planned once; SQLite has one driver."""
+    """Every row is planned anew: another would find fewer trials left. SQLite has one driver."""
     import sweep.running.driver  # noqa: F401  imported before the forks: each driver has it
     from benchmarks import _pretend  # noqa: F401
 
-    for engine in asked.engines:
-        for trials in asked.trials:
+    for engine, trials, packs in itertools.product(asked.engines, asked.trials, PACK_S):
+        for drivers in asked.drivers if (engine, packs) == ("postgresql", "short") else (1,):
             with tempfile.TemporaryDirectory(prefix="edge-sweep-scale-") as name, store_url(engine, Path(name)) as url:
-                planned = apart(lambda url=url, trials=trials: plan(url, trials, asked.workers))()  # type: ignore[misc]
-                for drivers in asked.drivers if engine == "postgresql" else (1,):
-                    for packs in PACK_S:
-                        if packs == "minute" and drivers > 1:
-                            continue
-                        yield row(url, Path(name), asked, engine, drivers, trials, packs, planned)
+                planned = apart(partial(plan, url, trials, asked.workers))()
+                yield row(url, Path(name), asked, engine, drivers, trials, packs, planned)
 
 
 KEY = ("engine", "drivers", "trials", "packs")
@@ -256,7 +275,7 @@ def main() -> None:
     given = parser.parse_args()
     asked = Asked(given.engine, given.drivers, given.trials, given.workers, given.seconds)
     if given.quick:
-        asked = Asked(given.engine, (1, 2), (2_000,), 40, 6.0)
+        asked = Asked(given.engine, (1, 2), (8_000,), 40, 6.0)
     from benchmarks._record import RESULTS, git_revision, record
 
     file = RESULTS / "scale.json"
