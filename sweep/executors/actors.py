@@ -178,7 +178,8 @@ class ActorExecutor:
             if verdict is None:
                 return None
             failure, reason = verdict
-            return self._lost(worker, failure, reason)
+            died = failure is Failure.WORKER_LOST and self._cluster.has(worker.place, staying=True)
+            return replace(self._lost(worker, failure, reason), died=died)
         if ray.wait([worker.result], timeout=0)[0]:
             return self._result(worker)
         if not self._cluster.has(worker.place):

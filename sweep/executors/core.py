@@ -81,6 +81,8 @@ class Finished:
     """Of all its members, or of some where it was stopped or its node left: the others are given back."""
     lost: Failure | None = None
     reason: str = ""
+    died: bool = False
+    """It was lost because its worker's process ended by itself, on a node that stays."""
     node: str = "unknown"
     given_up: str = ""
     """The node that is given no more packs from now on, and why; ``ticket`` is 0 where that belongs to no pack."""

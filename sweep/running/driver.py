@@ -377,17 +377,18 @@ class Driver:
 
     def _store_outcomes(self, finished: Sequence[Finished]) -> None:
         """Store the outcomes of packs that ended, in one transaction, and decide what follows failures."""
-        outcomes: list[Outcome] = []
         claims: list[Claim] = []
         for notice in [end for end in finished if not end.ticket]:
             self._report_node(notice.given_up)
         finished = [end for end in finished if end.ticket]
         if not finished:
             return
+        by_pack: list[tuple[Finished, list[Outcome]]] = []
         for end in finished:
             running = self._running[end.ticket]
             claims += running.claims
-            outcomes += self._outcomes(end, running)
+            by_pack.append((end, self._outcomes(end, running)))
+        outcomes = [outcome for _, of_pack in by_pack for outcome in of_pack]
         self._unsaved = outcomes
         recorded = self._with_retry(partial(self.store.record, outcomes))
         self._unsaved = []
@@ -414,8 +415,8 @@ class Driver:
                 failed.add(outcome.trial)
                 self._report(EventKind.FAILED, outcome.trial, outcome.error)
         self._excuse(finished, failed)
+        self._shared_fault(by_pack)
         if failed:
-            self._shared_fault(finished)
             self._after_failures(failed)
 
     def _release_stopped(
@@ -460,9 +461,10 @@ class Driver:
     def _report_node(self, text: str) -> None:
         self.listener(DriverEvent(EventKind.NODE, "given up", text))
 
-    def _shared_fault(self, finished: Sequence[Finished]) -> None:
+    def _shared_fault(self, by_pack: Sequence[tuple[Finished, Sequence[Outcome]]]) -> None:
         """Raise SweepError, and give all back, when the first trials of this run all failed with one error."""
-        self._first_failures.add(finished)
+        for end, outcomes in by_pack:
+            self._first_failures.add(end, outcomes)
         fault = self._first_failures.verdict()
         if fault:
             self._with_retry(partial(self.store.excuse, list(self._first_failures.attempts), fault))

@@ -12,8 +12,9 @@ from sweep.executors.core import Finished
 TRIALS = 20
 """So many trials have failed before the sweep ends."""
 PACKS = 3
-"""In so many packs: one member may take a whole pack with it."""
-_SHARED = frozenset((Failure.BUG, Failure.DEVICE, Failure.BAD_DATA))
+"""In so many packs, without a member that all of them had: one member may take a whole pack with it, twice."""
+_SHARED = frozenset((Failure.BUG, Failure.DEVICE, Failure.BAD_DATA, Failure.WORKER_LOST))
+"""Of lost workers only those whose process died: nodes that leave and workers that are not heard accuse nobody."""
 
 
 @dataclass
@@ -23,18 +24,22 @@ class FirstFailures:
     attempts: list[tuple[int, int]] = field(default_factory=list)
     """(trial, number) of those that failed."""
     _packs: int = 0
+    _in_all: set[int] = field(default_factory=set)
+    """Trials that were in all these packs."""
     _errors: set[str] = field(default_factory=set)
     _example: str = ""
     _over: bool = False
 
-    def add(self, finished: Sequence[Finished]) -> None:
-        """Packs that ended."""
-        for end in finished:
-            if end.lost is not None or not end.outcomes or end.excused:
-                continue
-            self._packs += 1
-            for outcome in end.outcomes:
-                self._add(outcome)
+    def add(self, end: Finished, outcomes: Sequence[Outcome]) -> None:
+        """A pack that ended, with what that is for each of its trials."""
+        accused = end.died or end.lost in (None, Failure.BUG)
+        if self._over or end.excused or not (outcomes and accused):
+            return
+        trials = {outcome.trial for outcome in outcomes}
+        self._in_all = self._in_all & trials if self._packs else trials
+        self._packs += 1
+        for outcome in outcomes:
+            self._add(outcome)
 
     def _add(self, outcome: Outcome) -> None:
         if isinstance(outcome, Done):
@@ -48,16 +53,18 @@ class FirstFailures:
 
     def verdict(self) -> str:
         """The fault in words once there is one; else empty."""
+        if self._over or len(self._errors) != 1 or self._packs < PACKS or self._in_all:
+            return ""
         trials = {trial for trial, _ in self.attempts}
-        if self._over or len(self._errors) != 1 or len(trials) < TRIALS or self._packs < PACKS:
+        if len(trials) < TRIALS:
             return ""
         return f"the first {len(trials)} trials all failed with one error: {self._example}"
 
 
 def shape(error: str) -> str:
-    """An error without what differs from one trial to the next: its numbers, names of configs and addresses.
+    """An error without what differs from one trial to the next: its numbers, names of configs, addresses and ids.
 
     >>> shape("ValueError: [3, 16] at 0x7f") == shape("ValueError: [5, 4] at 0x3a1")
     True
     """
-    return re.sub(r"0x[0-9a-f]+|\d+", "#", error.lower())
+    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{12,}\b|\d+", "#", error.lower())

@@ -84,6 +84,12 @@ def broken(failure: Failure, error: str = "AssertionError: broken") -> Failed:
     return Failed(0, 0, failure, error, "", "host")
 
 
+def died(node: str, pid: int = 7) -> Finished:
+    """The end of a pack whose worker's process ended by itself."""
+    reason = f"ActorDiedError: worker process {pid} has died"
+    return Finished(0, lost=Failure.WORKER_LOST, reason=reason, died=True, node=node)
+
+
 def many(store: Store) -> int:
     """A sweep of 24 trials."""
     configs = select(load_space("paper").configs, ("eSR-MAX",), (2,), None, 24)
@@ -120,6 +126,46 @@ def test_when_the_first_trials_all_fail_with_one_error_all_is_given_back_and_sai
     # Nothing was charged: mended, every trial has all its attempts.
     report = driver(store, sweep_id, Nodes(lambda node, task: None), max_attempts=1).run()
     assert report.done == counts.planned
+
+
+def test_a_crash_of_every_worker_is_a_shared_fault_too(store):
+    sweep_id = many(store)
+    nodes = Nodes(lambda node, task: died(node, pid=len(nodes.seen)))
+    with pytest.raises(SweepError, match=r"the first 2\d trials all failed with one error: ActorDiedError"):
+        driver(store, sweep_id, nodes, pack_size=4).run()
+    counts = store.counts(sweep_id)
+    assert (counts.failed, counts.running, counts.pending) == (0, 0, 24)
+    assert max(attempt.number for attempt in store.attempts()) < 3
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Finished(0, reason="node x is gone"),
+        Finished(0, lost=Failure.WORKER_LOST, reason="its worker did not answer for 30 s"),
+        Finished(0, lost=Failure.OOM, reason="the kernel killed its worker"),
+    ],
+)
+def test_packs_lost_with_their_nodes_or_unheard_or_without_memory_are_no_shared_fault(store, end):
+    sweep_id = many(store)
+    nodes = Nodes(lambda node, task: replace(end, node=node) if len(nodes.seen) <= 8 else None)
+    report = driver(store, sweep_id, nodes, pack_size=4, max_attempts=9).run()
+    assert report.done == 24 and report.lost_packs == 8
+
+
+def test_one_trial_that_kills_every_worker_is_no_fault_of_the_others(store):
+    sweep_id = many(store)
+    killer = store.trials(sweep_id)[0].id
+    nodes = Nodes(lambda node, task: died(node) if killer in [m.trial for m in task.members] else None, ("one",))
+    report = driver(store, sweep_id, nodes, pack_size=24).run()
+    assert (report.done, report.failed) == (23, 1)
+
+
+def test_after_a_success_trials_that_fail_are_no_longer_the_first(store):
+    sweep_id = many(store)
+    nodes = Nodes(lambda node, task: None if len(nodes.seen) == 1 else broken(Failure.BUG), ("one",))
+    report = driver(store, sweep_id, nodes, pack_size=1, max_attempts=1).run()
+    assert (report.done, report.failed) == (1, 23)
 
 
 def test_different_errors_are_no_shared_fault(store):
