@@ -11,8 +11,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from search_space.errors import BadSpace, SweepError
+
+if TYPE_CHECKING:
+    from search_space.config import Config
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ _loaded: dict[str, UserCode] = {}
 def loaded() -> tuple[UserCode, ...]:
     """Every user file of this process, in the order it was loaded: send these along with the ids."""
     return tuple(_loaded.values())
+
+
+def is_users(config: Config) -> bool:
+    """Whether the family of a config stands in a user's file, whose code may raise, hang or crash."""
+    return type(config).__module__ in _loaded
 
 
 def load_file(path: Path) -> ModuleType:

@@ -58,7 +58,7 @@ def measured(config: Config) -> Description:
     """
     from search_space import user_code
 
-    if type(config).__module__ in {code.module for code in user_code.loaded()}:
+    if user_code.is_users(config):
         from search_space.costs import measure_apart
 
         return Description(*measure_apart.costs(config))

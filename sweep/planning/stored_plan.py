@@ -18,7 +18,7 @@ from results_db.store import Store
 from search_space import Config, parse_id
 from search_space.errors import SweepError, first_line
 from search_space.facts import TrialKey
-from search_space.user_code import loaded
+from search_space.user_code import is_users, loaded
 from sweep.planning import test_set_names, user_families
 from sweep.planning.data import Data
 from sweep.planning.open_sweep import OpenSweep
@@ -180,15 +180,22 @@ class WallTime:
 
 def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float], workers: int, data: Data) -> WallTime:
     """Judged by ``seconds`` of finished trials of the sweep (by config id), or by packs that are trained for a moment
-    on this machine; then measuring is counted too."""
-    from sweep.planning.duration import from_history, runs
+    on this machine; then measuring is counted too.
+
+    Families of users are not tried here, where their code could hang or crash: their trials are left out.
+    """
+    from sweep.planning.duration import from_history
     from sweep.planning.pack_probe import wall_seconds
     from sweep.planning.packs import Item, packs
 
     known = from_history(missing, seconds)
     if known is not None:
         return WallTime(known.on(workers), workers, known.how)
-    todo = packs([Item(i, key) for i, key in enumerate(missing) if runs(key.config)], plan.settings.pack_size, workers)
+    ours = [key for key in missing if not is_users(parse_id(key.config))]
+    todo = packs([Item(i, key) for i, key in enumerate(ours)], plan.settings.pack_size, workers)
+    left_out = len(missing) - len(ours)
+    if not todo and left_out:
+        return WallTime(math.nan, workers, "families of your own are tried by workers only")
     if not todo:
         return WallTime(0.0, workers, "there is nothing to train")
     try:
@@ -196,4 +203,7 @@ def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float],
     except Exception as error:
         # Whatever is wrong belongs to the trials, which keep it; a plan is never refused for want of an estimate.
         return WallTime(math.nan, workers, f"a pack could not be tried here: {first_line(error)}")
-    return WallTime(wall, workers, "judged by packs that were trained here for a moment, measuring included")
+    how = "judged by packs that were trained here for a moment, measuring included"
+    if left_out:
+        how += f"; {left_out} trial(s) of families of your own, which are tried by workers only, are not counted"
+    return WallTime(wall, workers, how)

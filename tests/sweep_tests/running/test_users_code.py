@@ -13,7 +13,9 @@ from search_space.costs import measure_apart
 from search_space.costs.describe import describe
 from search_space.errors import BadConfig
 from search_space.spaces import load_space
+from sweep.planning.stored_plan import estimate, make_plan
 from tests.sweep_tests.conftest import command as elsewhere
+from tests.sweep_tests.kit import DATA, RECIPE, configs
 
 FAMILY = """
 import os, time
@@ -46,6 +48,11 @@ TROUBLES = {
     "hangs": ("time.sleep(600)", "did not end within 1 s"),
     "crashes": ("os._exit(11)", "crashed its process"),
 }
+IN_TRAINING = {
+    "crashes": ("os._exit(11)", "worker-lost"),
+    "hangs": ("time.sleep(600)", "timeout"),
+}
+"""How a training ends that does so, and its class."""
 
 
 def space_of(folder: Path, name: str, trouble: str) -> str:
@@ -80,3 +87,30 @@ def test_a_run_with_a_family_that_raises_trains_the_others_and_records_the_failu
     facts = json.loads(elsewhere("status", "--failed", "--json", "--db", db).stdout)
     assert (facts["done"], facts["failed"]) == (1, 1)
     assert "no such thing" in facts["failures"][0]["error"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", IN_TRAINING)
+def test_a_family_that_crashes_or_hangs_in_training_alone_fails_on_its_worker(small_data, tmp_path, kind):
+    trouble, failure = IN_TRAINING[kind]
+    # Costs are measured without gradients, or with those of the image.
+    space = space_of(tmp_path, f"Test-Training-{kind.title()}", f"if torch.is_grad_enabled() and not x.requires_grad: {trouble}")
+    db = str(tmp_path / "s.db")
+    asked = ("run", "--space", space, "--recipe", "smoke", "--steps", "2", "--no-benchmark", "--pack-size", "1")
+    asked += ("--max-attempts", "1", "--timeout", "40", "--data-root", str(small_data), "--db", db)
+    done = elsewhere(*asked)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "training takes an unknown time" in done.stderr and "families of your own" in done.stderr
+    facts = json.loads(elsewhere("status", "--failed", "--json", "--db", db).stdout)
+    assert (facts["done"], facts["failed"]) == (1, 1)
+    assert facts["failures"][0]["class"] == failure
+
+
+def test_the_time_before_the_start_leaves_families_of_users_out_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(user_code, "_loaded", {})
+    mine = load_space(space_of(tmp_path, "Test-Estimate", "os._exit(11)")).configs
+    plan = make_plan("mine", (*configs(2), *mine), RECIPE, DATA, root=None)
+    found = estimate(plan, plan.keys, {}, 1, DATA)
+    assert found.seconds > 0 and "2 trial(s) of families of your own" in found.how
+    alone = estimate(plan, [key for key in plan.keys if key.config.startswith("Test-Estimate")], {}, 1, DATA)
+    assert alone.seconds != alone.seconds and "families of your own" in alone.how
