@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 WORKERS = 2
-CLEAN = {"ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM}
-OF_DRIVER: dict[str, signal.Signals] = {"driver": signal.SIGKILL, **CLEAN}
+OF_DRIVER = {"driver": signal.SIGKILL, "ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM}
+CLEAN = frozenset(("ctrl-c", "sigterm", "drain"))
+"""Stops that are announced: workers hand out their states, and no step is to be repeated."""
 WAIT_S = 180.0
 
 
@@ -137,9 +138,9 @@ class Experiment:
         return Stop(kind, at, round(time.time() - at, 2))
 
     def _stop_worker(self, kind: str) -> Stop | None:
-        """kill -9 of a worker, or of the raylet of the node that is not the head.
+        """kill -9 of a worker, or of the raylet of the node that is not the head, or a drain of that node.
 
-        Trials that lost their worker before are left alone: a second loss has a trial go on alone and by the plain
+        Trials that lost their worker before are not killed: a second loss has a trial go on alone and by the plain
         reference, whose last bits differ from the engine's (docs/resume.md, Failures).
         """
         from tests.chaos.network import kill, kill_all
@@ -149,7 +150,11 @@ class Experiment:
             machines = self.cluster.machines if kind == "worker" else self.cluster.machines[1:]
             here = {pid for machine in machines for pid in machine.pids()}
             packs = _step_counts.at_work(self.counts)
-            fit = [pid for pid, pack in packs.items() if pid in here and not self._lost_before(pack)]
+            fit = [
+                pid for pid, pack in packs.items() if pid in here and (kind == "drain" or not self._lost_before(pack))
+            ]
+            if fit and kind == "drain":
+                return self._drain()
             if fit:
                 at = time.time()
                 if kind == "worker":
@@ -159,6 +164,20 @@ class Experiment:
                 return Stop(kind, at) if done else None
             time.sleep(0.5)
         return None
+
+    def _drain(self) -> Stop | None:
+        """The node that is not the head is told that it leaves in some seconds, leaves, and comes back."""
+        from tests.chaos.node_faults import NOTICE_S, announce_drain
+
+        node = self.cluster.machines[1]
+        try:
+            told = announce_drain(self.cluster, node)
+        except RuntimeError:
+            return None
+        at = time.time() - (time.monotonic() - told)
+        time.sleep(max(0.0, told + NOTICE_S - time.monotonic()))
+        node.kill_all()
+        return Stop("drain", at)
 
     def _lost_before(self, pack: _step_counts.PackSteps) -> bool:
         from results_db.store import Store

@@ -1,9 +1,11 @@
 """What stops cost: training steps taken twice, counted step by step in the workers, and what checkpoints cost.
 
 ``stops``: 108 one-layer configs of the paper's space on a Ray cluster of two nodes with one worker each (network
-namespaces; needs root and ``ip netns``). Driver, workers and a node's raylet are killed with -9, and the driver gets
-Ctrl-C and SIGTERM, in a seeded order. Every worker counts the steps that it takes (``step_counter/sitecustomize.py``).
-At the end the weights are compared, by SHA-256, with those of the same sweep without a stop.
+namespaces; needs root and ``ip netns``). Driver, workers and a node's raylet are killed with -9, the driver gets
+Ctrl-C and SIGTERM, and a node is drained (told, as by a spot notice, that it leaves in five seconds), in a seeded order.
+Every worker counts the steps that it takes (``step_counter/sitecustomize.py``). At the end the weights are compared, by
+SHA-256, with those of the same sweep without a stop. No worker is killed whose trials lost one before: from the second
+loss on a trial trains alone and by the reference, whose last bits differ (``benchmarks/chaos.py`` counts such trials).
 
 The sweep is scaled down in time, the stops are not: packs of a minute instead of an hour, a checkpoint every second
 instead of every 60 s (about the same share of a pack), and forty stops in one sweep. The driver's way of asking
@@ -17,7 +19,7 @@ It is measured with a state every second, where it can be told from noise, and g
 
     python benchmarks/resume_loss.py                  # all parts; writes benchmarks/results/resume_loss.json
     python benchmarks/resume_loss.py --part growth    # one part; the file keeps the others
-    python benchmarks/resume_loss.py --quick          # three stops, one pair, three rounds; prints
+    python benchmarks/resume_loss.py --quick          # four stops, one pair, three rounds; prints
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-SCRIPT = {"driver": 7, "worker": 7, "raylet": 7, "ctrl-c": 11, "sigterm": 10}
-QUICK = {"driver": 1, "worker": 1, "sigterm": 1}
+SCRIPT = {"driver": 7, "worker": 7, "raylet": 6, "ctrl-c": 8, "sigterm": 7, "drain": 7}
+QUICK = {"driver": 1, "worker": 1, "sigterm": 1, "drain": 1}
 CHECKPOINT_EVERY_S = 1.0
 SPACE = ("--space", "paper", "--where", "K==3 and C<=12")
 CONFIGS = 108

@@ -1,7 +1,7 @@
 """An engine that fails on the machines that are told to: put into the experiment's copy of ``workers.packs``.
 
 The file CHAOS_FAULTS/HOST says how: ``device`` (once, as a GPU whose driver failed), ``memory`` (once, takes a
-gigabyte) or ``io`` (until the file is removed, as a machine that is broken).
+gigabyte) or ``io`` (until the file is removed, as a machine that is broken). A file HOST.failed says that it did.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 FAULTS = "CHAOS_FAULTS"
+FAILED = ".failed"
 MOST = 100
 """Of 10 MB each: the limit of its machine is well below, and the machine that all of them are on is spared."""
 _eaten: list[bytearray] = []
@@ -25,6 +26,7 @@ def fail_if_told() -> None:
     if file is None or not file.exists():
         return
     how = file.read_text()
+    file.with_suffix(FAILED).touch()
     if how != "io":
         file.unlink()
     if how == "device":

@@ -179,7 +179,7 @@ def _inject(
         # Only an attempt begun after the fault proves that what was hit works again.
         at = watch.mark()
         recovered = watch.until(lambda hit=hit, at=at: watch.works(hit, at), GIVE_UP_S)
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - (began if hit.at is None else hit.at)
         outcome.events.append(Event(kind, hit.note, round(seconds, 2), recovered))
         outcome.faults += 1
         say(f"{outcome.faults:4d} {kind:10s} {seconds:6.1f} s {'' if recovered else 'NOT RECOVERED '}{hit.note}")

@@ -53,6 +53,8 @@ class Hit:
     note: str
     machine: Machine | None = None
     happened: bool = True
+    at: float | None = None
+    """When it happened, on the monotonic clock, where it had to be prepared or waited for; None: when it was asked for."""
 
 
 def worker(scene: Scene) -> Hit:

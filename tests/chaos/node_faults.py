@@ -14,6 +14,7 @@ from results_db.store import Store
 from search_space.errors import StoreError
 from tests.chaos.faults import Hit, Scene
 from tests.chaos.network import Machine, kill, kill_all
+from tests.chaos.nodes import RayCluster
 
 DRAIN = """
 import sys, time, ray
@@ -24,9 +25,31 @@ ray.init(address=sys.argv[1], log_to_driver=False)
 node = next(n["NodeID"] for n in ray.nodes() if n["Alive"] and n["NodeManagerAddress"] == sys.argv[2])
 reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
 client = GcsClient(address=sys.argv[1])
-print(client.drain_node(node, reason, "spot notice", int((time.time() + float(sys.argv[3])) * 1000)))
+at = time.monotonic()
+accepted, why = client.drain_node(node, reason, "spot notice", int((time.time() + float(sys.argv[3])) * 1000))
+if not accepted:
+    sys.exit(why)
+print("told at", at)
 """
-"""Tells the cluster that a machine leaves in some seconds, as a cloud's agent does."""
+NOTICE_S = 5.0
+"""From the notice until a spot machine goes."""
+
+
+def announce_drain(cluster: RayCluster, machine: Machine) -> float:
+    """Tell the cluster that a machine leaves in ``NOTICE_S``, as a cloud's agent does; when, on the monotonic clock.
+
+    Raises RuntimeError when the cluster does not take it.
+    """
+    told = subprocess.run(
+        cluster.head.command([sys.executable, "-c", DRAIN, cluster.address, machine.address, str(NOTICE_S)]),
+        env=cluster.environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    if told.returncode:
+        raise RuntimeError(f"drain: {told.stderr.decode()[-200:]}")
+    return float(told.stdout.split()[-1])
 
 
 def _until(condition: Callable[[], bool], seconds: float) -> bool:
@@ -50,18 +73,12 @@ def _failures(scene: Scene, machine: Machine, kind: str) -> int:
 def drain(scene: Scene) -> Hit:
     """A spot machine is told that it goes in five seconds, goes, and comes back."""
     machine = scene.victim(with_head=False)
-    head = scene.cluster.head
-    told = subprocess.run(
-        head.command([sys.executable, "-c", DRAIN, scene.cluster.address, machine.address, "5"]),
-        env=scene.cluster.environment,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    if told.returncode:
-        return Hit(f"drain: {told.stderr.decode()[-200:]}", None, False)
-    time.sleep(5)
-    return Hit(f"drain of {machine.name}", machine, kill_all(machine.pids()))
+    try:
+        at = announce_drain(scene.cluster, machine)
+    except RuntimeError as error:
+        return Hit(str(error), None, False)
+    time.sleep(max(0.0, at + NOTICE_S - time.monotonic()))
+    return Hit(f"drain of {machine.name}", machine, kill_all(machine.pids()), at)
 
 
 def latecomer(scene: Scene) -> Hit:
@@ -100,9 +117,10 @@ def oom(scene: Scene) -> Hit:
     try:
         with scene.cluster.broken(machine, "memory"):
             happened = _until(lambda: _kills(machine) > before, 30)
+            at = time.monotonic()
     finally:
         limit.write_text("-1")
-    return Hit(f"OOM kill on {machine.name}", machine, happened)
+    return Hit(f"OOM kill on {machine.name}", machine, happened, at)
 
 
 def _kills(machine: Machine) -> int:
@@ -117,6 +135,7 @@ def vanished(scene: Scene) -> Hit:
     drivers = scene.driver_pids()
     files = [scene.folder / f"sweep.db{suffix}" for suffix in ("", "-wal", "-shm")]
     with scene.held():
+        at = time.monotonic()
         for file in files:
             if file.exists():
                 file.rename(file.with_name(f"away-{file.name}"))
@@ -126,7 +145,7 @@ def vanished(scene: Scene) -> Hit:
             away = file.with_name(f"away-{file.name}")
             if away.exists():
                 away.replace(file)
-    return Hit("database vanished" + ("" if ended else ", not noticed"), None, bool(drivers) and ended)
+    return Hit("database vanished" + ("" if ended else ", not noticed"), None, bool(drivers) and ended, at)
 
 
 def stuck_start(scene: Scene) -> Hit:
@@ -135,18 +154,21 @@ def stuck_start(scene: Scene) -> Hit:
     before = scene.cluster.workers(machine)
     if not before or not kill(before[0]):
         return Hit("stuck at start", None, False)
-    happened = _until(lambda: bool(set(scene.cluster.workers(machine)) - set(before)), 60)
+    _until(lambda: bool(set(scene.cluster.workers(machine)) - set(before)), 60)
     new = set(scene.cluster.workers(machine)) - set(before)
-    return Hit(f"worker of {machine.name} stuck at start", machine, happened and kill(new.pop(), signal.SIGSTOP))
+    happened = bool(new) and kill(new.pop(), signal.SIGSTOP)
+    return Hit(f"worker of {machine.name} stuck at start", machine, happened, time.monotonic())
 
 
 def gpu_error(scene: Scene) -> Hit:
     """The engine of one machine fails once as a GPU does whose driver failed."""
     machine = scene.victim()
     before = _failures(scene, machine, "device")
-    with scene.cluster.broken(machine, "device"):
+    with scene.cluster.broken(machine, "device") as failed:
+        _until(failed.exists, 30)
+        at = time.monotonic()
         happened = _until(lambda: _failures(scene, machine, "device") > before, 30)
-    return Hit(f"device error on {machine.name}", None, happened)
+    return Hit(f"device error on {machine.name}", None, happened, at)
 
 
 def black_hole(scene: Scene) -> Hit:
@@ -154,10 +176,12 @@ def black_hole(scene: Scene) -> Hit:
     started again, and has to be taken for a new one."""
     machine = scene.victim(with_head=False)
     before = _failures(scene, machine, "bug")
-    with scene.cluster.broken(machine, "io"):
+    with scene.cluster.broken(machine, "io") as failed:
+        _until(failed.exists, 30)
+        at = time.monotonic()
         happened = _until(lambda: _failures(scene, machine, "bug") > before, 30)
         time.sleep(12)
-    return Hit(f"{machine.name} a black hole", machine, kill_all(machine.pids()) and happened)
+    return Hit(f"{machine.name} a black hole", machine, kill_all(machine.pids()) and happened, at)
 
 
 NODE_FAULTS: dict[str, Callable[[Scene], Hit]] = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.broken_engine import FAULTS
+from tests.chaos.broken_engine import FAILED, FAULTS
 from tests.chaos.network import Machine, build, kill, kill_all, tear_down
 
 RAY = str(Path(sys.executable).parent / "ray")
@@ -157,14 +157,17 @@ class RayCluster:
             self._down.discard(machine.number)
 
     @contextmanager
-    def broken(self, machine: Machine, how: str) -> Iterator[None]:
-        """Within the block every engine on a machine fails as ``broken_engine`` says."""
+    def broken(self, machine: Machine, how: str) -> Iterator[Path]:
+        """Within the block every engine on a machine fails as ``broken_engine`` says; the file is there once one did."""
         file = self.faults / machine.name
+        failed = file.with_suffix(FAILED)
+        failed.unlink(missing_ok=True)
         file.write_text(how)
         try:
-            yield
+            yield failed
         finally:
             file.unlink(missing_ok=True)
+            failed.unlink(missing_ok=True)
 
     def processes(self, machine: Machine, name: str) -> list[int]:
         """Process ids on a machine whose command line has ``name`` in it."""

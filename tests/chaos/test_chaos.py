@@ -46,6 +46,7 @@ def test_an_engine_fails_as_it_is_told_once_or_until_it_is_mended(tmp_path, monk
         broken_engine.fail_if_told()
     assert is_device_error(raised.value) == (how == "device")
     assert file.exists() == left
+    assert file.with_suffix(broken_engine.FAILED).exists()
 
 
 def test_every_kind_of_fault_has_words_for_the_table():
