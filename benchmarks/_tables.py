@@ -80,7 +80,14 @@ def store_load(found: dict[str, Any]) -> str:
     """The growth curve."""
     names = ("status_s", "plan_s", "plot_s", "frame_s", "peak_mib")
     rows = [[row["engine"], f"{row['trials']:,}", *(row[name] for name in names)] for row in found["rows"]]
-    return table(("store", "trials", "status, s", "resume plan, s", "plot, s", "all results, s", "peak, MiB"), rows)
+    head = ("store", "trials", "status, s", "resume plan, s", "plot, s", "all results, s", "peak, MiB")
+    return f"{table(head, rows)}\n\n{measured(found)}"
+
+
+def measured(found: dict[str, Any]) -> str:
+    """When, with which code and where."""
+    machine = found["machine"]
+    return f"Measured on {found['date'][:10]}, revision {found['git']}, {machine['cpu']}, {machine['cores']} cores."
 
 
 def scale(found: dict[str, Any]) -> str:

@@ -38,7 +38,7 @@ NO_ANSWER_S = 30.0
 """A worker that does not answer for this time is given up: its process is stopped, or its node is cut off."""
 START_NO_ANSWER_S = 30.0
 """The same of a worker that starts, and twice as long after each that failed on its node: a process that starts cannot
-answer, nor one that imports PyTorch (25 s on a machine with ten times its load)."""
+answer, nor one that imports PyTorch (half a minute on a busy machine)."""
 LOOK_GAP_S = 10.0
 """A longer time between two looks (the driver was waiting for its store) does not count as silence of the workers."""
 START_TIMEOUT_S = 300.0

@@ -14,6 +14,8 @@ from PIL import Image
 from workers.data.datasets import resolve
 
 SWEEP = str(Path(sys.executable).parent / "sweep")
+GRACE_S = 10.0
+"""From a signal until all states are in the store and the command has ended: what schedulers give a job, and less."""
 
 
 @pytest.fixture(scope="session")

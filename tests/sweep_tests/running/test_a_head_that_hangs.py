@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tests.sweep_tests.cli.test_run import rows, some, wait_for
-from tests.sweep_tests.conftest import SWEEP
+from tests.sweep_tests.conftest import GRACE_S, SWEEP
 
 
 @pytest.mark.slow
@@ -33,8 +33,10 @@ def test_a_stop_stores_the_states_although_rays_head_does_not_answer(small_data,
         (head,) = [process for process in processes if "gcs_server" in process.name()]
         head.suspend()
         time.sleep(3)
+        sent = time.monotonic()
         run.send_signal(signal.SIGTERM)
         _, told = run.communicate(timeout=60)
+        assert time.monotonic() - sent < GRACE_S
         assert run.returncode == 130, told[-2000:]
         assert "Traceback" not in told
         ((state, step),) = rows(db, "select state, step from trial join checkpoint on checkpoint.trial_id = trial.id")

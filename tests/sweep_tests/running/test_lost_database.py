@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Sequence
@@ -22,6 +25,8 @@ from sweep.running.driver import Driver
 from sweep.running.events import DriverEvent, EventKind
 from sweep.running.launch import Launch, launch
 from tests.results_db_tests.connection.test_file_watch import FAULTS, cut
+from tests.sweep_tests.cli.test_run import rows, some, wait_for
+from tests.sweep_tests.conftest import SWEEP, command
 from tests.sweep_tests.kit import DATA, driver, planned
 
 
@@ -118,3 +123,30 @@ def test_a_file_that_vanishes_while_a_pack_trains_is_noticed_at_once(tmp_path):
         threading.Timer(5, made.stop).start()
         with pytest.raises(StoreError, match="is gone"):
             made.run()
+
+
+@pytest.mark.slow
+def test_a_run_whose_file_is_deleted_ends_with_status_2_and_what_it_says_brings_all_back(small_data, tmp_path):
+    db = tmp_path / "s.db"
+    how = ("--executor", "inline", "--no-benchmark", "--pack-size", "1", "--db", str(db))
+    asked = ("run", "--space", "eSR-MAX", "--scale", "2", "--limit", "4", "--recipe", "smoke", "--steps", "20000", *how)
+    run = subprocess.Popen(
+        [SWEEP, *asked, "--data-root", str(small_data)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "1000"},
+    )
+    wait_for(lambda: some(db, "done"))
+    db.unlink()
+    _, told = run.communicate(timeout=300)
+    assert run.returncode == 2 and "Traceback" not in told, told
+    named = re.search(r"`sweep (db restore .+?)`", told)
+    assert named and rescued(told).exists(), told
+    restored = command(*shlex.split(named[1]))
+    assert restored.returncode == 0, restored.stderr
+    kept = rows(db, "select id from trial where state = 'done'")
+    assert 0 < len(kept) < 4
+    again = command("resume", *how, "--json")
+    assert again.returncode == 0 and json.loads(again.stdout)["done"] == 4, again.stderr
+    trained = rows(db, "select trial_id, count(*) from attempt where outcome = 'done' group by 1")
+    assert [count for _, count in trained] == [1, 1, 1, 1]

@@ -8,12 +8,13 @@ import os
 import signal
 import sqlite3
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.sweep_tests.cli.test_run import rows, wait_for
-from tests.sweep_tests.conftest import SWEEP, command
+from tests.sweep_tests.conftest import GRACE_S, SWEEP, command
 
 STEPS = 20_000
 """Some seconds of training: a pack must not end before its worker has heard of the stop."""
@@ -59,8 +60,10 @@ def test_a_stopped_sweep_trains_on_from_where_it_was(executor, number, small_dat
         env={**os.environ, "COLUMNS": "200"},
     )
     wait_for(lambda: checkpoints(db))
+    sent = time.monotonic()
     run.send_signal(number)
     run.communicate(timeout=60)
+    assert time.monotonic() - sent < GRACE_S
     assert run.returncode == (-9 if number is signal.SIGKILL else 130)
     stored = dict(checkpoints(db))
     assert stored and all(0 < step <= STEPS for step in stored.values())
