@@ -1,8 +1,8 @@
 """What stops cost: training steps taken twice, counted step by step in the workers, and what checkpoints cost.
 
 ``stops``: 108 one-layer configs of the paper's space on a Ray cluster of two nodes with one worker each (network
-namespaces; needs root and ``ip netns``). Driver, workers and a node's raylet are killed with -9, the driver gets
-Ctrl-C and SIGTERM, and a node is drained (told, as by a spot notice, that it leaves in five seconds), in a seeded order.
+namespaces; needs root and ``ip netns``). In a seeded order driver, workers and a node's raylet are killed with -9, the
+driver gets Ctrl-C and SIGTERM, and a node is drained: told, as by a spot notice, that it leaves in five seconds.
 Every worker counts the steps that it takes (``step_counter/sitecustomize.py``). At the end the weights are compared, by
 SHA-256, with those of the same sweep without a stop. No worker is killed whose trials lost one before: from the second
 loss on a trial trains alone and by the reference, whose last bits differ (``benchmarks/chaos.py`` counts such trials).

@@ -123,7 +123,7 @@ def run(url: str, workers: int, pack_s: float, seconds: float, most: float, numb
 
 def most_done(trials: int, workers: int) -> float:
     """Trials that may be done before the rest, some of them running, no longer fills all workers."""
-    return 0.9 * (trials - workers * PACK)
+    return max(1.0, 0.9 * (trials - workers * PACK))
 
 
 def drive(

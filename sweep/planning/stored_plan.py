@@ -191,9 +191,9 @@ def estimate(plan: Plan, missing: Sequence[TrialKey], seconds: dict[str, float],
     known = from_history(missing, seconds)
     if known is not None:
         return WallTime(known.on(workers), workers, known.how)
-    ours = [key for key in missing if not is_users(parse_id(key.config))]
-    todo = packs([Item(i, key) for i, key in enumerate(ours)], plan.settings.pack_size, workers)
-    left_out = len(missing) - len(ours)
+    tried = [key for key in missing if not is_users(parse_id(key.config))]
+    todo = packs([Item(i, key) for i, key in enumerate(tried)], plan.settings.pack_size, workers)
+    left_out = len(missing) - len(tried)
     if not todo and left_out:
         return WallTime(math.nan, workers, "families of your own are tried by workers only")
     if not todo:

@@ -54,7 +54,7 @@ class Hit:
     machine: Machine | None = None
     happened: bool = True
     at: float | None = None
-    """When it happened, on the monotonic clock, where it had to be prepared or waited for; None: when it was asked for."""
+    """When it happened, on the monotonic clock, where it had to be prepared or waited for; None: when asked for."""
 
 
 def worker(scene: Scene) -> Hit:

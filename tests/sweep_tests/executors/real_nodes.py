@@ -107,7 +107,7 @@ def main(root: str) -> None:
     process.send_signal(signal.SIGSTOP)
     began = time.monotonic()
     ends = until(executor, lambda ends: bool(ends), 40)
-    told["silent"] = [[str(end.lost), end.reason] for end in ends]
+    told["silent"] = [[str(end.lost), end.reason, end.died] for end in ends]
     told["silent_after"] = time.monotonic() - began
 
     # A worker that dies by itself is lost; its node lives and says that memory was not the reason.
@@ -117,7 +117,7 @@ def main(root: str) -> None:
     until(executor, lambda _: worker.progress > 3, 30)
     process_of(worker).kill()
     ends = until(executor, lambda ends: bool(ends), 40)
-    told["killed"] = [str(end.lost) for end in ends]
+    told["killed"] = [[str(end.lost), end.died] for end in ends]
 
     # The worker that takes its place never answers: it is replaced, and its node is not given up for that.
     until(executor, lambda _: bool(worker_processes()), 60)

@@ -56,12 +56,12 @@ def test_the_pack_of_a_draining_node_stops_with_its_state_and_the_node_gets_no_o
 
 
 def test_a_worker_that_does_not_answer_is_given_up_soon(told):
-    assert told["silent"] == [["worker-lost", "its worker did not answer for 8 s"]]
+    assert told["silent"] == [["worker-lost", "its worker did not answer for 8 s", False]]
     assert told["silent_after"] < 25
 
 
 def test_a_worker_that_was_killed_is_lost_and_memory_is_not_blamed(told):
-    assert told["killed"] == ["worker-lost"]
+    assert told["killed"] == [["worker-lost", True]]
 
 
 def test_a_worker_that_never_answers_is_replaced_soon_and_its_node_is_not_given_up_for_it(told):

@@ -94,7 +94,8 @@ def test_a_run_with_a_family_that_raises_trains_the_others_and_records_the_failu
 def test_a_family_that_crashes_or_hangs_in_training_alone_fails_on_its_worker(small_data, tmp_path, kind):
     trouble, failure = IN_TRAINING[kind]
     # Costs are measured without gradients, or with those of the image.
-    space = space_of(tmp_path, f"Test-Training-{kind.title()}", f"if torch.is_grad_enabled() and not x.requires_grad: {trouble}")
+    trouble = f"if torch.is_grad_enabled() and not x.requires_grad: {trouble}"
+    space = space_of(tmp_path, f"Test-Training-{kind.title()}", trouble)
     db = str(tmp_path / "s.db")
     asked = ("run", "--space", space, "--recipe", "smoke", "--steps", "2", "--no-benchmark", "--pack-size", "1")
     asked += ("--max-attempts", "1", "--timeout", "40", "--data-root", str(small_data), "--db", db)
