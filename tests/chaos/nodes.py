@@ -158,7 +158,7 @@ class RayCluster:
 
     @contextmanager
     def broken(self, machine: Machine, how: str) -> Iterator[Path]:
-        """Within the block every engine on a machine fails as ``broken_engine`` says; once one did, the file is there."""
+        """Within the block every engine on a machine fails as ``broken_engine`` says; then the file is there."""
         file = self.faults / machine.name
         failed = file.with_suffix(FAILED)
         failed.unlink(missing_ok=True)

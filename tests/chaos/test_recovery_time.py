@@ -16,7 +16,7 @@ from tests.chaos.faults import Hit
 from tests.chaos.wanted import Outcome, Wanted
 from tests.sweep_tests.kit import planned
 
-PREPARED_S = 3.0
+PREPARED_S = 4.0
 
 
 def done(store: Store) -> None:
@@ -31,7 +31,7 @@ def test_what_prepares_a_fault_is_no_recovery(tmp_path, monkeypatch, tells, leas
 
     def fault(scene: Any) -> Hit:
         time.sleep(PREPARED_S)
-        threading.Timer(0.5, done, [store]).start()
+        threading.Timer(1.5, done, [store]).start()
         return Hit("prepared", at=time.monotonic() if tells else None)
 
     monkeypatch.setitem(experiment.FAULTS, "prepared", fault)
