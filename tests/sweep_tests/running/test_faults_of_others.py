@@ -135,7 +135,7 @@ def test_a_crash_of_every_worker_is_a_shared_fault_too(store):
         driver(store, sweep_id, nodes, pack_size=4).run()
     counts = store.counts(sweep_id)
     assert (counts.failed, counts.running, counts.pending) == (0, 0, 24)
-    assert max(attempt.number for attempt in store.attempts()) < 3
+    assert len(store.attempts()) < 3 * 24
 
 
 @pytest.mark.parametrize(
