@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.charts.compare import Pairs, draw
+from analysis.charts.legend import SEPARATOR
 from analysis.measures.agreement import Agreement, overlap
+from analysis.reading import disturbed, measured_how
 from analysis.reading.results import SOURCES, Results, gather, load
 from analysis.reading.selection import Selection
 from search_space.errors import SweepError
 from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from results_db.store import Store
 
 
-def figure(store: Store, selection: Selection) -> Figure:
+def figure(store: Store, selection: Selection, tell: Callable[[str], None] | None = None) -> Figure:
     """The comparison of two sources or two sweeps that share models and a metric. Raises SweepError naming what there
     is."""
-    return compared(store, selection)[0]
+    chart, _, speeds = compared(store, selection)
+    if tell is not None:
+        for text in disturbed.notes(disturbed.timings(speeds), store.url):
+            tell(text)
+    return chart
 
 
-def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement]]:
-    """The chart, and the agreement of each scale in it. ``against``, or the first sweep, is on the x axis."""
+def compared(store: Store, selection: Selection) -> tuple[Figure, list[Agreement], pd.DataFrame]:
+    """The chart, the agreement of each scale in it, and the rows with the speeds that its frontiers are made of.
+
+    ``against``, or the first sweep, is on the x axis.
+    """
     if selection.other_sweep is not None:
         first, second = of_both(store, selection)
         titles = [store.sweep(name).name for name in selection.sweeps]
@@ -59,13 +71,38 @@ def of_both(store: Store, selection: Selection) -> tuple[Results, Results]:
 
 def _drawn(
     against: str, source: str, first: Results, second: Results, name: str | None
-) -> tuple[Figure, list[Agreement]]:
+) -> tuple[Figure, list[Agreement], pd.DataFrame]:
     metric = shared_metric(first, second, name)
-    pairs = [pair for scale in second.scales if (pair := _pairs(first, second, metric, scale)) is not None]
+    timed = _timed(first, second)
+    pairs = [pair for scale in second.scales if (pair := _pairs(first, second, timed, metric, scale)) is not None]
     if not pairs:
         raise SweepError(f"{source} and {against} have no model in common with {metric.column}")
-    note = f"{source}: {second.protocol} · {against}: {first.protocol}"
-    return draw(pairs, metric, against, source, note)
+    speeds = timed[np.logical_or.reduce([_used(timed, pair) for pair in pairs])]
+    parts = [_side(source, second), _side(against, first)]
+    if len(speeds):
+        parts += [f"speeds: {measured_how.timing_line(speeds)}", measured_how.how_many_disturbed(speeds)]
+    chart, agreements = draw(pairs, metric, against, source, SEPARATOR.join(part for part in parts if part))
+    return chart, agreements, speeds
+
+
+def _used(timed: pd.DataFrame, pair: Pairs) -> NDArray[np.bool_]:
+    """Which rows of ``timed`` the frontiers of a scale are made of (N,)."""
+    devices = [device for device, _ in pair.overlaps]
+    return (timed["config"].isin(pair.configs) & timed["device"].isin(devices)).to_numpy(dtype=bool)
+
+
+def _side(title: str, results: Results) -> str:
+    """What one side shows: its source (a sweep's name does not tell it), quality protocol and seeds."""
+    named = title if title == results.source else f"{title} ({results.source})"
+    return f"{named}: {results.protocol}, {measured_how.seeds(results)}"
+
+
+def _timed(first: Results, second: Results) -> pd.DataFrame:
+    """A row per config and device with a speed, those of ``second`` before those of ``first``."""
+    import pandas as pd
+
+    both = pd.concat([results.table[results.table["fps"].notna()] for results in (first, second)])
+    return both.drop_duplicates(["config", "device"], keep="last")
 
 
 def shared_metric(first: Results, second: Results, name: str | None) -> Quantity:
@@ -82,7 +119,7 @@ def shared_metric(first: Results, second: Results, name: str | None) -> Quantity
     return second.metric(common[0])
 
 
-def _pairs(first: Results, second: Results, metric: Quantity, scale: int) -> Pairs | None:
+def _pairs(first: Results, second: Results, timed: pd.DataFrame, metric: Quantity, scale: int) -> Pairs | None:
     a = first.table[first.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
     b = second.table[second.table["scale"] == scale].drop_duplicates(subset="config").set_index("config")
     common = a[metric.column].dropna().index.intersection(b[metric.column].dropna().index)
@@ -91,15 +128,11 @@ def _pairs(first: Results, second: Results, metric: Quantity, scale: int) -> Pai
         return None
     x, y = (table.loc[both, metric.column].to_numpy(dtype=float) for table in (a, b))
     overlaps = []
-    for device in sorted({*first.devices, *second.devices}):
-        speeds = {}
-        for results in (first, second):
-            timed = results.table[results.table["device"] == device]
-            speeds.update(dict(zip(timed["config"], timed["fps"], strict=True)))
-        fps = np.array([speeds.get(config, np.nan) for config in both], dtype=float)
+    for device, here in timed.groupby("device"):
+        fps = here.set_index("config")["fps"].reindex(both).to_numpy(dtype=float)
         if np.isfinite(fps).sum() >= 3:
-            overlaps.append((device, overlap(fps, x, y, (True, metric.more_is_better))))
-    return Pairs(scale, list(b.loc[both, "family"]), x, y, tuple(overlaps))
+            overlaps.append((str(device), overlap(fps, x, y, (True, metric.more_is_better))))
+    return Pairs(scale, both, list(b.loc[both, "family"]), x, y, tuple(overlaps))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ KINDS = {
 }
 
 
-TELLING = ("pareto", "devices", "growth")
+TELLING = ("pareto", "compare", "devices", "growth")
 """Kinds that show measured speeds, and say what is to be known of them."""
 
 

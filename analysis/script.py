@@ -32,6 +32,7 @@ def parser(kind: str) -> argparse.ArgumentParser:
     out.add_argument("--weights", type=Path, action="append", default=[])
     out.add_argument("--image", type=Path)
     out.add_argument("--crop", type=parse_crop, metavar="X,Y,W,H")
+    out.add_argument("--undisturbed-only", action="store_true", help="leave out speeds measured on a busy machine")
     return out
 
 
@@ -59,7 +60,7 @@ def main(kind: str, arguments: Sequence[str] | None = None) -> None:
             precision=given.precision, metric=given.metric, protocol=given.protocol,
             speed_protocol=given.speed_protocol, scales=tuple(given.scale), families=tuple(given.family), x=given.x,
             configs=tuple(given.config), weights=tuple(given.weights), image=given.image, crop=given.crop,
-            against=given.against,
+            against=given.against, undisturbed_only=given.undisturbed_only,
         )  # fmt: skip
         with Store.open(given.db, readonly=True) as store:
             save(figure(kind, store, selection, lambda text: print(text, file=sys.stderr)), given.out)

@@ -173,10 +173,12 @@ def _csv(table: Table) -> str:
 
 
 def main() -> None:
-    """``python -m analysis.table --db URL [--format md|latex|csv] [--device D] [--metric M] [--scale S]``."""
+    """``python -m analysis.table --db URL [--format md|latex|csv] [--device D] [--metric M] [--scale S]
+    [--undisturbed-only]``."""
     import argparse
     import sys
 
+    from analysis.reading.measured_how import notices
     from analysis.reading.results import gather
     from analysis.reading.selection import Selection
     from results_db.store import Store
@@ -187,12 +189,18 @@ def main() -> None:
     for name in ("device", "metric", "source", "sweep"):
         options.add_argument(f"--{name}")
     options.add_argument("--scale", type=int, action="append", default=[])
+    options.add_argument("--undisturbed-only", action="store_true", help="leave out speeds measured on a busy machine")
     given = options.parse_args()
     try:
-        selection = Selection(sweep=given.sweep, source=given.source, device=given.device, scales=tuple(given.scale))
+        selection = Selection(
+            sweep=given.sweep, source=given.source, device=given.device, scales=tuple(given.scale),
+            undisturbed_only=given.undisturbed_only,
+        )  # fmt: skip
         with Store.open(given.db, readonly=True) as store:
-            results = gather(store, selection)
+            results, url = gather(store, selection), store.url
         sys.stdout.write(render(best_models(results, results.metric(given.metric)), given.format))
+        for note in notices(results, url):
+            print(note, file=sys.stderr)
     except SweepError as error:
         print(f"analysis: {error}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -25,6 +25,7 @@ class Pairs:
     """The models of one scale that both sources have: (N,) values, and their frontiers where a speed is known."""
 
     scale: int
+    configs: Sequence[str]
     families: Sequence[str]
     first: NDArray[np.float64]
     second: NDArray[np.float64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +20,8 @@ def mask(table: pd.DataFrame) -> NDArray[np.bool_]:
     return np.asarray(table["disturbed"].astype("boolean").fillna(False).to_numpy(dtype=bool))
 
 
-def notes(table: pd.DataFrame, url: str) -> list[str]:
-    """A count and the commands that repeat them; nothing where no speed is disturbed."""
+def timings(table: pd.DataFrame) -> list[disturbed.Timing]:
+    """The speeds of a table of results as ``results_db.reading.disturbed`` takes them."""
     timed = table[table["fps"].notna()]
     rows = zip(
         *(timed[name] for name in ("config", "device", "backend", "precision", "speed_protocol")),
@@ -28,7 +29,14 @@ def notes(table: pd.DataFrame, url: str) -> list[str]:
         timed["kit"].notna(),
         strict=True,
     )
-    return disturbed.notes([disturbed.Timing(*row) for row in rows], url)
+    return [disturbed.Timing(*row) for row in rows]
+
+
+def notes(measured: Iterable[disturbed.Timing], url: str) -> list[str]:
+    """For commands that can leave them out: a count, how to repeat them, and that option; nothing where none is
+    disturbed."""
+    lines = disturbed.notes(measured, url)
+    return [*lines, "or leave them out: --undisturbed-only"] if lines else []
 
 
 def keep_speeds(table: pd.DataFrame, chosen: NDArray[np.bool_]) -> pd.DataFrame:

@@ -60,13 +60,24 @@ def line(results: Results, table: pd.DataFrame, measured: bool = True) -> str:
     parts = [f"measurements: {results.source}"]
     if measured:
         parts.append(timing_line(table))
-    parts.append(f"mean of {results.repeats} seeds" if results.repeats > 1 else "1 seed")
-    noisy, timed = int(disturbed.mask(table).sum()), int(table["fps"].notna().sum())
+    parts.append(seeds(results))
+    noisy = how_many_disturbed(table)
     if measured and noisy:
-        parts.append(f"{noisy} of {timed} speeds disturbed (hollow)")
+        parts.append(f"{noisy} (hollow)")
     if results.others:
         parts.append(f"not shown: {', '.join(results.others)}")
     return " · ".join(part for part in parts if part)
+
+
+def seeds(results: Results) -> str:
+    """How many trainings a model's quality is the mean of."""
+    return f"mean of {results.repeats} seeds" if results.repeats > 1 else "1 seed"
+
+
+def how_many_disturbed(table: pd.DataFrame) -> str:
+    """How many of the speeds in ``table`` are disturbed, in words; empty where none is."""
+    noisy, timed = int(disturbed.mask(table).sum()), int(table["fps"].notna().sum())
+    return f"{noisy} of {timed} speeds disturbed" if noisy else ""
 
 
 def notices(results: Results, url: str) -> list[str]:
@@ -76,10 +87,7 @@ def notices(results: Results, url: str) -> list[str]:
         there = ", ".join(f"{name} ({count} models)" for name, count in results.others.items())
         models = results.table["config"].nunique()
         lines.append(f"shown: {results.source} ({models} models); also here: {there}; --source chooses")
-    noisy = disturbed.notes(results.table, url)
-    if noisy:
-        lines += [*noisy, "or leave them out: --undisturbed-only"]
-    return lines
+    return lines + disturbed.notes(disturbed.timings(results.table), url)
 
 
 def tell_notices(results: Results, url: str, tell: Callable[[str], None]) -> None:

@@ -125,7 +125,7 @@ def content(
         versions=_versions(),
         samples=(samples or Samples()).made(store, found, selection, metrics) if one else {},
         networks=networks.made(store, found, selection, metrics) if networks is not None and one else {},
-        notes=[note for results in found for note in disturbed.notes(results.table, store.url)],
+        notes=disturbed.notes(dict.fromkeys(t for r in found for t in disturbed.timings(r.table)), store.url),
         exports=_exports(store, found, selection),
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from search_space.facts import Speed
@@ -33,8 +33,10 @@ def timings(speeds: Iterable[Speed]) -> list[Timing]:
     ]  # fmt: skip
 
 
-def notes(measured: Iterable[Timing], url: str) -> list[str]:
+def notes(measured: Iterable[Timing], url: str, more: Sequence[str] = ()) -> list[str]:
     """What to say of these speeds: nothing when none is disturbed, else a count and, for each kind, how to repeat it.
+
+    ``more`` are options of ``sweep benchmark`` that all of them were measured with, such as ``--compute cuda:1``.
 
     >>> noisy = Timing("Bicubic_s2", "laptop", "eager", "fp32", "qhd5", True)
     >>> for line in notes([noisy], "sqlite:///sweep.db"):
@@ -52,10 +54,12 @@ def notes(measured: Iterable[Timing], url: str) -> list[str]:
     lines = [f"{kinds.total()} of {len(listed)} speeds disturbed: the machine was busy, so they say little"]
     for by_kit, device, backend, precision, protocol in kinds:
         if by_kit:
-            line = f"repeat on {device}: python KIT.zip --disturbed, then sweep import-measurements"
+            words = ["sweep", "import-measurements", "results.json", "--device", device, "--db", url]
+            there = "python KIT.zip --disturbed, with its options of before"
+            line = f"repeat on {device}: {there}, then here: {shlex.join(words)}"
         else:
             words = ["sweep", "benchmark", "--disturbed", "--db", url, "--device", device, "--backend", backend,
-                     "--precision", precision, "--speed-protocol", protocol]  # fmt: skip
+                     "--precision", precision, "--speed-protocol", protocol, *more]  # fmt: skip
             line = f"repeat on {device}: {shlex.join(words)}"
         if line not in lines:
             lines.append(line)

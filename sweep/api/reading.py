@@ -86,6 +86,7 @@ def frontier(
     speed_protocol: str | None = None,
     source: str | None = None,
     sweep: int | str | None = None,
+    undisturbed_only: bool = False,
 ) -> pd.DataFrame:
     """The models that no other beats in both cost and quality.
 
@@ -102,9 +103,11 @@ def frontier(
         speed_protocol: Such as ``fullhd14``; default that of most models.
         source: ``ours``, ``re-evaluated`` or ``published``; default the first of these that has results.
         sweep: One sweep, by name or number; default all of the source.
+        undisturbed_only: Leave out speeds that were measured while the machine was busy.
 
     Returns:
-        Rows of ``results`` with seeds averaged, best in ``x`` first, with ``parameters`` and ``macs_full_hd``.
+        Rows of ``results`` with seeds averaged, best in ``x`` first, with ``parameters`` and ``macs_full_hd``. Where
+        ``disturbed`` is true, the machine was busy while the speed was measured.
 
     Raises:
         StoreError: The database cannot be read, or holds no such sweep.
@@ -128,6 +131,7 @@ def frontier(
         scales=(scale,),
         families=many(family),
         x=x,
+        undisturbed_only=undisturbed_only,
     )
     with opened(db, readonly=True) as store:
         gathered = gather_means(store, selection)

@@ -32,6 +32,8 @@ class Searched:
     """One report per scale that was searched to its end."""
     interrupted: bool
     """Whether Ctrl-C ended it; the same call goes on."""
+    notes: tuple[str, ...] = ()
+    """What to know before trusting it: how many of the speeds used are disturbed, and how to measure them again."""
 
 
 def search(
@@ -111,7 +113,7 @@ def search(
 
     Returns:
         ``Searched``: ``study``, ``scales`` (each with ``scale``, ``study``, ``candidates``, ``trained``, ``tried``,
-        ``frontier``, ``settled``) and ``interrupted``.
+        ``frontier``, ``settled``), ``interrupted`` and ``notes``.
 
     Raises:
         BadSpace: The space, an objective, a constraint or the sampler cannot be read, or nothing is left to search.
@@ -155,13 +157,14 @@ def search(
     )
     plan = plan_search(space, how, options, recipe=recipe_of(recipe, steps), train=many(train), test=many(test))
     reports = []
+    notes: list[str] = []
     with opened(db) as store:
         try:
-            for report in plan.run(store, store.database.address.whole, quiet=quiet):
+            for report in plan.run(store, store.database.address.whole, quiet=quiet, tell=notes.append):
                 reports.append(report)
         except Interrupted:
             return Searched(plan.label, tuple(reports), True)
-    return Searched(plan.label, tuple(reports), False)
+    return Searched(plan.label, tuple(reports), False, tuple(notes))
 
 
 def plan_search(

@@ -96,6 +96,7 @@ def benchmark(
     Every speed is stored as soon as its group is done; the same command again measures only what is missing.
     Exit status 1 when some configs could not be measured, 130 after Ctrl-C.
     """
+    from results_db.reading.disturbed import notes, timings
     from results_db.store import Store
     from sweep.api.measuring import configs_to_measure, measured_by
     from sweep.running.signals import EXIT_INTERRUPTED
@@ -126,11 +127,16 @@ def benchmark(
         )
         with output.progress_bar("measuring", len(job.ids)) as advance:
             measured = run_job(store, job, measure, progress=advance, notice=output.warn)
+        url = store.url
     if as_json:
         output.print_json([vars(speed) for speed in measured.speeds])
     elif measured.speeds:
         _table(measured.speeds)
     _end(job, measured, again)
+    apart = {"--address": address, "--node": node, "--compute": None if compute == "auto" else compute}
+    options = [word for name, value in apart.items() if value is not None for word in (name, value)]
+    for note in notes(timings(measured.speeds), url, options):
+        output.warn(note)
     if measured.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
     if measured.failed:
@@ -138,12 +144,9 @@ def benchmark(
 
 
 def _end(job: BenchmarkJob, measured: Measured, again: bool) -> None:
-    """What was not measured, or not well."""
+    """What was not measured."""
     for config, reason in measured.failed.items():
         output.error(f"not measured: {config}: {reason}")
-    disturbed = sum(bool(speed.detail.get("disturbed")) for speed in measured.speeds)
-    if disturbed:
-        output.note(f"{disturbed} are disturbed: --disturbed measures them again")
     if measured.interrupted:
         rest = "" if again else "; the same command measures the rest"
         output.note(f"stopped: {len(measured.speeds)} of {len(job.ids)} are measured and stored{rest}")

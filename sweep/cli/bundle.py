@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from search_space.errors import BadData
 from sweep.cli import completion, output
-from sweep.cli.options import DEFAULT_DB, Db, Family, Limit, Metric, OfDevice, Sample, Scale, Where
+from sweep.cli.options import DEFAULT_DB, Db, Family, Limit, Metric, OfDevice, Sample, Scale, UndisturbedOnly, Where
 
 if TYPE_CHECKING:
+    from results_db.reading.disturbed import Timing
     from search_space.config import Config
     from workers.kit.bundle import Model
 
@@ -38,6 +40,7 @@ def bundle(
     sample: Sample = None,
     device: OfDevice = None,
     metric: Metric = None,
+    undisturbed_only: UndisturbedOnly = False,
     precision: Annotated[
         list[str] | None, typer.Option("--precision", "-p", help="fp32, fp16 or int8 (repeatable); default fp32.")
     ] = None,
@@ -52,6 +55,7 @@ def bundle(
 
     On the board: python kit.zip --out results.json (again: resumes). Back here: sweep import-measurements
     results.json. Weights are those in --db; a config without any gets untrained weights, which are as fast.
+    How many of the speeds that --frontier was chosen by are disturbed is said at the end.
     """
     from rich.progress import track
 
@@ -66,8 +70,9 @@ def bundle(
         raise BadData("say what goes into the kit: ids, --frontier or --space S")
     stderr = output.stderr()
     configs: Sequence[Config]
+    notes: list[str] = []
     if frontier:
-        configs = _frontier(db, scale or [2, 3, 4], device, metric)
+        configs, notes = _frontier(db, scale or [2, 3, 4], device, metric, undisturbed_only)
     else:
         configs = stored_configs(ids or (), db) or load_space(space or "").configs
     configs = select(configs, family or (), scale or (), where, limit, sample)
@@ -88,27 +93,36 @@ def bundle(
         f"{out}: {len(models)} models ({trained} trained), {chosen.name}, {out.stat().st_size:,} bytes, "
         f"manifest {digest[:16]}"
     )
-    output.print_text(f"on the board: python {out.name} --out results.json --device NAME")
+    output.print_text(f"on the board: python {quote(out.name)} --out results.json --device NAME")
+    for note in notes:
+        output.warn(note)
 
 
-def _frontier(db: str, scales: Sequence[int], device: str | None, metric: str | None) -> list[Config]:
+def _frontier(
+    db: str, scales: Sequence[int], device: str | None, metric: str | None, undisturbed_only: bool
+) -> tuple[list[Config], list[str]]:
+    """The configs of the frontier of each scale, and what to say of the speeds it was chosen by."""
     from analysis.measures.best_in_budget import choose
+    from analysis.reading import disturbed
     from analysis.reading.results import gather
     from analysis.reading.selection import Selection
     from results_db.store import Store
     from sweep.planning.user_families import stored_configs
 
     frontier: dict[str, None] = {}
+    speeds: list[Timing] = []
     with Store.open(db, readonly=True) as store:
         for scale in scales:
-            results = gather(store, Selection(device=device, scales=(scale,)))
+            results = gather(store, Selection(device=device, scales=(scale,), undisturbed_only=undisturbed_only))
             if len(results.devices) > 1 and device is None:
                 raise BadData(f"the frontier of which device? --device ({', '.join(results.devices)})")
+            speeds += disturbed.timings(results.table)
             for row in choose(results.table, results.metric(metric)).frontier:
                 frontier[str(row["config"])] = None
+        notes = disturbed.notes(speeds, store.url)
     if not frontier:
         raise BadData("there is no frontier yet: the configs need a quality and a speed (sweep run, sweep benchmark)")
-    return stored_configs(frontier, db)
+    return stored_configs(frontier, db), notes
 
 
 def _weights(db: str, configs: Sequence[Config]) -> dict[str, bytes]:

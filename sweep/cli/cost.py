@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,10 +23,13 @@ from sweep.cli.options import (
     Scale,
     SourceName,
     Space,
+    UndisturbedOnly,
     Where,
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from results_db.store import Store
     from search_space.config import Config
     from sweep.speed.cost_model import Accuracy, Prediction
@@ -63,6 +67,7 @@ def cost(
     ] = False,
     metric: Metric = None,
     source: SourceName = None,
+    undisturbed_only: UndisturbedOnly = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -78,8 +83,10 @@ def cost(
     choose it), speed is predicted half a standard deviation on the fast side, and configs are ranked by the
     hypervolume they would add.
 
-    Predictions are never stored: what is in the database was measured.
+    Predictions are never stored: what is in the database was measured. How many of the measured speeds are disturbed
+    is said at the end.
     """
+    from analysis.reading import disturbed
     from results_db.store import Store
     from search_space.spaces import load_space, select
     from sweep.planning.user_families import stored_configs
@@ -90,8 +97,10 @@ def cost(
     if not (suggest and frontier) and (frontier or metric or source):
         raise BadData("--frontier goes with --suggest N, and --metric and --source go with both")
     with Store.open(db, readonly=True) as store:
-        seconds = _measured_seconds(store, device, backend, precision, protocol)
+        table = _measured(store, device, backend, precision, protocol, undisturbed_only)
+        notes = disturbed.notes(disturbed.timings(table), store.url)
         qualities = _qualities(store, metric, source) if frontier else {}
+    seconds = dict(zip(table["config"], (1 / table["fps"]).astype(float), strict=True))
     measured = stored_configs(seconds, db)
     configs: Sequence[Config] = stored_configs(ids or (), db) or load_space(space).configs
     configs = select(configs, family or (), scale or (), where)
@@ -104,36 +113,49 @@ def cost(
         else:
             picked = most_informative(model, left, suggest)
         output.print_lines(config.id for config in picked)
-        return
-    accuracy = cross_validated(measured, [seconds[config.id] for config in measured])
-    predictions = model.predict(configs)
-    if as_json:
-        rows = [_row(prediction, seconds) for prediction in predictions]
-        output.print_json({"measured": len(measured), "cross_validation": vars(accuracy), "predictions": rows})
     else:
-        _table(predictions, seconds, accuracy)
+        accuracy = cross_validated(measured, [seconds[config.id] for config in measured])
+        predictions = model.predict(configs)
+        if as_json:
+            noisy = int(disturbed.mask(table).sum())
+            rows = [_row(prediction, seconds) for prediction in predictions]
+            counts = {"measured": len(measured), "disturbed": noisy}
+            output.print_json({**counts, "cross_validation": vars(accuracy), "predictions": rows})
+        else:
+            _table(predictions, seconds, accuracy)
+    for note in notes:
+        output.warn(note)
 
 
-def _measured_seconds(
-    store: Store, device: str | None, backend: str | None, precision: str | None, protocol: str | None
-) -> dict[str, float]:
-    """Seconds per frame by config, of one device and one kind of speed: the kind of most configs, as everywhere."""
+def _measured(
+    store: Store,
+    device: str | None,
+    backend: str | None,
+    precision: str | None,
+    protocol: str | None,
+    undisturbed_only: bool,
+) -> pd.DataFrame:
+    """A row per config with a speed, of one device and one kind of speed: the kind of most configs, as everywhere."""
+    from analysis.reading import disturbed
     from results_db.reading.frames import results
     from results_db.reading.speed_kinds import KIND, of_most_configs
 
     table = results(store, device=device, backend=backend, precision=precision)
     table = table[table["fps"].notna()]
+    if undisturbed_only:
+        table = table[~disturbed.mask(table)]
     if protocol is not None:
         table = table[table["speed_protocol"] == protocol]
     devices = sorted(table["device"].unique())
     if not devices:
-        raise BadData("no such speed was measured yet: sweep benchmark --sample 48 gives the model something to learn")
+        typed = f"`sweep benchmark --sample 48 --db {quote(store.url)}`"
+        raise BadData(f"no such speed was measured yet: {typed} gives the model something to learn")
     if len(devices) > 1:
         raise BadData(f"speed belongs to a device: choose one with --device ({', '.join(devices)})")
     chosen = table[of_most_configs(table)].drop_duplicates("config")
     if len(table[list(KIND)].drop_duplicates()) > 1:
         output.note(f"speeds of {' '.join(chosen.iloc[0][list(KIND)])}, the kind of most configs")
-    return dict(zip(chosen["config"], (1 / chosen["fps"]).astype(float), strict=True))
+    return chosen
 
 
 def _qualities(store: Store, metric: str | None, source: str | None) -> dict[str, float]:

@@ -46,7 +46,7 @@ def export_results(
         table = frames.results(store, sweep=sweep, source=source, device=device)
         if undisturbed_only:
             table = disturbed.keep_speeds(table, ~disturbed.mask(table))
-        notes = disturbed.notes(table, store.url)
+        notes = disturbed.notes(disturbed.timings(table), store.url)
     export.write(table, out, chosen)
     output.print_text(f"{out}: {len(table)} rows, {len(table.columns)} columns")
     for note in notes:

@@ -37,6 +37,7 @@ def import_measurements(
     with Store.open(db) as store:
         added = store.add_speeds(speeds)
         mark_ties(store, speeds)
+        url = store.url
     for failure in received.failed:
         output.note(f"not measured on the board: {failure.config} ({failure.precision}): {failure.reason}")
     if as_json:
@@ -52,7 +53,7 @@ def import_measurements(
             one_line=True,
         )
         return
-    for note in notes(timings(speeds), db):
+    for note in notes(timings(speeds), url):
         output.warn(note)
     output.print_text(
         f"{len(speeds)} speeds of {speeds[0].device}: {added.new} new, {added.same} known, {added.different} replaced"

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sweep.cli import completion, output
-from sweep.cli.options import DEFAULT_DB, Db, Json
+from sweep.cli.options import DEFAULT_DB, Db, Json, UndisturbedOnly
 from sweep.search import DEFAULT_BATCH
 
 if TYPE_CHECKING:
+    from results_db.reading.disturbed import Timing
     from sweep.search.comparison import ComparisonRow
     from sweep.search.replay_table import ReplayTable
 
@@ -53,6 +54,7 @@ def replay(
         str,
         typer.Option("--space", "-s", help="The space whose grids the samplers see.", autocompletion=completion.spaces),
     ] = "paper",
+    undisturbed_only: UndisturbedOnly = False,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +62,8 @@ def replay(
 
     Example: sweep replay --table published --file tests.pkl --device RPI --scale 4 --sampler frontier --sampler tpe
 
-    The plane is the logarithm of frames/s against PSNR; the reference point is the worst of each over the table.
+    The plane is the logarithm of frames/s against PSNR; the reference point is the worst of each over the table. How
+    many speeds of a sweep's table are disturbed is said at the end.
     """
     from rich.console import Console
 
@@ -73,7 +76,7 @@ def replay(
     for name in names:
         if name not in list(SamplerName):
             raise BadSpace(f"unknown sampler {name[:40]!r} (choose from {', '.join(SamplerName)})")
-    tables = _tables(table, device, scale, dataset, file, db)
+    tables, notes = _tables(table, device, scale, dataset, file, db, undisturbed_only)
     loaded = load_space(space)
     console = Console(stderr=True)
     with console.status("replaying", spinner="line") as status:
@@ -90,6 +93,8 @@ def replay(
         typer.echo(json.dumps({"table": table, "rows": [asdict(row) for row in rows]}, indent=2))
     else:
         _show(rows)
+    for note in notes:
+        output.warn(note)
 
 
 def _covers(configs: object, tables: list[ReplayTable]) -> bool:
@@ -98,11 +103,19 @@ def _covers(configs: object, tables: list[ReplayTable]) -> bool:
 
 
 def _tables(
-    table: str, devices: list[str] | None, scales: list[int] | None, dataset: str, file: Path | None, db: str
-) -> list[ReplayTable]:
+    table: str,
+    devices: list[str] | None,
+    scales: list[int] | None,
+    dataset: str,
+    file: Path | None,
+    db: str,
+    undisturbed_only: bool,
+) -> tuple[list[ReplayTable], list[str]]:
+    """A table per device and scale, and what to say of their speeds."""
+    from analysis.reading import disturbed
     from search_space.config import SCALES
     from search_space.errors import BadData, BadSpace
-    from sweep.search.tables import PUBLISHED, published_file, published_table, sweep_table
+    from sweep.search.tables import PUBLISHED, published_file, published_table, sweep_rows, table_of
 
     chosen_scales = scales or list(SCALES)
     for scale in chosen_scales:
@@ -114,7 +127,7 @@ def _tables(
 
         results = published.read(path)
         names = devices or ["AGX", "MaxQ", "RPI"]
-        return [published_table(results, name, dataset, scale) for name in names for scale in chosen_scales]
+        return [published_table(results, name, dataset, scale) for name in names for scale in chosen_scales], []
     from results_db.store import Store
 
     with Store.open(db, readonly=True) as store:
@@ -125,19 +138,23 @@ def _tables(
                 from sweep.speed.measure_missing import device_name
 
                 devices = [device_name()]
-        tables = []
+        tables: list[ReplayTable] = []
+        speeds: list[Timing] = []
         for name in devices:
             for scale in chosen_scales:
                 try:
-                    tables.append(sweep_table(store, table, name, dataset, scale))
+                    rows = sweep_rows(store, table, name, dataset, scale, undisturbed_only)
+                    tables.append(table_of(rows, table, name, dataset))
                 except BadData:
                     if scales is not None:
                         raise
+                else:
+                    speeds += disturbed.timings(rows)
         if not tables:
             raise BadData(
                 f"sweep {table!r} has no configs with both a speed on {', '.join(devices)} and PSNR {dataset}"
             )
-        return tables
+        return tables, disturbed.notes(speeds, store.url)
 
 
 def _show(rows: list[ComparisonRow]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweep.cli import completion
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
@@ -131,7 +131,8 @@ def search(
     Example: sweep search --space extended --scale 2 --budget 40 --data-root ~/sr --objectives psnr:Set14,fps:HERE
 
     Each scale has its own Optuna study beside the database, which optuna-dashboard opens. Results of earlier
-    sweeps with the same recipe and data are used and do not count against the budget.
+    sweeps with the same recipe and data are used and do not count against the budget. How many of the speeds it used
+    are disturbed is said at the end.
     """
     if import_study or export_study:
         _copy(db, import_study, export_study)
@@ -184,6 +185,7 @@ def search(
             typer.echo(f"{event.state:9} {event.config.id}  {values}", err=True)
 
     reports = []
+    notes: list[str] = []
     with Store.open(db) as store:
         if resume_from:
             from sweep.zoo.warm_start import take
@@ -191,7 +193,11 @@ def search(
             usable = take(store, resume_from, plan.comparable)
             typer.echo(f"{resume_from}: {usable} results can be used by this search", err=True)
         try:
-            for report in plan.run(store, db, quiet=as_json or quiet, on_forced_exit=_say_stopped, listener=show_event):
+            quiet = as_json or quiet
+            found = plan.run(
+                store, db, quiet=quiet, on_forced_exit=_say_stopped, listener=show_event, tell=notes.append
+            )
+            for report in found:
                 reports.append(report)
                 if not as_json:
                     _show(report, [str(objective) for objective in plan.objectives], plan.until)
@@ -200,6 +206,8 @@ def search(
             raise typer.Exit(EXIT_INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps({"study": plan.label, "scales": [vars(report) for report in reports]}, indent=2))
+    for note in notes:
+        output.warn(note)
 
 
 def _say_stopped() -> None:
@@ -209,16 +217,14 @@ def _say_stopped() -> None:
 
 
 def _show(report: ScaleReport, names: list[str], until: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     title = f"x{report.scale}: frontier after {report.trained} of {report.candidates} configs"
     if report.settled:
         title += f"; one more is expected to add less than {until:.2%} of the hypervolume"
-    table = Table("config", *names, title=title, title_justify="left", show_edge=False)
-    for row in report.frontier:
-        table.add_row(row["config"], *(f"{row[name]:.4g}" for name in names))
-    Console().print(table)
+    rows = [
+        [row["config"], *(f"{row[name]:.4g}" for name in names), "disturbed" if row["disturbed"] else ""]
+        for row in report.frontier
+    ]
+    output.print_table(["config", *names, "note"], rows, title=title, hide_empty=True)
 
 
 def _copy(db: str, source: str | None, target: str | None) -> None:

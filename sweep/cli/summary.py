@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Sequence
+from shlex import quote
 
 import typer
 
+from results_db.reading.disturbed import Timing, notes, timings
 from results_db.records import Counts, SweepRow
 from search_space.errors import StoreError
 from sweep.cli import output
@@ -22,6 +24,7 @@ def end_with_summary(sweep: OpenSweep, report: Report, resume: ResumeCommand, as
     """
     counts: Counts | None = None
     others = 0
+    speeds = [] if report.interrupted else _speeds(sweep)
     try:
         counts = sweep.counts()
         others = sweep.others_missing(counts)
@@ -30,7 +33,7 @@ def end_with_summary(sweep: OpenSweep, report: Report, resume: ResumeCommand, as
             raise
         output.note(f"the store cannot say how far it is: {error}")
     if as_json:
-        output.print_json(_document(sweep.row, report, counts, resume), one_line=True)
+        output.print_json(_document(sweep.row, report, counts, speeds, resume), one_line=True)
     else:
         if counts is not None:
             output.note(f"{counts.done} of {counts.planned} done, {counts.failed} failed ({report.seconds:.0f} s)")
@@ -39,7 +42,8 @@ def end_with_summary(sweep: OpenSweep, report: Report, resume: ResumeCommand, as
         if report.interrupted:
             show(resume)
         else:
-            _warn_of_disturbed(sweep)
+            for note in notes(speeds, sweep.store.url):
+                output.warn(note)
             _hint(sweep.store.url, counts)
     if report.interrupted:
         raise typer.Exit(EXIT_INTERRUPTED)
@@ -54,22 +58,17 @@ def show(resume: ResumeCommand) -> None:
         output.note(f"({resume.note})")
 
 
-def _warn_of_disturbed(sweep: OpenSweep) -> None:
-    """Say how many speeds of the sweep's models are disturbed, and how to measure them again."""
-    from results_db.reading.disturbed import notes, timings
-
+def _speeds(sweep: OpenSweep) -> list[Timing]:
+    """The stored speeds of the sweep's models."""
     configs = {config for names in sweep.store.configs_by_state(sweep.id).values() for config in names}
-    here = [speed for speed in sweep.store.speeds() if speed.config in configs]
-    for note in notes(timings(here), sweep.store.url):
-        output.warn(note)
+    return timings(speed for speed in sweep.store.speeds() if speed.config in configs)
 
 
 def _hint(url: str, counts: Counts | None) -> None:
-    db = shlex.join(["--db", url])
     if counts is not None and counts.failed:
-        output.note(f"see why with: sweep status --failed {db}")
+        output.note(f"see why with: sweep status --failed --db {quote(url)}")
     else:
-        output.note(f"draw it with: sweep plot pareto {db} --out p.png")
+        output.note(f"draw it with: sweep plot pareto --db {quote(url)} --out p.png")
 
 
 def count_fields(counts: Counts) -> dict[str, int]:
@@ -83,9 +82,13 @@ def count_fields(counts: Counts) -> dict[str, int]:
     }
 
 
-def _document(row: SweepRow, report: Report, counts: Counts | None, resume: ResumeCommand) -> dict[str, object]:
+def _document(
+    row: SweepRow, report: Report, counts: Counts | None, speeds: Sequence[Timing], resume: ResumeCommand
+) -> dict[str, object]:
     document: dict[str, object] = {"sweep": row.name}
     if counts is not None:
         document |= count_fields(counts)
     document |= {"seconds": round(report.seconds, 1), "interrupted": report.interrupted}
-    return document | ({"resume": resume.command} if report.interrupted else {})
+    if report.interrupted:
+        return document | {"resume": resume.command}
+    return document | {"speeds": len(speeds), "disturbed": sum(one.disturbed for one in speeds)}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from results_db.reading.disturbed import Timing, notes
 from search_space import parse_id
 from search_space.errors import BadSpace, SweepError
 from search_space.spaces import ENUMERABLE, select
@@ -51,7 +52,8 @@ class ScaleReport:
     tried: tuple[str, ...]
     """Their ids, in the order in which they were suggested."""
     frontier: tuple[Mapping[str, Any], ...]
-    """Undominated configs with their value of each objective, best first by the first objective."""
+    """Undominated configs with their value of each objective, best first by the first objective; ``disturbed`` says
+    whether a value was measured while the machine was busy."""
     settled: bool = False
     """Whether the search stopped before its budget because one more training is expected to add too little."""
 
@@ -111,10 +113,12 @@ class SearchPlan:
         quiet: bool = True,
         on_forced_exit: Callable[[], None] | None = None,
         listener: Listener = lambda event, objectives: None,
+        tell: Callable[[str], None] = lambda text: None,
     ) -> Iterator[ScaleReport]:
         """Search each scale; trainings are kept in ``store``, studies beside the database at ``address``.
 
-        For ``on_forced_exit`` see ``stop_on_signal``. Raises ``loop.Interrupted`` after Ctrl-C; a second run goes on.
+        For ``on_forced_exit`` see ``stop_on_signal``. At the end ``tell`` gets lines about disturbed speeds. Raises
+        ``loop.Interrupted`` after Ctrl-C; a second run goes on.
         """
         training = Training(
             store,
@@ -129,6 +133,7 @@ class SearchPlan:
             quiet=quiet,
             on_forced_exit=on_forced_exit,
         )
+        speeds: list[Timing] = []
         try:
             for scale in sorted(set(self.options.scales or _scales(self.space))):
                 candidates = self._candidates(scale)
@@ -136,7 +141,10 @@ class SearchPlan:
                 if self.until:
                     _stop_at(search, self.until)
                 search.run(self.options.budget)
-                yield _report(search, scale, len(candidates))
+                speeds += training.timings(candidates)
+                yield _report(search, scale, len(candidates), {one.config for one in speeds if one.disturbed})
+            for text in notes(speeds, store.url):
+                tell(text)
         finally:
             training.close()
             disconnect()
@@ -262,7 +270,7 @@ def _scales(space: Space) -> set[int]:
     return scales
 
 
-def _report(search: Search, scale: int, candidates: int) -> ScaleReport:
+def _report(search: Search, scale: int, candidates: int, disturbed: Set[str]) -> ScaleReport:
     names = [str(objective) for objective in search.objectives]
     return ScaleReport(
         scale,
@@ -271,7 +279,8 @@ def _report(search: Search, scale: int, candidates: int) -> ScaleReport:
         search.spent(),
         tuple(search.tried()),
         tuple(
-            {"config": config, **dict(zip(names, values, strict=True))} for config, values in frontier_of(search.study)
+            {"config": config, **dict(zip(names, values, strict=True)), "disturbed": config in disturbed}
+            for config, values in frontier_of(search.study)
         ),
         search.settled,
     )

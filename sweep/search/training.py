@@ -33,6 +33,7 @@ from workers.task import PackTask
 if TYPE_CHECKING:
     import pandas as pd
 
+    from results_db.reading.disturbed import Timing
     from results_db.store import Store
     from workers.training.recipe import Recipe
 
@@ -252,16 +253,28 @@ class Training:
             out[config] = facts
         return out
 
+    def timings(self, configs: Sequence[Config]) -> list[Timing]:
+        """The stored speeds that the objectives take for these configs, for what is to be said of disturbed ones."""
+        from analysis.reading.disturbed import timings
+
+        ids = {config.id for config in configs}
+        used = [self._measured(objective) for objective in self.objectives if objective.kind in MEASURED]
+        return list(dict.fromkeys(t for rows in used for t in timings(rows[rows["config"].isin(ids)])))
+
     def _speeds(self, objective: Objective) -> dict[str, float]:
         """Values by config id, all of one backend, precision and protocol: the one with the most configs."""
+        chosen = self._measured(objective)
+        values = chosen[COSTS[objective.kind].column]
+        return dict(zip(chosen["config"], (float(value) for value in values), strict=True))
+
+    def _measured(self, objective: Objective) -> pd.DataFrame:
+        """A row per config with a value of a measured objective, all of one backend, precision and protocol."""
         from results_db.reading import frames
         from results_db.reading.speed_kinds import of_most_configs
 
-        column = COSTS[objective.kind].column
         frame: pd.DataFrame = frames.results(self.store, device=objective.target)
-        frame = frame[frame["device"].notna() & frame[column].notna()]
-        chosen = frame[of_most_configs(frame)].drop_duplicates("config")
-        return dict(zip(chosen["config"], (float(value) for value in chosen[column]), strict=True))
+        frame = frame[frame["device"].notna() & frame[COSTS[objective.kind].column].notna()]
+        return frame[of_most_configs(frame)].drop_duplicates("config")
 
 
 def check_targets(objectives: Sequence[Objective], data: Data) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
-from analysis import kinds
+from analysis import kinds, script, table
 from analysis.reading.measured_how import PROTOCOL_SIZES
 from analysis.reading.results import gather
 from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
 from search_space import parse_id
+from search_space.errors import SweepError
 from sweep.cli.main import app
 from tests.analysis_tests import kit
 from workers.benchmark.protocols import PROTOCOLS
@@ -127,6 +130,51 @@ def test_a_second_source_is_named_and_never_takes_the_place_of_what_was_asked_fo
 def test_the_sizes_of_protocols_are_those_that_are_measured() -> None:
     measured = {name: f"{one.width}x{one.height}" for name, one in PROTOCOLS.items()}
     assert {**measured, "published-fullhd14": "1920x1080"} == PROTOCOL_SIZES
+
+
+def test_a_script_leaves_them_out_as_the_command_does(noisy_db: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    asked = ["--db", str(noisy_db), "--device", "board"]
+    chart = [*asked, "--out", str(tmp_path / "x.svg")]
+    for draw in (
+        lambda *more: script.main("pareto", [*chart, *more]),
+        lambda *more: (monkeypatch.setattr(sys, "argv", ["table", *asked, *more]), table.main()),
+    ):
+        draw()
+        assert "10 of 28 speeds disturbed" in capsys.readouterr().err
+        draw("--undisturbed-only")
+        assert "disturbed" not in "".join(capsys.readouterr())
+
+
+def test_the_api_leaves_them_out_of_a_frontier(noisy_db: Path) -> None:
+    import sweep
+
+    asked = {"db": noisy_db, "device": "board"}
+    assert sweep.frontier(scale=2, **asked)["disturbed"].all()
+    with pytest.raises(SweepError, match="no model here has a measurement of"):
+        sweep.frontier(scale=2, undisturbed_only=True, **asked)
+    quiet = [sweep.frontier(scale=3, undisturbed_only=only, **asked)["config"].tolist() for only in (False, True)]
+    assert quiet[0] == quiet[1] and quiet[0]
+
+
+REPLAY = ("replay", "--table", "demo", "--dataset", "Set5", "--sampler", "random", "--budget", "4", "--seeds", "1")
+
+
+@pytest.mark.parametrize("command", [("bundle", "--frontier", "--limit", "1"), REPLAY], ids=lambda words: words[0])
+def test_what_chooses_by_speed_says_it_and_can_leave_them_out(
+    noisy_db: Path, tmp_path: Path, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if command[0] == "bundle":
+        pytest.importorskip("onnx", reason="needs the extra onnx")
+    monkeypatch.chdir(tmp_path)
+
+    def told(scale: int, *more: str) -> Result:
+        return runner.invoke(app, [*command, "--db", str(noisy_db), "--device", "board", "--scale", str(scale), *more])
+
+    noisy = told(2)
+    assert noisy.exit_code == 0 and "10 of 10 speeds disturbed" in noisy.stderr
+    assert "repeat on board: sweep benchmark --disturbed" in noisy.stderr and "--undisturbed-only" in noisy.stderr
+    assert "disturbed" not in told(3).output
+    assert told(2, "--undisturbed-only").exit_code != 0, "there is no other speed"
 
 
 def test_an_export_counts_them_and_can_leave_them_out(noisy_db: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from analysis.compare import compared
 from analysis.reading.selection import Selection
 from analysis.report.content import content
 from results_db.store import Store
+from search_space import parse_id
 from search_space.errors import SweepError
 from search_space.facts import Done, TrialKey
 from search_space.spaces import load_space
@@ -50,11 +52,11 @@ def store(db: Path) -> Iterator[Store]:
 
 
 def test_the_chart_has_the_second_against_the_first(store: Store) -> None:
-    figure, agreements = compared(store, BOTH)
+    figure, agreements, _ = compared(store, BOTH)
     assert sum(one.count for one in agreements) == 28
     assert [round(one.median, 6) for one in agreements] == [GAIN] * len(agreements)
     assert figure.axes[0].get_ylabel() == "after (dB)"
-    back, _ = compared(store, replace(BOTH, sweep="after", other_sweep="before"))
+    back, *_ = compared(store, replace(BOTH, sweep="after", other_sweep="before"))
     assert back.axes[0].get_ylabel() == "before (dB)"
 
 
@@ -105,6 +107,26 @@ def test_what_cannot_be_compared_is_refused(sweep, db: Path, tmp_path: Path, arg
     form = () if arguments[0] == "table" else ("--out", tmp_path / ("x.html" if arguments[0] == "report" else "x.png"))
     status, _, err = sweep(*arguments, *form, "--db", db)
     assert status == 2 and reason in err
+
+
+def test_the_chart_says_how_both_were_measured_and_what_is_disturbed(sweep, db: Path, tmp_path: Path) -> None:
+    noisy = shutil.copy(db, tmp_path / "noisy.db")
+    with Store.open(str(noisy)) as store:
+        store.add_speeds([
+            replace(one, detail={"disturbed": parse_id(one.config).scale == 2, "threads": 2})
+            for one in store.speeds(device="board")
+        ])  # fmt: skip
+        figure, _, speeds = compared(store, BOTH)
+        quiet, *_ = compared(store, replace(BOTH, undisturbed_only=True))
+    said = figure.texts[1].get_text().replace("\n", " · ")
+    assert said.startswith("after (ours): y-test, 1 seed · before (ours): y-test, 1 seed · speeds: 1920x1080")
+    count = int(((speeds["device"] == "board") & (speeds["scale"] == 2)).sum())
+    assert "(fullhd14), eager fp32" in said and f"{count} of 56 speeds disturbed" in said and count >= 8
+    assert "disturbed" not in quiet.texts[1].get_text()
+    pair = ("plot", "compare", "--sweep", "before", "--sweep", "after", "--db", noisy, "--out", tmp_path / "x.png")
+    told = sweep(*pair)[2]
+    assert f"{count} of 56 speeds disturbed" in told and "repeat on board: sweep benchmark --disturbed" in told
+    assert "disturbed" not in sweep(*pair, "--undisturbed-only")[2]
 
 
 def test_the_command_and_the_script_draw_the_same_chart(sweep, db: Path, tmp_path: Path) -> None:

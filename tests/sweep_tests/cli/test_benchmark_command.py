@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -104,8 +105,12 @@ def test_the_usual_time_of_the_reference_is_read_from_stored_figures(db: str, mo
     with Store.open(db) as store:
         (one,) = store.speeds()
         store.add_speeds([replace(one, detail={**one.detail, "reference_usual_seconds": 1e-6})])
-    (second,) = run("Bicubic_s3", "--db", db, *SMALL)
-    assert second["detail"]["disturbed"]
+    again = CliRunner().invoke(app, ["benchmark", "Bicubic_s3", "--compute", "cpu", "--db", db, *SMALL])
+    (second,) = json.loads(again.stdout)
+    assert second["detail"]["disturbed"] and "1 of 1 speeds disturbed" in again.stderr
+    (typed,) = re.findall(r"repeat on here: (sweep benchmark .*)", again.stderr)
+    words = shlex.split(typed)
+    assert words[words.index("--compute") + 1] == "cpu" and words[words.index("--db") + 1] == db
     assert second["detail"]["reference_usual_seconds"] == 1e-6
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from results_db.store import Store
@@ -25,3 +26,5 @@ def test_a_run_says_it_with_the_command_that_repeats_them(sweep, small_data: Pat
         told = " ".join(err.split())
         assert status == 0 and "1 of 2 speeds disturbed" in told
         assert "repeat on board: sweep benchmark --disturbed --db" in told and "--speed-protocol qhd5" in told
+    _, out, _ = sweep(*asked, "--json")
+    assert (json.loads(out)["speeds"], json.loads(out)["disturbed"]) == (2, 1)

@@ -9,7 +9,11 @@ import optuna
 import pytest
 from typer.testing import CliRunner
 
+import sweep as api
+from results_db.store import Store
 from search_space.errors import SweepError
+from search_space.facts import Speed
+from search_space.spaces import load_space
 from sweep.cli.main import app
 from sweep.search.studies import storage_url
 
@@ -41,6 +45,33 @@ def test_a_search_trains_within_its_budget_and_goes_on(small_data: Path, tmp_pat
     study = optuna.load_study(study_name="mine-x4", storage=storage_url(str(db)))
     assert study.metric_names == ["psnr:Set5", "macs"]
     assert len(study.trials) == 3
+
+
+def test_a_search_says_which_speeds_are_disturbed_and_breaks_no_id(
+    sweep, small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    db = tmp_path / "s.db"
+    configs = [config for config in load_space("demo").configs if config.scale == 4]
+    with Store.open(str(db)) as store:
+        store.add_speeds([
+            Speed(config.id, "board", "eager", "fp32", "qhd5", 9.0 + place, detail={"disturbed": place > 0})
+            for place, config in enumerate(configs)
+        ])  # fmt: skip
+    asked = ("search", "--space", "demo", "--scale", 4, "--recipe", "smoke", "--steps", 2, "--executor", "inline",
+             "--data-root", small_data, "--db", db, "--batch", 2, "--benchmark-later", "--budget", 2, "--name", "mine",
+             "--objectives", "psnr:Set5,fps:board")  # fmt: skip
+    status, out, err = sweep(*asked)
+    assert status == 0 and "9 of 10 speeds disturbed" in err
+    assert f"repeat on board: sweep benchmark --disturbed --db {db}" in err
+    (scale,) = json.loads(sweep(*asked, "--json")[1])["scales"]
+    assert scale["frontier"]
+    for row in scale["frontier"]:
+        (line,) = [line for line in out.splitlines() if row["config"] in line]
+        assert ("disturbed" in line) == row["disturbed"] == (row["fps:board"] > 9.0)
+    found = api.search("demo", db, scale=4, recipe="smoke", steps=2, executor="inline", data_root=small_data, batch=2,
+                       benchmark_first=False, budget=2, name="mine", objectives="psnr:Set5,fps:board")  # fmt: skip
+    assert found.notes[0].startswith("9 of 10 speeds disturbed")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -135,6 +136,17 @@ def test_the_command_predicts_from_the_store_and_suggests_ids(tmp_path: Path) ->
     picked = CliRunner().invoke(app, ["cost", "--db", db, "--suggest", "5"]).stdout.split()
     assert len(picked) == 5
     assert not {s.config for s in speeds} & set(picked)
+    noisy = [replace(one, detail={"disturbed": True}) for one in speeds[:4]]
+    with Store.open(db) as store:
+        store.add_speeds(noisy)
+    told = CliRunner().invoke(app, ["cost", "--db", db, "--scale", "2", "--json"])
+    assert (json.loads(told.stdout)["measured"], json.loads(told.stdout)["disturbed"]) == (24, 4)
+    assert "4 of 24 speeds disturbed" in told.stderr and "repeat on pi: sweep benchmark --disturbed" in told.stderr
+    quiet = CliRunner().invoke(app, ["cost", "--db", db, "--scale", "2", "--json", "--undisturbed-only"])
+    assert (json.loads(quiet.stdout)["measured"], json.loads(quiet.stdout)["disturbed"]) == (20, 0)
+    assert "disturbed" not in quiet.stderr
+    asked = CliRunner().invoke(app, ["cost", "--db", db, "--suggest", "5"])
+    assert len(asked.stdout.split()) == 5 and "4 of 24 speeds disturbed" in asked.stderr
     with Store.open(db) as store:
         store.add_speeds([Speed(some[0].id, "gpu", "eager", "fp16", "fullhd14", 9.0)])
     result = CliRunner().invoke(app, ["cost", "--db", db])

@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -359,7 +360,12 @@ def test_an_import_says_how_many_of_its_speeds_are_disturbed(results: Path, tmp_
     done = CliRunner().invoke(app, ["import-measurements", str(path), "--db", str(tmp_path / "s.db")])
     told = " ".join(done.stderr.split())
     assert done.exit_code == 0 and "1 of 2 speeds disturbed" in told
-    assert "python KIT.zip --disturbed, then sweep import-measurements" in told
+    assert "repeat on board: python KIT.zip --disturbed" in told
+    typed = shlex.split(told.partition("then here: ")[2])
+    assert typed == [
+        *["sweep", "import-measurements", "results.json", "--device", "board", "--db"],
+        str(tmp_path / "s.db"),
+    ]
 
 
 def test_results_of_another_device_are_not_continued(kit: Path, results: Path) -> None:
