@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from results_db.records import Claim, SweepRow
@@ -40,7 +41,7 @@ def rescue(
                     kept.save_checkpoints(states)
                 return (
                     f"all its results are kept in {target}: "
-                    f"put them in place with `sweep db restore {target} --db {store.url}`"
+                    f"put them in place with `sweep db restore {quote(str(target))} --db {quote(store.url)}`"
                 )
             if not outcomes and not states:
                 return "no result was in hand that it does not hold"

@@ -26,7 +26,7 @@ def restore(backup: Path, target: str) -> list[Path]:
     """
     path = parse(target).path
     if path is None:
-        raise StoreError("a backup file is restored to a SQLite file; for PostgreSQL use `sweep db copy`")
+        raise StoreError("a backup file is restored to a SQLite file; for PostgreSQL use `sweep db copy SOURCE TARGET`")
     if path.exists() and backup.exists() and path.samefile(backup):
         raise StoreError(f"{backup} is the database itself")
     stored_version(str(backup))

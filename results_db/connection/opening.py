@@ -83,7 +83,8 @@ def _check_file(path: Path, readonly: bool, make: bool) -> None:
     exists = path.exists()
     if not make and not exists:
         raise StoreError(
-            f"{path} does not exist: run a sweep first (sweep run --space demo), or name its database with --db"
+            f"{path} does not exist: run a sweep first (`sweep run --space demo --db {quote(str(path))}`), or name "
+            "its database with --db"
         )
     if exists and not os.access(path, os.R_OK):
         raise StoreError(f"{path} may not be read by you: check its permissions")

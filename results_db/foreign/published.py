@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from results_db.foreign import safe_pickle
@@ -46,7 +47,8 @@ def read(path: Path) -> ForeignResults:
         raise BadData(f"there is no file {path}")
     if path.suffix != ".pkl":
         raise BadData(
-            f"{path}: the published results are a .pkl file (a table of your own: sweep published import-table)"
+            f"{path}: the published results are a .pkl file (a table of your own: sweep published import-table "
+            f"{quote(str(path))} --name NAME)"
         )
     try:
         size = path.stat().st_size

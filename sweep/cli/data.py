@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -130,7 +131,9 @@ def check(
     everything = available(data_root) if data_root is not None else ("embedded-train", "embedded-test")
     chosen = tuple(names or everything)
     if not chosen:
-        raise BadData(f"there is no image set in {data_root}: sweep data fetch NAME --data-root {data_root}")
+        raise BadData(
+            f"there is no image set in {data_root}: `sweep data fetch NAME --data-root {quote(str(data_root))}`"
+        )
     stderr = output.stderr()
     inventories = [
         inventory(name, data_root)

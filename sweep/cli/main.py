@@ -86,7 +86,8 @@ def about(
 ) -> None:
     """Find the tiny super-resolution network to ship: enumerate, train, measure, store, draw.
 
-    Begin with `sweep run --space demo`, then `sweep plot pareto`, `sweep report`, `sweep best`.
+    Begin with `sweep run --space demo`, then `sweep plot pareto --out p.png`, `sweep report --out r.html` and
+    `sweep best --scale 2`.
     """
     from pathlib import Path
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -40,6 +39,8 @@ def retry(
     from search_space.errors import SweepError
     from search_space.facts import Failure
     from sweep.planning.open_sweep import find_row
+    from sweep.running.launch_options import Launch
+    from sweep.running.resume_command import resume_command
 
     if not (ids or failed or failure):
         raise SweepError("say which: --failed, --class CLASS, or config ids")
@@ -64,9 +65,10 @@ def retry(
     if as_json:
         output.print_json({"sweep": row.name, "pending": names, "without": without}, one_line=True)
     elif again:
-        output.print_text(
-            f"{len(again)} trials of {row.name} are pending again; run `sweep resume --name {quote(row.name)}`"
-        )
+        go_on = resume_command(row, Launch(), db)
+        output.print_text(f"{len(again)} trials of {row.name} are pending again; run `{go_on.command}`")
+        if go_on.note:
+            output.note(f"({go_on.note})")
     elif not ids:
         output.print_text(f"{row.name} has no {which}: nothing to try again")
     for config in without:

@@ -25,7 +25,7 @@ def track(
 ) -> None:
     """Tell a tracker all of a stored sweep: its trials with curves and numbers, their weights, how it ended.
 
-    The same again adds only what is new. `sweep run --track` tells it while the sweep runs.
+    The same again adds only what is new. With --track, sweep run tells it while the sweep runs.
 
     Example: sweep track mlflow=mlruns --db sweep.db
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from sweep.cli import output
 from sweep.cli.options import DEFAULT_DB, Db, Json, SweepName
 
 Source = Annotated[
-    str, typer.Argument(metavar="DIR|URL", help="A folder that `sweep zoo export` wrote, or its web address.")
+    str, typer.Argument(metavar="DIR|URL", help="A folder that sweep zoo export wrote, or its web address.")
 ]
 
 group = typer.Typer(help="Trained networks as a folder to share, and back into a database.", no_args_is_help=True)
@@ -48,7 +49,8 @@ def export_zoo(
         return
     of = "" if len(zoo.trials) == zoo.planned else f" of {zoo.planned}"
     output.print_text(f"{out}: {len(zoo.trials)}{of} networks of sweep {zoo.sweep.name!r}, {size / 1e6:.1f} MB")
-    output.print_text(f"take it back with: sweep zoo import {out} --db zoo.db   (hashes are in {out / MANIFEST})")
+    folder = quote(str(out))
+    output.print_text(f"take it back with: sweep zoo import {folder} --db zoo.db   (hashes are in {out / MANIFEST})")
 
 
 @group.command("import")
@@ -73,4 +75,4 @@ def import_zoo(
     output.print_text(
         f"sweep {loaded.sweep!r}: {loaded.networks} networks, {loaded.new} of them new; {loaded.speeds} speeds"
     )
-    output.print_text(f"choose one with: sweep best --db {url} --scale 2")
+    output.print_text(f"choose one with: sweep best --db {quote(url)} --scale 2")

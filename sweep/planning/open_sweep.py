@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from shlex import quote
 
 from results_db.records import Counts, Source, SweepRow, TrialRow
 from results_db.states import State
@@ -55,7 +56,8 @@ class OpenSweep:
         settings = SweepSettings.from_dict(row.settings)
         user_families.recall(settings)
         sweep = cls.of(store, row.id, recall_data(settings.data, root))
-        reason = refusal(sweep.basis, [group.key for group in store.groups(row.id, WITHOUT_RESULT)], row.name)
+        missing = [group.key for group in store.groups(row.id, WITHOUT_RESULT)]
+        reason = refusal(sweep.basis, missing, row.name, store.url)
         if reason:
             raise SweepError(reason)
         test_set_names.check_names(store, sweep.data.tests)
@@ -153,5 +155,7 @@ def find_row(store: Store, name: str | None = None) -> SweepRow:
         return store.sweep(name)
     ours = [row for row in store.sweeps() if row.source is Source.OURS and not row.archived]
     if not ours:
-        raise SweepError("this database holds no sweep of ours yet; start one with `sweep run`")
+        raise SweepError(
+            f"this database holds no sweep of ours yet; start one with `sweep run --space demo --db {quote(store.url)}`"
+        )
     return ours[-1]

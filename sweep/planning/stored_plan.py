@@ -80,7 +80,7 @@ def store_plan(store: Store, plan: Plan, data: Data) -> int:
     """
     stored = next((row for row in store.sweeps() if row.name == plan.name), None)
     if stored is not None:
-        user_families.check_unchanged(stored, (parse_id(key.config) for key in plan.keys))
+        user_families.check_unchanged(stored, (parse_id(key.config) for key in plan.keys), store.url)
         _check_same_images(store, stored, plan)
     test_set_names.check_names(store, data.tests)
     sweep_id = store.create_sweep(

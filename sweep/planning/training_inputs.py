@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from shlex import quote
 
 from search_space import parse_id
 from search_space.errors import BadConfig
@@ -38,12 +39,13 @@ REFUSALS = {
     "data": "the training images are not those {name} began with; give the right --data-root",
     "code": (
         "the training code has changed since {name} began; its results stay under their own key. "
-        "Start a new sweep with `sweep run`, or go back to the version of the old one"
+        "Start a new sweep with `sweep run --space SPACE --db {db}`, or go back to the version of the old one"
     ),
 }
 
 
-def refusal(inputs: TrainingInputs, keys: Iterable[TrialKey], name: str) -> str:
-    """Why none of ``keys`` can be trained here, in words; empty when some can, or when there are none."""
+def refusal(inputs: TrainingInputs, keys: Iterable[TrialKey], name: str, url: str) -> str:
+    """Why none of ``keys`` of sweep ``name`` in the database at ``url`` can be trained here, in words; empty when some
+    can, or when there are none."""
     mismatches = [inputs.mismatch(key) for key in keys]
-    return REFUSALS[mismatches[0]].format(name=name) if mismatches and all(mismatches) else ""
+    return REFUSALS[mismatches[0]].format(name=name, db=quote(url)) if mismatches and all(mismatches) else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from results_db.connection.urls import password_line
@@ -80,10 +81,11 @@ def digest() -> str:
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12] if sources else ""
 
 
-def check_unchanged(row: SweepRow, configs: Iterable[Config]) -> None:
+def check_unchanged(row: SweepRow, configs: Iterable[Config], url: str) -> None:
     """Refuse to put configs of a changed family into a sweep that was stored with its older text.
 
-    A resume installs the stored text: it would find the new trials to be of other code. Raises SweepError.
+    A resume installs the stored text: it would find the new trials to be of other code. Raises SweepError, which names
+    the command that goes on with the sweep in the database at ``url``.
     """
     modules = {type(config).__module__ for config in configs}
     sources = {code.source for code in SweepSettings.from_dict(row.settings).user_code}
@@ -91,5 +93,6 @@ def check_unchanged(row: SweepRow, configs: Iterable[Config]) -> None:
         if code.module in modules and code.source not in sources:
             raise SweepError(
                 f"{code.path} is not the file that sweep {row.name!r} was made with: give its new version a sweep of "
-                f"its own with --name, or go on with the old one by `sweep resume --name {row.name}`"
+                f"its own with --name, or go on with the old one by `sweep resume --name {quote(row.name)} "
+                f"--db {quote(url)}`"
             )

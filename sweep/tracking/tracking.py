@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from shlex import quote
 
 from results_db.reading.trial_facts import trial_facts
 from results_db.records import Counts, SweepRow
@@ -31,7 +32,8 @@ class Tracking:
 
     def __init__(self, store: Store, row: SweepRow, asked: Sequence[str], warn: Callable[[str], None]) -> None:
         self._store, self._row = store, row
-        again = "; the sweep goes on, and `sweep track` tells all of it afterwards"
+        track = f"`sweep track TRACKER --name {quote(row.name)} --db {quote(store.url)}`"
+        again = f"; the sweep goes on, and {track} tells all of it afterwards"
         self._followers = [
             Follower(by_name.split(each)[0], partial(by_name.make, each), lambda text: warn(text + again))
             for each in asked

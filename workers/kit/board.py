@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -303,7 +304,8 @@ def run(args: Any) -> int:
         for one in failures:
             print(f"kit: {one['config']} ({one['precision']}) was not measured: {one['reason']}", file=sys.stderr)
     print(f"{len(document['results'])} of {len(models)} models are measured", flush=True)
-    print(f"results: {out} (on the other machine: sweep import-measurements {out})", flush=True)
+    file = shlex.quote(str(out))
+    print(f"results: {out} (on the other machine: sweep import-measurements {file} --db DATABASE)", flush=True)
     return 1 if document["failed"] else 0
 
 

@@ -59,8 +59,8 @@ def test_a_driver_trains_only_the_trials_of_its_own_images(store):
     done = {row.key.data for row in store.trials(sweep_id) if row.state == "done"}
     assert done == {OTHER.train.digest[:12]}
     missing = [row.key for row in store.missing(sweep_id)]
-    assert refusal(DATA.basis(RECIPE), missing, "tiny") == ""
-    assert "not those tiny began with" in refusal(OTHER.basis(RECIPE), missing, "tiny")
+    assert refusal(DATA.basis(RECIPE), missing, "tiny", store.url) == ""
+    assert "not those tiny began with" in refusal(OTHER.basis(RECIPE), missing, "tiny", store.url)
 
 
 @pytest.fixture

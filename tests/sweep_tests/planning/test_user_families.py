@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -79,7 +81,8 @@ def test_a_changed_family_is_not_put_into_the_sweep_of_its_older_version(space, 
     refused = command(*space("Test-Named", "Better."), *data)
     assert refused.returncode == 2
     assert "net.py is not the file that sweep 'night' was made with" in refused.stderr
-    assert "--name" in refused.stderr
+    (typed,) = re.findall(r"go on with the old one by `(sweep resume .*)`", refused.stderr)
+    assert shlex.split(typed) == ["sweep", "resume", "--name", "night", "--db", str(tmp_path / "s.db")]
     with Store.open(str(tmp_path / "s.db")) as store:
         assert store.counts().planned == 2
 

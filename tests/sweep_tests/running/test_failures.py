@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from tests.sweep_tests.inside import inside as command
 
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two configs, the x4 one without an image large enough to cut patches from."""
+    """Two configs, the x4 one without an image large enough to cut patches from; names that need quotes."""
     root = tmp_path_factory.mktemp("broken")
     for name, side in (("T91", 48), ("Set5", 32)):
         (root / "data" / name).mkdir(parents=True)
@@ -28,11 +30,11 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = command(
         *("run", "--space", "paper", "--where", "K==3 and C==1", "--family", "eSR-MAX", "--scale", "2", "--scale", "4"),
         *("--recipe", "smoke", "--steps", "2", "--executor", "inline", "--no-benchmark"),
-        *("--data-root", str(root / "data"), "--db", str(root / "s.db")),
+        *("--data-root", str(root / "data"), "--name", "two words", "--db", str(root / "my sweeps.db")),
     )
     assert done.returncode == 1, done.stderr
     assert "1 failed" in done.stderr and "sweep status --failed" in done.stderr
-    return root / "s.db"
+    return root / "my sweeps.db"
 
 
 def test_status_gives_the_class_and_the_last_error_of_each_failed_trial(broken):
@@ -59,6 +61,18 @@ def test_retry_picks_by_class_and_resume_tries_again(broken):
     again = command("resume", "--executor", "inline", "--no-benchmark", "--json", "--db", str(broken))
     assert again.returncode == 1 and json.loads(again.stdout)["failed"] == 1
     assert len(json.loads(command("logs", "eSR-MAX_s4_K3_C1", "--json", "--db", str(broken)).stdout)) == 2
+
+
+def test_what_retry_and_resume_print_works_as_printed(broken, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = command("retry", "--failed", "--db", str(broken)).stdout
+    (resume,) = re.findall(r"run `(sweep resume .*)`", told)
+    # Only how it runs is added: Ray takes seconds to start.
+    done = command(*shlex.split(resume)[1:], "--executor", "inline", "--no-benchmark")
+    assert done.returncode == 1 and "1 of 2 done, 1 failed" in done.stderr, done.stderr
+    (see,) = re.findall(r"see why with: (sweep .*)", done.stderr)
+    assert "eSR-MAX_s4_K3_C1" in command(*shlex.split(see)[1:]).stdout
+    assert not list(tmp_path.iterdir())
 
 
 def test_retry_says_when_there_is_nothing_to_try_again(broken):
