@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 LICENCE = "Apache-2.0, as edge-sweep, which trained them. The training images are not part of this folder."
 
 
-def text(zoo: Zoo, results: Results, chart: str) -> str:
-    """The card as Markdown. ``results`` are the sweep's, with seeds averaged; ``chart`` is a file beside the card."""
-    parts = (_head(zoo), _use(zoo, results), _made(zoo), _quality(zoo, results, chart), _best(results), _files())
+def text(zoo: Zoo, results: Results, chart: str, notes: str = "") -> str:
+    """The card as Markdown. ``results`` are the sweep's, with seeds averaged; ``chart`` is a file beside the card.
+
+    ``notes`` are what its makers want to say about how the networks were made.
+    """
+    made = "\n\n".join((_made(zoo), notes)).rstrip()
+    parts = (_head(zoo), _use(zoo, results), made, _quality(zoo, results, chart), _best(results), _files())
     return "\n\n".join([*parts, f"## Licence\n\n{LICENCE}"]) + "\n"
 
 

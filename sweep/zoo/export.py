@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
     from results_db.store import Store
 
-CARD, CHART = "README.md", "pareto.png"
+CARD, CHART, NOTES = "README.md", "pareto.png", "notes.md"
 TABLES = ("results.csv", "results.parquet")
 
 
 def export(store: Store, sweep: int | str, folder: Path, *, force: bool = False) -> Zoo:
     """Write the finished trials of ``sweep`` into ``folder``, which is made; the manifest comes last.
 
-    ``force`` allows a folder that has files already; those of an earlier zoo are replaced. Raises SweepError when
-    the sweep has no finished trial or the folder cannot be used, StoreError when there is no such sweep.
+    ``force`` allows a folder that has files already. Those of an earlier zoo are replaced, but files of weights that
+    hold the same stay as they are, byte for byte; the text of ``notes.md`` becomes part of the card. Raises SweepError
+    when the sweep has no finished trial or the folder cannot be used, StoreError when there is no such sweep.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not force:
         raise SweepError(f"{folder} is there already and not empty: choose another, or --force")
@@ -80,12 +81,16 @@ def _write(store: Store, zoo: Zoo, folder: Path) -> list[str]:
         quality = {f"{one.metric}:{one.dataset}": one.value for one in done.quality}
         described[document.label(key)] = {"id": key.config, "scale": parse_id(key.config).scale, **quality}
     for name, of_file in networks.items():
-        atomic.write(folder / name, weights.pack(of_file, {label: described[label] for label in of_file}))
+        packed = weights.pack(of_file, {label: described[label] for label in of_file})
+        if not ((folder / name).is_file() and weights.same((folder / name).read_bytes(), packed)):
+            atomic.write(folder / name, packed)
     atomic.write(folder / FACTS, document.to_bytes(zoo))
     gathered = gather_means(store, Selection(sweep=zoo.sweep.name))
     plot("pareto", store, out=folder / CHART, sweep=zoo.sweep.name, x="fps" if gathered.devices else "parameters")
-    atomic.write(folder / CARD, card.text(zoo, gathered, CHART))
-    return [*networks, FACTS, *TABLES, CHART, CARD]
+    has_notes = (folder / NOTES).is_file()
+    notes = (folder / NOTES).read_text(encoding="utf-8", errors="replace") if has_notes else ""
+    atomic.write(folder / CARD, card.text(zoo, gathered, CHART, notes))
+    return [*networks, FACTS, *TABLES, CHART, *([NOTES] if has_notes else []), CARD]
 
 
 def _table(store: Store, sweep: str) -> pd.DataFrame:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from results_db.store import Store
 from search_space import parse_id
 from search_space.spaces import load_space
 from search_space.weights import load
-from sweep.zoo.document import Zoo
-from sweep.zoo.load import read
+from sweep.zoo import weights
+from sweep.zoo.document import Zoo, label, weights_file
+from sweep.zoo.load import keep, read
 from workers.data.embedded import embedded
 from workers.data.image_set import read_folder
 from workers.quality.protocol import evaluate
@@ -71,19 +74,67 @@ def test_the_weights_give_the_quality_that_is_written_with_them(zoo: Zoo, family
         assert found.value == pytest.approx(values[name, "Set5"], abs=1e-4)
 
 
-def test_someone_with_nothing_else_chooses_enlarges_and_exports(sweep, tmp_path: Path) -> None:
+def test_exporting_it_again_would_leave_the_files_of_weights_as_they_are(zoo: Zoo) -> None:
+    """When speeds are added only facts and tables grow: each file holds what an export packs."""
+    networks: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+    described: dict[str, dict[str, object]] = {}
+    for key, done in zoo.trials:
+        networks[weights_file(key.config)][label(key)] = done.artifacts[0].data
+        quality = {f"{one.metric}:{one.dataset}": one.value for one in done.quality}
+        described[label(key)] = {"id": key.config, "scale": parse_id(key.config).scale, **quality}
+    assert {f"weights/{path.name}" for path in (ROOT / "zoo" / "weights").iterdir()} == set(networks)
+    for name, of_file in networks.items():
+        packed = weights.pack(of_file, {one: described[one] for one in of_file})
+        assert weights.same((ROOT / "zoo" / name).read_bytes(), packed), name
+
+
+def test_someone_with_nothing_else_chooses_enlarges_and_exports(sweep, tmp_path: Path, monkeypatch) -> None:
+    """How long it takes is in benchmarks/results/newcomer.json."""
     from PIL import Image
 
-    db, photo = tmp_path / "zoo.db", tmp_path / "photo.png"
     pixels = embedded("embedded-test").pixels[0]
     height, width = pixels.shape[:2]
-    Image.fromarray(pixels).save(photo)
-    assert sweep("zoo", "import", ROOT / "zoo", "--db", db)[0] == 0
-    status, text, _ = sweep("best", "--db", db, "--scale", 2, "--min-fps", 60, "--json")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(pixels).save("photo.png")
+    assert sweep("zoo", "import", ROOT / "zoo", "--db", "zoo.db")[0] == 0
+    status, text, _ = sweep("best", "--db", "zoo.db", "--scale", 2, "--min-fps", 60, "--json")
     found = json.loads(text)
     assert status == 0 and found["pick"] is not None
-    assert sweep("upscale", photo, "--db", db, "--model", found["pick"], "-o", tmp_path / "out")[0] == 0
-    (large,) = (tmp_path / "out").iterdir()
+    assert sweep("upscale", "photo.png", "--db", "zoo.db", "--model", found["pick"], "-o", "out")[0] == 0
+    (large,) = Path("out").iterdir()
     assert Image.open(large).size == (2 * width, 2 * height)
     command = shlex.split(found["export"])
-    assert command[0] == "sweep" and sweep(*command[1:], "--out", tmp_path / "model.onnx")[0] == 0
+    assert command[0] == "sweep" and sweep(*command[1:])[0] == 0
+    made = Path(command[command.index("--out") + 1])
+    assert made.stat().st_size > 1000 and made.suffix == ".onnx"
+
+
+@pytest.fixture(scope="module")
+def some(zoo: Zoo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database of the zoo's smallest and largest of two families at x2, with their speeds."""
+    ids = ("Bicubic_s2", "eSR-MAX_s2_K3_C1", "eSR-MAX_s2_K7_C16", "ESPCN_s2_D0_S3", "ESPCN_s2_D64_S32")
+    trials = [(key, done) for key, done in zoo.trials if key.config in ids]
+    speeds = [speed for speed in zoo.speeds if speed.config in ids]
+    assert len(trials) == len(ids) and speeds
+    path = tmp_path_factory.mktemp("some") / "zoo.db"
+    with Store.open(str(path)) as store:
+        keep(store, replace(zoo, trials=trials, speeds=speeds))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "begins"),
+    [
+        (("plot", "pareto"), "chart.png", b"\x89PNG"),
+        (("report", "--crops", 0), "report.html", b"<!doctype html>"),
+        (("bundle", "eSR-MAX_s2_K3_C1"), "kit.zip", b"#!/usr/bin/env python3"),
+    ],
+)
+def test_charts_the_report_and_a_kit_are_made_of_it(
+    sweep, some: Path, tmp_path: Path, words: tuple[object, ...], file: str, begins: bytes
+) -> None:
+    status, text, error = sweep(*words, "--db", some, "--out", tmp_path / file)
+    assert status == 0, error
+    assert (tmp_path / file).read_bytes()[: len(begins)].lower() == begins.lower()
+    if words[0] == "bundle":
+        assert "(1 trained)" in text

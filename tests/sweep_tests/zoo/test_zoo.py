@@ -134,6 +134,49 @@ def test_a_folder_with_files_is_not_written_into_unless_told(store, zoo, tmp_pat
     assert (tmp_path / "mine.txt").read_text() == "mine" and read(tmp_path).planned == 3
 
 
+def turned_round(packed: bytes) -> bytes:
+    """The same file with the entries of its metadata in the other order."""
+    end = 8 + int.from_bytes(packed[:8], "little")
+    header = json.loads(packed[8:end])
+    header["__metadata__"] = dict(reversed(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(end - 8)
+    return packed[:8] + text + packed[end:]
+
+
+def test_an_export_into_its_own_folder_changes_no_weights_and_adds_speeds(zoo, back, tmp_path, monkeypatch):
+    """safetensors writes the metadata of a file in any order: here in the other one, with the same content."""
+    copytree(zoo, tmp_path / "zoo")
+    load_into(back, zoo)
+    back.add_speeds([replace(SPEED, device="another")])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "zoo" / "weights").iterdir()}
+    assert len(before) == 1
+    changed = [turned_round(data) for data in before.values()]
+    assert changed != list(before.values()) and all(map(weights.same, changed, before.values()))
+    monkeypatch.setattr(weights, "pack", lambda *asked: changed[0])
+    export(back, 1, tmp_path / "zoo", force=True)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "zoo" / "weights").iterdir()} == before
+    assert (tmp_path / "zoo" / FACTS).read_bytes() != (zoo / FACTS).read_bytes()
+    assert {speed.device for speed in read(tmp_path / "zoo").speeds} == {"a-device", "another"}
+
+
+def test_other_weights_replace_those_of_an_earlier_zoo(store, zoo, tmp_path):
+    copytree(zoo, tmp_path / "zoo")
+    file = tmp_path / "zoo" / "weights" / "eSR-MAX_s2.safetensors"
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    export(store, 1, tmp_path / "zoo", force=True)
+    assert weights.same(file.read_bytes(), kept)
+
+
+def test_notes_beside_a_zoo_become_part_of_its_card_and_travel_with_it(store, tmp_path):
+    (tmp_path / "notes.md").write_text("## Notes\n\nTrained twice.\n")
+    export(store, 1, tmp_path, force=True)
+    card = (tmp_path / "README.md").read_text()
+    assert "## How they were made" in card and card.index("Trained twice.") < card.index("## Quality")
+    assert "notes.md" in json.loads((tmp_path / MANIFEST).read_text())["files"]
+    assert read(tmp_path).planned == 3
+
+
 def spoilt(zoo: Path, folder: Path, name: str, change) -> Path:
     copytree(zoo, folder)
     (folder / name).write_bytes(change((folder / name).read_bytes()))
