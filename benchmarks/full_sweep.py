@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from _bench import published_fps
-from _record import RESULTS, record
+from _record import record
 
 from analysis.measures.frontier import frontier
 from analysis.measures.hypervolume import hypervolume, reference
@@ -238,7 +238,7 @@ def main() -> None:
         rows = results(store, sweep=sweep, source="ours")
     table = rows.drop_duplicates("config").set_index("config")
     ours: Values = {(c, s): float(table.loc[c, f"psnr:{s}"]) for c in table.index for s in SETS}
-    known = json.loads((RESULTS / "released_reevaluated.json").read_text())
+    known = json.loads((Path(__file__).parent / "results" / "released_reevaluated.json").read_text())
     released: Values = {(row["config"], row["dataset"]): row["psnr"] for row in known["rows"]}
     centred = {(int(x[1:]), name): value for name, of in known["bicubic_psnr"].items() for x, value in of.items()}
     published = published_fps()
