@@ -224,8 +224,8 @@ def full_sweep(found: dict[str, Any]) -> str:
 def sweep_took(found: dict[str, Any]) -> str:
     """Hours, stops and attempts, and what the core-hours hold that the store does not."""
     again = [
-        f"the core-hours hold {part} {len(passes)} times ({', '.join(f'{core_s:,.0f}' for core_s in passes)} core-s), "
-        "the attempts, which are those in the store, only the last of these"
+        f"the core-hours hold every pass over {part} ({' and '.join(f'{core_s:,.0f}' for core_s in passes)} core-s), "
+        "the attempts, which are those in the store, only the last"
         for part, passes in found["trained_again"].items()
     ]
     energy = f"energy: {found['energy_kwh'] or 'not known, ' + found['energy_note']}"
@@ -245,8 +245,8 @@ def sweep_below_bicubic(found: dict[str, Any]) -> str:
     return (
         f"Below bicubic on Set5, Set14, BSDS100: {ours} of ours (centred bicubic, our protocol); {theirs} of the "
         "published values, against the authors' own bicubic rows, but at x3 the centred one, since theirs is shifted "
-        f"by half a pixel ({x3['table']} dB on Set5, centred {x3['centred']}). Against their rows as they are it is "
-        f"{table_own}, against the centred bicubic under our protocol at every scale {protocol}."
+        f"by half a pixel ({x3['table']:.2f} dB on Set5, centred {x3['centred']:.2f}). Against their rows as they are "
+        f"it is {table_own}, against the centred bicubic under our protocol at every scale {protocol}."
     )
 
 
