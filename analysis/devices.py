@@ -39,7 +39,7 @@ def figure(store: Store, selection: Selection, tell: Callable[[str], None] | Non
         raise SweepError(f"{wide.shape[1]} timings are too many: choose with --backend or --precision")
     first = table.drop_duplicates(subset="config").set_index("config").loc[wide.index]
     speeds = {str(name): wide[name].to_numpy(dtype=float) for name in wide.columns}
-    note = f"{len(wide)} models · {measured_how.line(results, table)} · Spearman's rank correlation"
+    note = f"{len(wide)} models · {measured_how.line(results, table, quality=False)} · Spearman's rank correlation"
     noisy = wide.index.isin(table.loc[disturbed.mask(table), "config"])
     return draw(speeds, list(first["family"]), first["scale"].to_numpy(dtype=np.float64), note, noisy)
 

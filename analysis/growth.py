@@ -43,7 +43,8 @@ def figure(store: Store, selection: Selection, tell: Callable[[str], None] | Non
             histories.append(History(scale, when, mine[x.column].to_numpy(float), mine[y.column].to_numpy(float)))
     unit, factor = _unit(max(float(h.when.max()) for h in histories)) if timed else ("results, in stored order", 1.0)
     histories = [History(h.scale, h.when * factor, h.x, h.y) for h in histories]
-    note = (f"{device} · " if device else "") + measured_how.line(results, table, device is not None)
+    models = f"{len(table)} model{'' if len(table) == 1 else 's'}"
+    note = (f"{device} · " if device else "") + f"{models} · {measured_how.line(results, table, device is not None)}"
     note += "" if timed else " · imported in one go: there is no time to show"
     return draw(histories, x, y, unit, "How the frontier grew", note)
 

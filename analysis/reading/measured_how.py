@@ -55,9 +55,14 @@ def size_of(protocol: str) -> str:
     return PROTOCOL_SIZES.get(base, written)
 
 
-def line(results: Results, table: pd.DataFrame, measured: bool = True) -> str:
-    """The one line of a chart: source, how speed was measured, seeds, and how many speeds are disturbed."""
+def line(results: Results, table: pd.DataFrame, measured: bool = True, quality: bool = True) -> str:
+    """The one line of a chart: source, how quality and speed were measured, seeds, and how many speeds are disturbed.
+
+    ``measured`` is for charts of speeds, ``quality`` for charts of qualities.
+    """
     parts = [f"measurements: {results.source}"]
+    if quality and results.protocol:
+        parts.append(f"quality: {results.protocol}")
     if measured:
         parts.append(timing_line(table))
     parts.append(seeds(results))

@@ -88,7 +88,30 @@ def test_a_chart_says_how_it_was_measured_and_how_many_speeds_are_disturbed(nois
     said = texts(figure).replace("\n", " · ")
     for part in ("measurements: ours", "1920x1080 (fullhd14), eager fp32", "2 threads", "1 seed", "disturbed"):
         assert part in said
+    with Store.open(str(noisy_db), readonly=True) as store:
+        table = gather(store, ask).table
+    drawn = table[table["fps"].notna() & table["psnr:Set5"].notna()]["config"].nunique()
+    assert drawn > 20
+    assert f"{drawn} of 30 points" in said if kind == "pareto" else f"{drawn} models" in said
     assert any("speeds disturbed" in line for line in told)
+
+
+@pytest.mark.parametrize("kind", ["pareto", "growth"])
+def test_charts_of_two_quality_protocols_cannot_be_taken_for_each_other(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "two.db"
+    configs = [parse_id(name) for name in ("Bicubic_s2", "eSR-TM_s2_K5_C4", "ESPCN_s2_D4_S12")]
+    with Store.open(str(path)) as store:
+        sweep = store.create_sweep("weights", "weights files", "{}", source=Source.RE_EVALUATED)
+        figures = [one for config in configs for one in kit.qualities(config)]
+        for protocol in ("y-bt601-bicubic-aa-v1", "y-bt601-bicubic-matlab-v1"):
+            named = [replace(one, protocol=protocol) for one in figures]
+            store.add_qualities(sweep, named, Source.RE_EVALUATED)
+        store.add_speeds([kit.speed(config, "board") for config in configs])
+        said = [
+            texts(kinds.figure(kind, store, Selection(device="board", protocol=f"y-bt601-bicubic-{name}-v1")))
+            for name in ("aa", "matlab")
+        ]
+    assert "quality: y-bt601-bicubic-aa-v1" in said[0] and "quality: y-bt601-bicubic-matlab-v1" in said[1]
 
 
 def test_hollow_markers_are_the_disturbed_ones_and_the_legend_says_so(noisy_db: Path) -> None:
@@ -175,6 +198,22 @@ def test_what_chooses_by_speed_says_it_and_can_leave_them_out(
     assert "repeat on board: sweep benchmark --disturbed" in noisy.stderr and "--undisturbed-only" in noisy.stderr
     assert "disturbed" not in told(3).output
     assert told(2, "--undisturbed-only").exit_code != 0, "there is no other speed"
+
+
+@pytest.mark.parametrize("name", ["plot", "table", "report"])
+def test_a_command_leaves_them_out_when_told_to(noisy_db: Path, tmp_path: Path, name: str) -> None:
+    asked = {
+        "plot": ["plot", "pareto", "--device", "board", "--out", str(tmp_path / "chart.svg")],
+        "table": ["table", "--device", "board"],
+        "report": ["report", "--models", "none", "--crops", "0", "--out", str(tmp_path / "page.html")],
+    }[name]
+    whole = runner.invoke(app, [*asked, "--db", str(noisy_db)])
+    quiet = runner.invoke(app, [*asked, "--db", str(noisy_db), "--undisturbed-only"])
+    assert whole.exit_code == quiet.exit_code == 0
+    assert "speeds disturbed" in whole.stderr and "speeds disturbed" not in quiet.stderr
+    if name == "table":
+        timed = [line for line in quiet.stdout.splitlines() if line.startswith("| board")]
+        assert timed and not any("_s2" in line for line in timed)
 
 
 def test_an_export_counts_them_and_can_leave_them_out(noisy_db: Path, tmp_path: Path) -> None:
