@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Db,
@@ -40,11 +40,14 @@ def benchmark(
     device: DeviceName = None,
     backend: Annotated[
         str,
-        typer.Option(
-            "--backend", "-b", help="eager, compile, cudagraph, onnxruntime, tensorrt, openvino, ncnn, vulkan."
-        ),
+        typer.Option("--backend", "-b", help=f"{', '.join(completion.BACKENDS)}.", autocompletion=completion.backends),
     ] = "eager",
-    precision: Annotated[str, typer.Option("--precision", "-p", help="fp32, fp16, bf16, int8.")] = "fp32",
+    precision: Annotated[
+        str,
+        typer.Option(
+            "--precision", "-p", help=f"{', '.join(completion.PRECISIONS)}.", autocompletion=completion.precisions
+        ),
+    ] = "fp32",
     space: OptionalSpace = None,
     family: Family = None,
     scale: Scale = None,
@@ -58,6 +61,7 @@ def benchmark(
             "--speed-protocol",
             "--protocol",
             help="fullhd14 (the paper's), uhd14 (4K), qhd5 (quick), or a stored variant's name such as fullhd14-t1.",
+            autocompletion=completion.speed_protocols,
         ),
     ] = "fullhd14",
     size: Annotated[str | None, typer.Option("--size", help="Other output size.", metavar="WIDTHxHEIGHT")] = None,
@@ -91,7 +95,7 @@ def benchmark(
 
     Example: sweep benchmark --space demo --device laptop --backend onnxruntime
 
-    Example: sweep benchmark eSR-TM_s2_K5_C4 ESPCN_s2_D4_S12 --protocol qhd5 --json
+    Example: sweep benchmark eSR-TM_s2_K5_C4 ESPCN_s2_D4_S12 --speed-protocol qhd5 --json
 
     Every speed is stored as soon as its group is done; the same command again measures only what is missing.
     Exit status 1 when some configs could not be measured, 130 after Ctrl-C.

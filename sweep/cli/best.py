@@ -14,11 +14,11 @@ from sweep.cli.options import (
     Json,
     Metric,
     OfBackend,
-    OfDevice,
     OfPrecision,
     OneSweep,
     SourceName,
     SpeedProtocolName,
+    TheDevice,
     UndisturbedOnly,
     finite,
 )
@@ -37,7 +37,7 @@ def add(app: typer.Typer) -> None:
 
 def best(
     scale: Annotated[int, typer.Option("--scale", help="2, 3 or 4.")],
-    device: OfDevice = None,
+    device: TheDevice = None,
     metric: Metric = None,
     min_fps: Annotated[
         float | None, typer.Option("--min-fps", callback=finite, help="At least this many frames/s.")

@@ -11,7 +11,19 @@ import typer
 
 from search_space.errors import BadData
 from sweep.cli import completion, output
-from sweep.cli.options import DEFAULT_DB, Db, Family, Limit, Metric, OfDevice, Sample, Scale, UndisturbedOnly, Where
+from sweep.cli.options import (
+    DEFAULT_DB,
+    Db,
+    Family,
+    Limit,
+    Metric,
+    OfDevice,
+    Sample,
+    SampleSeed,
+    Scale,
+    UndisturbedOnly,
+    Where,
+)
 
 if TYPE_CHECKING:
     from results_db.reading.disturbed import Timing
@@ -28,7 +40,7 @@ def bundle(
     ids: Annotated[
         list[str] | None, typer.Argument(metavar="[ID]...", help="Configs for the kit.", autocompletion=completion.ids)
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The kit.")] = Path("kit.zip"),
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The kit.")] = Path("kit.zip"),
     frontier: Annotated[bool, typer.Option("--frontier", help="The configs of the frontier in --db.")] = False,
     space: Annotated[
         str | None, typer.Option("--space", "-s", help="All configs of a space.", autocompletion=completion.spaces)
@@ -38,14 +50,27 @@ def bundle(
     where: Where = None,
     limit: Limit = None,
     sample: Sample = None,
+    seed: SampleSeed = 0,
     device: OfDevice = None,
     metric: Metric = None,
     undisturbed_only: UndisturbedOnly = False,
     precision: Annotated[
-        list[str] | None, typer.Option("--precision", "-p", help="fp32, fp16 or int8 (repeatable); default fp32.")
+        list[str] | None,
+        typer.Option(
+            "--precision",
+            "-p",
+            help="fp32, fp16 or int8 (repeatable); default fp32.",
+            autocompletion=completion.kit_precisions,
+        ),
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--speed-protocol", "--protocol", help="fullhd14, uhd14 or qhd5.")
+        str,
+        typer.Option(
+            "--speed-protocol",
+            "--protocol",
+            help="fullhd14, uhd14 or qhd5.",
+            autocompletion=completion.named_speed_protocols,
+        ),
     ] = "fullhd14",
     db: Db = DEFAULT_DB,
 ) -> None:
@@ -75,11 +100,11 @@ def bundle(
         configs, notes = _frontier(db, scale or [2, 3, 4], device, metric, undisturbed_only)
     else:
         configs = stored_configs(ids or (), db) or load_space(space or "").configs
-    configs = select(configs, family or (), scale or (), where, limit, sample)
+    configs = select(configs, family or (), scale or (), where, limit, sample, seed)
     precisions = tuple(dict.fromkeys(precision or ("fp32",)))
     for name in precisions:
-        if name not in ("fp32", "fp16", "int8"):
-            raise BadData(f"there is no precision {name!r} for a kit (fp32, fp16, int8)")
+        if name not in completion.KIT_PRECISIONS:
+            raise BadData(f"there is no precision {name!r} for a kit ({', '.join(completion.KIT_PRECISIONS)})")
     chosen = named(protocol)
     weights = _weights(db, configs)
     jobs = [(config, name) for config in configs for name in precisions]

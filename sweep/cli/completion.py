@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SPACES = ("demo", "paper", "extended")
 EMBEDDED = ("embedded-train", "embedded-test")
-BACKENDS = ("eager", "compile", "cudagraph", "onnxruntime", "tensorrt", "openvino", "ncnn")
+BACKENDS = ("eager", "compile", "cudagraph", "onnxruntime", "tensorrt", "openvino", "ncnn", "vulkan")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
+"""What the built-in backends are and have; their files import PyTorch, so a test compares."""
+KIT_PRECISIONS = ("fp32", "fp16", "int8")
+NETWORKS = (".onnx", ".safetensors", ".pt", ".pt2", ".pth", ".model")
+"""Endings of files that hold a trained network."""
+SPEED_PROTOCOLS = ("fullhd14", "uhd14", "qhd5")
+QUALITY_PROTOCOLS = ("aa", "matlab")
 
 
 def ids(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -32,6 +38,11 @@ def ids(ctx: typer.Context, incomplete: str) -> list[str]:
         return [config.id for config in load_space(asked if asked in SPACES else "paper").configs]
 
     return _starting(incomplete, [*_quietly(named), *_stored(ctx, "trial", "config")])
+
+
+def models(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Configs, and files that hold a network."""
+    return [*ids(ctx, incomplete), *_files(incomplete, NETWORKS)]
 
 
 def families(incomplete: str) -> list[str]:
@@ -69,6 +80,13 @@ def sweeps(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting(incomplete, _stored(ctx, "sweep", "name"))
 
 
+def studies(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of searches: their trainings are sweeps of the database."""
+    searches = [name for name in _stored(ctx, "sweep", "name") if name.startswith("search-")]
+    full = [name.removeprefix("search-") for name in searches if not name.endswith("-screen")]
+    return _starting(incomplete, full)
+
+
 def tags(ctx: typer.Context, incomplete: str) -> list[str]:
     """Tags of the sweeps in the database."""
     from results_db.reading.sweeps import tags_of
@@ -91,6 +109,13 @@ def metrics(ctx: typer.Context, incomplete: str) -> list[str]:
     return _starting(incomplete, _ask(ctx, lambda store: list(measures(store))))
 
 
+def metric_names(incomplete: str) -> list[str]:
+    """Metrics that can be measured."""
+    from search_space.metrics import METRICS
+
+    return _starting(incomplete, METRICS)
+
+
 def sources(incomplete: str) -> list[str]:
     """Sources of results."""
     from results_db.records import Source
@@ -100,7 +125,22 @@ def sources(incomplete: str) -> list[str]:
 
 def speed_protocols(ctx: typer.Context, incomplete: str) -> list[str]:
     """Speed protocols: those with a name, and those of the database."""
-    return _starting(incomplete, ["fullhd14", "uhd14", "qhd5", *_stored(ctx, "speed", "protocol")])
+    return _starting(incomplete, [*SPEED_PROTOCOLS, *_stored(ctx, "speed", "protocol")])
+
+
+def named_speed_protocols(incomplete: str) -> list[str]:
+    """Speed protocols with a name."""
+    return _starting(incomplete, SPEED_PROTOCOLS)
+
+
+def quality_protocols(incomplete: str) -> list[str]:
+    """Quality protocols by their short names."""
+    return _starting(incomplete, QUALITY_PROTOCOLS)
+
+
+def stored_quality_protocols(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Quality protocols of the database."""
+    return _starting(incomplete, _stored(ctx, "measure", "protocol"))
 
 
 def backends(incomplete: str) -> list[str]:
@@ -113,6 +153,11 @@ def precisions(incomplete: str) -> list[str]:
     return _starting(incomplete, PRECISIONS)
 
 
+def kit_precisions(incomplete: str) -> list[str]:
+    """Precisions of the files in a kit."""
+    return _starting(incomplete, KIT_PRECISIONS)
+
+
 def image_sets(ctx: typer.Context, incomplete: str) -> list[str]:
     """Image sets under the data root, else the embedded ones."""
     from sweep.settings_file import settings
@@ -123,6 +168,26 @@ def image_sets(ctx: typer.Context, incomplete: str) -> list[str]:
         return [*EMBEDDED, *(available(root) if root else ())]
 
     return _starting(incomplete, _quietly(listed))
+
+
+def image_folders(incomplete: str) -> list[str]:
+    """The embedded sets, and folders."""
+    return [*_starting(incomplete, EMBEDDED), *_files(incomplete, ())]
+
+
+def downloadable_sets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Image sets that can be downloaded."""
+    from workers.data.sources import read_sources
+
+    return _starting(incomplete, _quietly(lambda: list(read_sources(ctx.params.get("registry")))))
+
+
+def stored_test_sets(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Test sets of the database, and those of the published results where a replay is of them."""
+    from workers.data.datasets import TESTS
+
+    published = TESTS if ctx.params.get("table") == "published" else ()
+    return _starting(incomplete, [*published, *_stored(ctx, "measure", "dataset")])
 
 
 def _starting(incomplete: str, values: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_space.errors import BadData
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Db,
@@ -18,11 +18,11 @@ from sweep.cli.options import (
     Json,
     Metric,
     OfBackend,
-    OfDevice,
     OfPrecision,
     Scale,
     SourceName,
     Space,
+    TheDevice,
     UndisturbedOnly,
     Where,
 )
@@ -42,13 +42,16 @@ def add(app: typer.Typer) -> None:
 
 def cost(
     ids: Ids = None,
-    device: OfDevice = None,
+    device: TheDevice = None,
     backend: OfBackend = None,
     precision: OfPrecision = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            "--speed-protocol", "--protocol", help="Only speeds of this protocol; default that of most models."
+            "--speed-protocol",
+            "--protocol",
+            help="Only speeds of this protocol; default that of most models.",
+            autocompletion=completion.speed_protocols,
         ),
     ] = None,
     space: Space = "paper",

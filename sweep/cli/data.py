@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_space.errors import BadData
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import Json
+from sweep.settings_file import VARIABLES
 
 if TYPE_CHECKING:
     from workers.data.datasets import Inventory
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
 Root = Annotated[
     Path,
-    typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="The folder with one folder per set.", metavar="DIR"),
+    typer.Option(
+        "--data-root", envvar=VARIABLES["data-root"], help="The folder with one folder per set.", metavar="DIR"
+    ),
+]
+Registry = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry", envvar="EDGE_SWEEP_DATASETS", help="Your own list of sets: YAML or JSON.", metavar="FILE"
+    ),
 ]
 
 
@@ -33,7 +42,12 @@ def add(app: typer.Typer) -> None:
 
 
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="As in sweep data sources.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...", help="As in sweep data sources.", autocompletion=completion.downloadable_sets
+        ),
+    ],
     data_root: Root = Path("data"),
     url: Annotated[str | None, typer.Option("--url", help="Another place to get it from (one NAME).")] = None,
     sha256: Annotated[str | None, typer.Option("--sha256", help="Of the archive (one NAME).", metavar="HEX")] = None,
@@ -41,10 +55,7 @@ def fetch(
         str | None, typer.Option("--include", help='Images in the archive to take, for example "*/HR/*" (one NAME).')
     ] = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Take an archive without a known SHA-256.")] = False,
-    registry: Annotated[
-        Path | None,
-        typer.Option("--registry", envvar="EDGE_SWEEP_DATASETS", help="Your own list of sets: YAML or JSON."),
-    ] = None,
+    registry: Registry = None,
 ) -> None:
     """Download image sets, checked by SHA-256, into DIR/NAME. Run again to go on after a broken connection.
 
@@ -92,7 +103,7 @@ def _source(
 
 
 def sources(
-    registry: Annotated[Path | None, typer.Option("--registry", envvar="EDGE_SWEEP_DATASETS")] = None,
+    registry: Registry = None,
     as_json: Json = False,
 ) -> None:
     """List what fetch knows: names, URLs, and whether a SHA-256 is known.
@@ -110,10 +121,15 @@ def sources(
 
 
 def check(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]", help="Default: all that is there.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME...]", help="Default: all that is there.", autocompletion=completion.image_sets),
+    ] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option("--data-root", envvar="EDGE_SWEEP_DATA", help="Without one: the embedded sets.", metavar="DIR"),
+        typer.Option(
+            "--data-root", envvar=VARIABLES["data-root"], help="Without one: the embedded sets.", metavar="DIR"
+        ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 when a file would be skipped.")] = False,
     as_json: Json = False,

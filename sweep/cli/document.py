@@ -69,7 +69,8 @@ def _row(parameter: Any) -> str:
     default = parameter.default
     has_one = isinstance(default, (str, int, float)) and not isinstance(default, bool) and default != ""
     told = f"`{default}`" if has_one else ""
-    return f"| {_cell(names)} | {told} | {_cell(parameter.help or '')} |"
+    variable = f" Environment variable: `{parameter.envvar}`." if parameter.envvar else ""
+    return f"| {_cell(names)} | {told} | {_cell((parameter.help or '') + variable)} |"
 
 
 def _kind(parameter: Any) -> str:

@@ -46,19 +46,30 @@ def evaluate(
     ] = None,
     data_root: DataRoot = None,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="psnr, ssim or lpips (repeatable); default psnr and ssim.")
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help="psnr, ssim or lpips (repeatable); default psnr and ssim.",
+            autocompletion=completion.metric_names,
+        ),
     ] = None,
     protocol: Annotated[
         str,
         typer.Option(
-            "--protocol", help="Of quality: aa (ours), or matlab: small images as MATLAB and BasicSR make them."
+            "--quality-protocol",
+            "--protocol",
+            help="Of quality: aa (ours), or matlab: small images as MATLAB and BasicSR make them.",
+            autocompletion=completion.quality_protocols,
         ),
     ] = "aa",
     db: Annotated[
         str | None, typer.Option("--db", help="Store the results there; what is stored already is not measured again.")
     ] = None,
     name: Annotated[
-        str, typer.Option("--sweep", "--name", help="With --db: the sweep the results go to.")
+        str,
+        typer.Option(
+            "--sweep", "--name", help="With --db: the sweep the results go to.", autocompletion=completion.sweeps
+        ),
     ] = "re-evaluated",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with an unusable file in it.")] = False,
     as_json: Json = False,

@@ -37,14 +37,24 @@ def add(app: typer.Typer) -> None:
 def export(
     config_id: ConfigId,
     form: Annotated[Format, typer.Option("--format", "-f", help="File format.")] = Format.ONNX,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File; default ID with the format's ending.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default ID with the format's ending.")
+    ] = None,
     weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", help="Weights file; default those of the sweep in --db.")
+        Path | None,
+        typer.Option("--weights", "-w", metavar="FILE", help="Weights file; default those of the sweep in --db."),
     ] = None,
     fp16: Annotated[bool, typer.Option("--fp16", help="Compute in half precision.")] = False,
     int8: Annotated[bool, typer.Option("--int8", help="8-bit convolutions (ONNX).")] = False,
     data: Annotated[
-        str, typer.Option("--data", help="Images for the check: a folder, or embedded-test.")
+        str,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DIR",
+            help="Images for the check: a folder, or embedded-test.",
+            autocompletion=completion.image_folders,
+        ),
     ] = "embedded-test",
     force: Annotated[
         bool, typer.Option("--force", help="Write a file that loses more than 0.5 dB all the same.")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 
@@ -18,8 +18,13 @@ def add(app: typer.Typer) -> None:
 
 def import_measurements(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="results.json of a kit.")],
-    device: Annotated[str | None, typer.Option("--device", help="Store under this name, not the file's.")] = None,
-    kit: Annotated[Path | None, typer.Option("--kit", help="Accept only results of this kit, by its hashes.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Store under this name, not the file's.", autocompletion=completion.devices),
+    ] = None,
+    kit: Annotated[
+        Path | None, typer.Option("--kit", metavar="FILE", help="Accept only results of this kit, by its hashes.")
+    ] = None,
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:

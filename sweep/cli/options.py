@@ -12,6 +12,7 @@ import typer
 from search_space.errors import BadData, SweepError
 from sweep.api.arguments import DEFAULT_DB as DEFAULT_DB
 from sweep.cli import completion
+from sweep.settings_file import VARIABLES
 
 
 def finite(value: float | None) -> float | None:
@@ -40,7 +41,7 @@ def sides(size: str | None) -> tuple[int, int] | None:
 Db = Annotated[
     str,
     typer.Option(
-        "--db", envvar="SWEEP_DB", help="Results database: a path, sqlite:///FILE or postgresql+psycopg://..."
+        "--db", envvar=VARIABLES["db"], help="Results database: a path, sqlite:///FILE or postgresql+psycopg://..."
     ),
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show each event: what starts, ends, is tried again.")]
@@ -91,7 +92,16 @@ SampleSeed = Annotated[int, typer.Option("--seed", min=-(2**63), max=2**63 - 1, 
 
 DataRoot = Annotated[
     Path | None,
-    typer.Option("--data-root", help="Folder of image sets (T91, Set5, ...); default: embedded photographs."),
+    typer.Option(
+        "--data-root",
+        envvar=VARIABLES["data-root"],
+        metavar="DIR",
+        help="Folder of image sets (T91, Set5, ...); default: embedded photographs.",
+    ),
+]
+MovedDataRoot = Annotated[
+    Path | None,
+    typer.Option("--data-root", metavar="DIR", help="Where the image sets are now; default where the sweep had them."),
 ]
 RecipeName = Annotated[
     str | None,
@@ -104,16 +114,24 @@ RecipeName = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option("--steps", min=0, help="Training steps instead of the recipe's.")]
 TrainSets = Annotated[
-    list[str] | None, typer.Option("--train", help="Training set (repeatable).", autocompletion=completion.image_sets)
+    list[str] | None,
+    typer.Option("--train-set", "--train", help="Training set (repeatable).", autocompletion=completion.image_sets),
 ]
 TestSets = Annotated[
-    list[str] | None, typer.Option("--test", help="Test set (repeatable).", autocompletion=completion.image_sets)
+    list[str] | None,
+    typer.Option("--test-set", "--test", help="Test set (repeatable).", autocompletion=completion.image_sets),
 ]
 
 # Where and how training runs
 
 Address = Annotated[
-    str, typer.Option("--address", help="Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.", metavar="A")
+    str,
+    typer.Option(
+        "--address",
+        envvar=VARIABLES["address"],
+        metavar="A",
+        help="Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.",
+    ),
 ]
 ExecutorName = Annotated[str, typer.Option("--executor", help="actors (Ray Core), tune (Ray Tune) or inline (no Ray).")]
 PackSize = Annotated[
@@ -171,13 +189,17 @@ Track = Annotated[
     typer.Option(
         "--track",
         metavar="NAME[=WHERE]",
-        help="Tell tensorboard, mlflow, wandb, webhook=URL, command=COMMAND or a plug-in what happens (repeatable).",
+        help="Tell tensorboard, mlflow, wandb, webhook=URL (or EDGE_SWEEP_WEBHOOK), command=COMMAND or a plug-in what "
+        "happens (repeatable).",
     ),
 ]
 DeviceName = Annotated[
     str | None,
     typer.Option(
-        "--device", help="Name under which this machine's speed is stored.", autocompletion=completion.devices
+        "--device",
+        envvar=VARIABLES["device"],
+        help="Name under which this machine's speed is stored.",
+        autocompletion=completion.devices,
     ),
 ]
 MeasureProtocol = Annotated[
@@ -219,6 +241,15 @@ SourceName = Annotated[
 ]
 OfDevice = Annotated[
     str | None, typer.Option("--device", help="One device; default all.", autocompletion=completion.devices)
+]
+TheDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        envvar=VARIABLES["device"],
+        help="The device; default the only one that is there.",
+        autocompletion=completion.devices,
+    ),
 ]
 OfBackend = Annotated[
     str | None, typer.Option("--backend", "-b", help="Only speeds of this backend.", autocompletion=completion.backends)

@@ -35,7 +35,7 @@ def plot(
     kind: Annotated[
         str, typer.Argument(metavar="KIND", help=f"What to draw: {KINDS}.", autocompletion=completion.charts)
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.svg or FILE.pdf.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="FILE.png, FILE.svg or FILE.pdf.")],
     db: Db = DEFAULT_DB,
     device: OfDevice = None,
     metric: Metric = None,
@@ -43,11 +43,22 @@ def plot(
     family: Family = None,
     x: Annotated[str, typer.Option("--x", help="fps, power, energy, parameters, macs or memory.")] = "fps",
     source: SourceName = None,
-    against: Annotated[str | None, typer.Option("--against", help="compare: the source to compare with.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", help="compare: the source to compare with.", autocompletion=completion.sources),
+    ] = None,
     sweep: TwoSweeps = None,
     backend: OfBackend = None,
     precision: OfPrecision = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Quality protocol; default the usual.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--quality-protocol",
+            "--protocol",
+            help="Quality protocol; default the usual.",
+            autocompletion=completion.stored_quality_protocols,
+        ),
+    ] = None,
     speed_protocol: SpeedProtocolName = None,
     undisturbed_only: UndisturbedOnly = False,
     config: Annotated[
@@ -57,9 +68,12 @@ def plot(
         ),
     ] = None,
     weights: Annotated[
-        list[Path] | None, typer.Option("--weights", "-w", help="Weights files named after an id (repeatable).")
+        list[Path] | None,
+        typer.Option("--weights", "-w", metavar="FILE", help="Weights files named after an id (repeatable)."),
     ] = None,
-    image: Annotated[Path | None, typer.Option("--image", help="templates, crops: the image to use.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", metavar="FILE", help="templates, crops: the image to use.")
+    ] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="crops: the part to show.")] = None,
 ) -> None:
     """Draw a chart. A sweep that is not finished is drawn too, and the chart says how much of it is there.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db, Json
 
 if TYPE_CHECKING:
@@ -44,13 +44,16 @@ def import_published(
 @group.command("import-table")
 def import_table(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv or .json table as export-results writes it.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the sweep it becomes.")],
+    name: Annotated[
+        str,
+        typer.Option("--sweep", "--name", help="Name of the sweep it becomes.", autocompletion=completion.sweeps),
+    ],
     db: Db = DEFAULT_DB,
     as_json: Json = False,
 ) -> None:
     """Import a finished table: columns config, psnr:SET and its like, device, fps, power_w, ...
 
-    Example: sweep published import-table mine.csv --name mine --db sweep.db
+    Example: sweep published import-table mine.csv --sweep mine --db sweep.db
     """
     from results_db.foreign import csv_json, published
     from results_db.store import Store

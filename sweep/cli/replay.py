@@ -38,7 +38,15 @@ def replay(
         ),
     ] = None,
     scale: Annotated[list[int] | None, typer.Option("--scale", help="Scale (repeatable); default all.")] = None,
-    dataset: Annotated[str, typer.Option("--dataset", help="Test set whose PSNR counts.")] = "BSDS100",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            "--test-set",
+            "--dataset",
+            help="Test set whose PSNR counts.",
+            autocompletion=completion.stored_test_sets,
+        ),
+    ] = "BSDS100",
     sampler: Annotated[
         list[str] | None, typer.Option("--sampler", help="Sampler (repeatable); default frontier, random, tpe.")
     ] = None,
@@ -48,7 +56,7 @@ def replay(
     ] = DEFAULT_BATCH,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Searches per sampler.")] = 5,
     file: Annotated[
-        Path | None, typer.Option("--file", help="The authors' tests.pkl; read without unpickling it.")
+        Path | None, typer.Option("--file", metavar="FILE", help="The authors' tests.pkl; read without unpickling it.")
     ] = None,
     space: Annotated[
         str,

@@ -19,13 +19,13 @@ def add(app: typer.Typer) -> None:
 
 
 def report(
-    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.html.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="FILE.html.")],
     db: Db = DEFAULT_DB,
     sweep: TwoSweeps = None,
     undisturbed_only: UndisturbedOnly = False,
     source: SourceName = None,
     title: Annotated[str, typer.Option("--title", help="Heading; default the sweep's name.")] = "",
-    image: Annotated[Path | None, typer.Option("--image", help="Picture for the sample crops.")] = None,
+    image: Annotated[Path | None, typer.Option("--image", metavar="FILE", help="Picture for the sample crops.")] = None,
     crop: Annotated[str | None, typer.Option("--crop", metavar="X,Y,W,H", help="The part of it to show.")] = None,
     crops: Annotated[int, typer.Option("--crops", min=0, help="Most models with a sample crop; 0 for none.")] = 150,
     models: Annotated[
@@ -33,7 +33,12 @@ def report(
     ] = Which.FRONTIER,
     weights: Annotated[
         list[Path] | None,
-        typer.Option("--weights", "-w", help="Weights for crops and networks: files named after an id, or a folder."),
+        typer.Option(
+            "--weights",
+            "-w",
+            metavar="FILE",
+            help="Weights for crops and networks: files named after an id, or a folder (repeatable).",
+        ),
     ] = None,
 ) -> None:
     """Write a self-contained page: frontier, budget, tables, health, recipe. It works offline.

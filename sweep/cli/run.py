@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Address,
@@ -83,7 +83,13 @@ def run(
     test: TestSets = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a folder with an unusable file in it.")] = False,
     name: Annotated[
-        str | None, typer.Option("--name", help="The sweep's name; default from space, recipe and data.")
+        str | None,
+        typer.Option(
+            "--sweep",
+            "--name",
+            help="The sweep's name; default from space, recipe and data.",
+            autocompletion=completion.sweeps,
+        ),
     ] = None,
     pack_size: PackSize = None,
     checkpoint_every: CheckpointEvery = CHECKPOINT_EVERY_S,
@@ -233,6 +239,7 @@ def _document(outline: _Outline) -> dict[str, Any]:
     return {
         "sweep": outline.plan.name,
         "planned": outline.planned,
+        "seeds": sorted({key.seed for key in outline.plan.keys}),
         "done": outline.done,
         "missing": outline.missing,
         "packs": outline.packs,

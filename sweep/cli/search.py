@@ -96,7 +96,15 @@ def search(
     steps: Steps = None,
     train: TrainSets = None,
     test: TestSets = None,
-    name: Annotated[str | None, typer.Option("--name", help="The study's name; the same name continues it.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--sweep",
+            "--name",
+            help="The study's name; the same name continues it.",
+            autocompletion=completion.studies,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the sampler.")] = 0,
     executor: ExecutorName = "actors",
     address: Address = "local",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import (
     DEFAULT_DB,
     Db,
@@ -31,13 +31,21 @@ def add(app: typer.Typer) -> None:
 
 def table(
     form: Annotated[str, typer.Option("--format", "-f", help="md, latex or csv.")] = "md",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default the terminal.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="Default the terminal.")] = None,
     db: Db = DEFAULT_DB,
     device: OfDevice = None,
     metric: Metric = None,
     scale: Scale = None,
     family: Family = None,
-    dataset: Annotated[list[str] | None, typer.Option("--set", help="Test sets to show; default all.")] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--test-set",
+            "--set",
+            help="Test set to show (repeatable); default all.",
+            autocompletion=completion.stored_test_sets,
+        ),
+    ] = None,
     source: SourceName = None,
     sweep: TwoSweeps = None,
     compare: Annotated[
@@ -52,7 +60,7 @@ def table(
 
     The knee is the model of the family's own frontier furthest above the line between its ends.
 
-    Example: sweep table --format latex --device AGX --set Set5 --set Set14 --out table.tex
+    Example: sweep table --format latex --device AGX --test-set Set5 --test-set Set14 --out table.tex
 
     Example: sweep table --compare --sweep before --sweep after
     """

@@ -11,15 +11,13 @@ import typer
 
 from search_space.errors import BadData, SweepError
 from search_space.visible import visible
-from sweep.cli import output
+from sweep.cli import completion, output
 from sweep.cli.options import DEFAULT_DB, Db
 
 if TYPE_CHECKING:
     from workers.upscale import Upscaler
     from workers.upscale.inputs import Input
     from workers.upscale.targets import Targets
-
-MODELS = (".onnx", ".safetensors", ".pt", ".pt2", ".pth", ".model")
 
 
 def add(app: typer.Typer) -> None:
@@ -31,10 +29,18 @@ def upscale(
     inputs: Annotated[list[Path], typer.Argument(metavar="IN...", help="Images, folders of images, videos.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.", metavar="DIR")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Config id, or a file: ONNX, weights.", metavar="ID|FILE")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            help="Config id, or a file: ONNX, weights.",
+            metavar="ID|FILE",
+            autocompletion=completion.models,
+        ),
     ],
     weights: Annotated[
-        Path | None, typer.Option("--weights", "-w", help="With an id: weights file; default those in --db.")
+        Path | None,
+        typer.Option("--weights", "-w", metavar="FILE", help="With an id: weights file; default those in --db."),
     ] = None,
     tile: Annotated[int, typer.Option("--tile", min=16, help="Side of a tile in input pixels.")] = 384,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that are there.")] = False,
@@ -151,7 +157,7 @@ def _upscaler(model: str, weights: Path | None, tile: int, db: str) -> Upscaler:
     from workers.upscale import from_file, from_module
 
     keep_freed_memory()
-    if Path(model).suffix.lower() in MODELS or Path(model).is_file():
+    if Path(model).suffix.lower() in completion.NETWORKS or Path(model).is_file():
         return from_file(Path(model), tile)
     from sweep.api.shipping import trained
     from sweep.planning.user_families import stored_config

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from results_db.store import Store
@@ -125,15 +126,26 @@ def test_a_table_goes_to_a_file_or_the_terminal(sweep_db: Path, tmp_path: Path) 
         ("zoo", "export", "--out", "zoo"),
         ("export", "eSR-TM_s2_K3_C4", "--format", "safetensors", "--out", "net.safetensors"),
         ("recipe", "new", "mine.yaml"),
+        ("bundle", "Bicubic_s2", "--speed-protocol", "qhd5", "--out", "kit.zip"),
+        ("db", "backup", "--out", "copy.db"),
+        ("upscale", "photo.png", "--model", "Bicubic_s2", "--out", "big"),
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_the_folder_of_a_file_that_is_written_is_made(
-    sweep_db: Path, tmp_path: Path, arguments: tuple[str, ...]
+def test_the_folder_of_what_is_written_is_made_or_refused_by_name(
+    sweep_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
 ) -> None:
+    if arguments[0] == "bundle":
+        pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (24, 16)).save("photo.png")
     *asked, name = arguments
-    out = tmp_path / "new" / "folder" / name
     db = () if asked[0] == "recipe" else ("--db", str(sweep_db))
+    out = tmp_path / "new" / "folder" / name
     done = runner.invoke(app, [*asked, str(out), *db])
     assert done.exit_code == 0, f"{done.output} {done.exception}"
     assert out.exists()
+    Path("file").write_text("in the way")
+    refused = runner.invoke(app, [*asked, str(Path("file", name)), *db])
+    assert isinstance(refused.exception, SweepError), f"{refused.output} {refused.exception}"
+    assert "file" in str(refused.exception) and "\n" not in str(refused.exception)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from PIL import Image
+from typer.testing import CliRunner, Result
 
 from results_db.store import Store
 from search_space.errors import SweepError
 from sweep.cli.main import app
 from sweep.settings_file import NOT_IN, VARIABLES, defaults_for, settings
+from tests.results_db_tests.kit import facts
 from tests.sweep_tests.cli.test_option_names import ALL, WHOLE
 
 runner = CliRunner()
@@ -45,6 +48,43 @@ def test_an_option_comes_before_a_variable_before_the_file_before_the_default(
     monkeypatch.setenv("SWEEP_DB", "varied.db")
     assert shown() == "varied"
     assert shown("--db", "given.db") == "given"
+
+
+def asked(project: Path, monkeypatch: pytest.MonkeyPatch, setting: str, *command: str) -> Iterator[Result]:
+    """A command with a setting from the file, from a variable over that, and as an option over both."""
+    (project / "edge-sweep.toml").write_text(f'{setting} = "filed"\n')
+    yield runner.invoke(app, command)
+    monkeypatch.setenv(VARIABLES[setting], "varied")
+    yield runner.invoke(app, command)
+    yield runner.invoke(app, [*command, f"--{setting}", "given"])
+
+
+def test_the_data_root_has_the_same_precedence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("filed", "varied", "given"):
+        (project / name / f"set-{name}").mkdir(parents=True)
+        Image.new("L", (32, 32)).save(project / name / f"set-{name}" / "a.png")
+    command = ("data", "check", "--json")
+    runs = [runner.invoke(app, command), *asked(project, monkeypatch, "data-root", *command)]
+    found = [[row["name"] for row in json.loads(one.stdout)] for one in runs]
+    assert found == [["embedded-train", "embedded-test"], ["set-filed"], ["set-varied"], ["set-given"]]
+
+
+def test_the_device_has_the_same_precedence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(str(project / "sweep.db")) as store:
+        _, trials = facts.planned(store, 1)
+        facts.finish(store, trials)
+        store.add_speeds([facts.speed(facts.key().config, device=name) for name in ("filed", "varied", "given")])
+    command = ("best", "--scale", "2", "--json")
+    assert "choose one with --device" in str(runner.invoke(app, command).exception)
+    chosen = [json.loads(one.stdout)["device"] for one in asked(project, monkeypatch, "device", *command)]
+    assert chosen == ["filed", "varied", "given"]
+
+
+def test_the_address_has_the_same_precedence(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ("run", "--space", "demo", "--recipe", "smoke", "--limit", "1", "--no-benchmark")
+    refused = asked(project, monkeypatch, "address", *command)
+    for one, name in zip(refused, ("filed", "varied", "given"), strict=True):
+        assert f"unknown address '{name}'" in str(one.exception)
 
 
 def test_a_setting_reaches_every_command_that_has_its_option(project: Path) -> None:

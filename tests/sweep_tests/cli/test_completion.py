@@ -12,7 +12,12 @@ import pytest
 
 from results_db.reading.sweeps import change
 from results_db.store import Store
+from sweep.cli import completion
 from tests.results_db_tests.kit.facts import finish, key, planned, speed
+from tests.sweep_tests.cli.test_option_names import ALL
+from workers.backends import backends
+from workers.benchmark.protocols import PROTOCOLS
+from workers.quality import protocol
 
 SWEEP = Path(sys.executable).parent / "sweep"
 
@@ -25,7 +30,8 @@ def folder(tmp_path: Path) -> Path:
         finish(store, trials)
         store.add_speeds([speed(key(1).config, device="my-board")])
         change(store, "night-run", ["baseline"])
-    for name in ("mine.yaml", "space.py", "notes.txt"):
+        store.create_sweep("search-wide", "demo", "{}")
+    for name in ("mine.yaml", "space.py", "net.onnx", "notes.txt"):
         (tmp_path / name).write_text("")
     (tmp_path / "sr" / "Set5").mkdir(parents=True)
     (tmp_path / "edge-sweep.toml").write_text('db = "lab.db"\ndata-root = "sr"\ndevice = "bench"\n')
@@ -59,12 +65,62 @@ def offered(folder: Path, *words: str, **environment: str) -> list[str]:
         (("run", "--test", "S"), {"Set5"}),
         (("evaluate", "--data", "emb"), {"embedded-test"}),
         (("db", "ch"), {"check"}),
+        (("upscale", "--model", "eSR-TM_s2_K5_C"), {"eSR-TM_s2_K5_C1", "eSR-TM_s2_K5_C4"}),
+        (("upscale", "--model", "net"), {"net.onnx"}),
+        (("benchmark", "--backend", ""), {"eager", "onnxruntime", "vulkan"}),
+        (("benchmark", "--precision", "b"), {"bf16"}),
+        (("bundle", "--precision", ""), {"fp32", "fp16", "int8"}),
+        (("evaluate", "--db", "lab.db", "--sweep", "ni"), {"night-run"}),
+        (("evaluate", "--metric", ""), {"psnr", "ssim", "lpips"}),
+        (("evaluate", "--quality-protocol", ""), {"aa", "matlab"}),
+        (("plot", "--quality-protocol", ""), {"y-v1"}),
+        (("plot", "--against", "p"), {"published"}),
+        (("search", "--sweep", ""), {"wide"}),
+        (("import-measurements", "--device", "my"), {"my-board"}),
+        (("data", "check", "S"), {"Set5"}),
+        (("data", "fetch", "DIV"), {"DIV2K-valid"}),
+        (("table", "--test-set", ""), {"Set5"}),
+        (("replay", "--table", "published", "--dataset", "Urb"), {"Urban100"}),
+        (("export", "--data", "emb"), {"embedded-test"}),
     ],
 )  # fmt: skip
 def test_names_are_completed(folder: Path, words: tuple[str, ...], there: set[str]) -> None:
     found = offered(folder, *words)
     assert there <= set(found)
     assert "notes.txt" not in found and all(one.startswith(words[-1]) for one in found)
+
+
+NAMED = {
+    *("--space", "--family", "--recipe", "--train-set", "--test-set", "--device", "--sweep", "--source", "--against"),
+    *("--backend", "--precision", "--speed-protocol", "--quality-protocol", "--metric", "--model", "--config", "--tag"),
+    *("--data", "--table"),
+}
+"""Options whose values are names."""
+NO_NAMES = {"IN...", "FILE", "BACKUP", "SRC", "DST", "DIR|URL", "NAME[=WHERE]"}
+"""Arguments that are files, addresses and trackers."""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_option_and_argument_that_takes_a_name_completes_it(name: str) -> None:
+    for parameter in ALL[name].params:
+        is_option = parameter.param_type_name == "option"
+        if (set(parameter.opts) & NAMED) if is_option else parameter.metavar not in NO_NAMES:
+            assert parameter._custom_shell_complete is not None, parameter.opts
+
+
+def test_there_is_a_command_with_each_option_that_takes_a_name() -> None:
+    assert {option for one in ALL.values() for parameter in one.params for option in parameter.opts} >= NAMED
+
+
+def test_backends_and_precisions_are_those_there_are() -> None:
+    built_in = {name: one for name, one in backends().items() if one.prepare.__module__.startswith("workers.")}
+    assert tuple(sorted(completion.BACKENDS)) == tuple(sorted(built_in))
+    assert set(completion.PRECISIONS) == {name for one in built_in.values() for name in one.precisions}
+
+
+def test_protocols_are_those_there_are() -> None:
+    assert set(completion.SPEED_PROTOCOLS) == set(PROTOCOLS)
+    assert set(completion.QUALITY_PROTOCOLS) == set(protocol.PROTOCOLS)
 
 
 def test_another_database_on_the_line_is_asked(folder: Path) -> None:

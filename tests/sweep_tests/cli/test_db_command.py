@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,23 @@ def test_a_sweep_is_set_aside_and_deleted_by_commands(sweep, tmp_path: Path) -> 
     assert len(json.loads(sweep("list", "--json", "--db", db)[1])) == 2
     assert sweep("delete", "three", "--db", db)[0] == 2
     assert "MiB, was" in sweep("db", "shrink", "--db", db)[1]
+
+
+def test_a_check_says_what_is_wrong_and_exits_with_1(sweep, tmp_path: Path) -> None:
+    db = tmp_path / "s.db"
+    with Store.open(str(db)) as store:
+        _, trials = planned(store, 2, "one")
+        finish(store, trials)
+    assert sweep("db", "check", "--db", db)[:2] == (0, "sound\n")
+    status, out, _ = sweep("db", "check", "--db", db, "--json")
+    assert (status, json.loads(out)) == (0, {"sound": True, "faults": []})
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE artifact SET data = ? WHERE trial_id = ?", (b"other bytes", trials[0]))
+    status, out, _ = sweep("db", "check", "--db", db)
+    (line,) = out.splitlines()
+    assert status == 1 and f"trial {trials[0]}" in line
+    status, out, _ = sweep("db", "check", "--db", db, "--json")
+    assert (status, json.loads(out)) == (1, {"sound": False, "faults": [line]})
 
 
 @pytest.mark.parametrize(

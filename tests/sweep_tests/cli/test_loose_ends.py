@@ -6,12 +6,14 @@ import json
 import os
 import socket
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from search_space.errors import SweepError
+from search_space.spaces import load_space, select
 from sweep.cli.main import app
 from tests.sweep_tests.conftest import SWEEP
 from workers.data.image_set import read_folder
@@ -33,7 +35,22 @@ def test_the_demo_space_takes_the_demos_recipe_unless_another_is_named() -> None
 
 
 def test_seeds_count_from_the_seed_that_is_given() -> None:
-    assert planned("--seed", "7", "--seeds", "3")["planned"] == 3
+    found = planned("--seed", "7", "--seeds", "3")
+    assert (found["planned"], found["seeds"]) == (3, [7, 8, 9])
+    assert planned("--seed", "3", "--seed", "1")["seeds"] == [1, 3] and planned()["seeds"] == [0]
+
+
+def test_the_sample_of_a_kit_is_drawn_with_its_seed(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    drawn = {seed: {one.id for one in select(load_space("eSR-MAX").configs, sample=2, seed=seed)} for seed in (0, 5)}
+    assert drawn[0] != drawn[5]
+    kit, db = tmp_path / "kit.zip", tmp_path / "none.db"
+    asked = ["bundle", "--space", "eSR-MAX", "--sample", "2", "--seed", "5", "--speed-protocol", "qhd5"]
+    done = runner.invoke(app, [*asked, "--out", str(kit), "--db", str(db)], catch_exceptions=False)
+    assert done.exit_code == 0
+    with zipfile.ZipFile(kit) as archive:
+        models = json.loads(archive.read("manifest.json"))["models"]
+    assert {one["config"] for one in models} == drawn[5]
 
 
 @pytest.mark.parametrize(
