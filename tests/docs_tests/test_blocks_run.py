@@ -7,10 +7,12 @@ changed. Commands of ours run in this process, which has PyTorch loaded; everyth
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tomllib
@@ -23,6 +25,7 @@ import yaml
 from results_db.store import Store
 from search_space import parse_id
 from search_space.facts import Speed
+from sweep.settings_file import VARIABLES
 from tests.docs_tests.blocks import MADE, PAGES, Block, blocks
 from tests.sweep_tests.conftest import small_data as small_data
 
@@ -40,7 +43,11 @@ SHORT = {
     "bundle": "--speed-protocol qhd5",
 }
 """What makes a command short; a run without a recipe of its own gets a short one too."""
-KINDS = ("bash", "python", "yaml", "toml")
+LEFT = {"docs/tracking.md": ("runs", "ended.txt"), "docs/deploying.md": ("model.onnx", "model.safetensors")}
+"""Files that a page's commands write."""
+KINDS = ("bash", "python", "yaml", "toml", "sql")
+OF_THE_ZOO = ("README.md", "docs/zoo.md")
+"""Pages that use the zoo of the repository."""
 RUN = [page for page in PAGES if page not in MADE and any(b.kind in KINDS and not b.reason for b in blocks(page))]
 
 
@@ -69,7 +76,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_blocks_of_a_page_run(
     page: str, finished: Path, small_data: Path, tmp_path: Path, sweep: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if page == "README.md" and not (ROOT / "zoo").is_dir():
+    if page in OF_THE_ZOO and not (ROOT / "zoo").is_dir():
         pytest.skip("the zoo is in the repository, not in a release")
     folder = shutil.copytree(finished, tmp_path / "work")
     (folder / "zoo").symlink_to(ROOT / "zoo")
@@ -82,6 +89,8 @@ def test_the_blocks_of_a_page_run(
                 _line(filled(line).replace("~/sr", shlex.quote(str(small_data))), sweep)
         else:
             _text(block)
+    for name in LEFT.get(page, ()):
+        assert Path(name).exists(), f"{page} leaves no {name}"
 
 
 def filled(line: str) -> str:
@@ -107,10 +116,21 @@ def _line(line: str, sweep: Shell) -> None:
     if words[0] == "sweep" and not re.search(r"[&;|$]", line) and "--install-completion" not in words:
         status, out, err = sweep(*words[1:])
         assert status == 0, f"{line}\n{out[-1500:]}\n{err[-3000:]}"
+    elif words[0] == "sqlite3" and shutil.which("sqlite3") is None:
+        assert _rows(words[-2], words[-1]), line
     else:
         if shutil.which(words[0]) is None and words[0] != "sweep":
             pytest.skip(f"{words[0]} is not installed")
         _shell(line)
+
+
+def _rows(db: str, query: str) -> list[tuple[object, ...]]:
+    """What Python's own SQLite answers, which needs no program."""
+    connection = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
 
 
 def _shell(line: str) -> None:
@@ -124,17 +144,48 @@ def _shell(line: str) -> None:
 
 
 def _text(block: Block) -> None:
-    """A file that a page shows is written where it names itself, and read; a program is run."""
-    if named := re.match(r"# ([\w.-]+\.(?:py|yaml))\b", block.text):
+    """A file that a page shows is written where it names itself, and read; a program and a query are run."""
+    if named := re.match(r"# ([\w.-]+\.(?:py|yaml|toml))\b", block.text):
         Path(named[1]).write_text(block.text)
     if block.kind == "toml":
         tomllib.loads(block.text)
     elif block.kind == "yaml":
         yaml.safe_load(block.text)
+    elif block.kind == "sql":
+        for query in filter(str.strip, block.text.split(";")):
+            assert _rows("sweep.db", query), query
     elif block.kind == "python" and not named:
         text = block.text.replace('recipe="demo"', 'recipe="smoke", limit=2, executor="inline", benchmark=False')
         Path("block.py").write_text(text.replace("min_fps=30", "min_fps=0.1"))
         _shell("python block.py")
+
+
+def test_a_page_of_queries_runs_without_the_program_of_sqlite(
+    finished: Path, sweep: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(finished)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    lines = [line for block in blocks("docs/sql.md") if not block.reason for line in block.lines]
+    asked = [line for line in lines if line.startswith("sqlite3")]
+    assert len(asked) == 2
+    for line in asked:
+        _line(filled(line), sweep)
+
+
+def test_the_project_file_that_a_page_shows_sets_what_it_says(
+    tmp_path: Path, sweep: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in VARIABLES.values():
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks("docs/recipes.md") if block.kind == "toml"]
+    _text(block)
+    status, out, _ = sweep("config", "show", "--json")
+    facts = {row["name"]: (row["value"], Path(row["origin"]).name) for row in json.loads(out)}
+    written = {name: (value, "edge-sweep.toml") for name, value in tomllib.loads(block.text).items()}
+    written["db"] = (str(tmp_path / "results" / "sweep.db"), "edge-sweep.toml")
+    written["data-root"] = (str(Path("~/sr").expanduser()), "edge-sweep.toml")
+    assert status == 0 and facts == written
 
 
 def test_the_pages_of_a_first_user_are_among_those_that_run() -> None:
