@@ -170,6 +170,8 @@ def _inject(
     while waiting and time.monotonic() < deadline:
         kind = waiting.pop(0)
         watch.until(lambda: supervisor.pids() != [], 30)
+        # A fault may wait half a minute for a machine that trains.
+        watch.top_up()
         began = time.monotonic()
         hit: Hit = (FAULTS | NODE_FAULTS)[kind](scene)
         if not hit.happened:

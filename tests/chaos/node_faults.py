@@ -165,9 +165,9 @@ def gpu_error(scene: Scene) -> Hit:
     machine = scene.victim()
     before = _failures(scene, machine, "device")
     with scene.cluster.broken(machine, "device") as failed:
-        _until(failed.exists, 30)
+        happened = _until(failed.exists, 30)
         at = time.monotonic()
-        happened = _until(lambda: _failures(scene, machine, "device") > before, 30)
+        happened = happened and _until(lambda: _failures(scene, machine, "device") > before, 30)
     return Hit(f"device error on {machine.name}", None, happened, at)
 
 
@@ -177,9 +177,9 @@ def black_hole(scene: Scene) -> Hit:
     machine = scene.victim(with_head=False)
     before = _failures(scene, machine, "bug")
     with scene.cluster.broken(machine, "io") as failed:
-        _until(failed.exists, 30)
+        happened = _until(failed.exists, 30)
         at = time.monotonic()
-        happened = _until(lambda: _failures(scene, machine, "bug") > before, 30)
+        happened = happened and _until(lambda: _failures(scene, machine, "bug") > before, 30)
         time.sleep(12)
     return Hit(f"{machine.name} a black hole", machine, kill_all(machine.pids()) and happened, at)
 

@@ -36,7 +36,8 @@ def test_a_sweep_whose_worker_and_driver_are_killed_ends_as_an_undisturbed_one(t
 
 
 @pytest.mark.parametrize(("how", "error", "left"), [("device", RuntimeError, False), ("io", OSError, True)])
-def test_an_engine_fails_as_it_is_told_once_or_until_it_is_mended(tmp_path, monkeypatch, how, error, left):
+def test_an_engine_fails_as_it_is_told_from_then_on_or_until_it_is_mended(tmp_path, monkeypatch, how, error, left):
+    monkeypatch.setattr(broken_engine, "_dead", [])
     file = tmp_path / socket.gethostname()
     broken_engine.fail_if_told()
     monkeypatch.setenv(broken_engine.FAULTS, str(tmp_path))
@@ -47,6 +48,9 @@ def test_an_engine_fails_as_it_is_told_once_or_until_it_is_mended(tmp_path, monk
     assert is_device_error(raised.value) == (how == "device")
     assert file.exists() == left
     assert file.with_suffix(broken_engine.FAILED).exists()
+    # Halves of the pack that failed meet it too.
+    with pytest.raises(error):
+        broken_engine.fail_if_told()
 
 
 def test_every_kind_of_fault_has_words_for_the_table():
