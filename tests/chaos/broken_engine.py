@@ -1,8 +1,8 @@
 """An engine that fails on the machines that are told to: put into the experiment's copy of ``workers.packs``.
 
 The file CHAOS_FAULTS/HOST says how: ``device`` (as a GPU whose driver failed: one process, from then on), ``memory``
-(once, takes a gigabyte) or ``io`` (until the file is removed, as a machine that is broken). A file HOST.failed says that
-it did.
+(once, takes a gigabyte) or ``io`` (until the file is removed, as a machine that is broken). A file HOST.failed says
+that it did.
 """
 
 from __future__ import annotations
