@@ -7,6 +7,7 @@ from typing import Any
 from search_space import parse_id
 from search_space.errors import BadData
 from workers.backends.core import Frame, Job, backend
+from workers.timing.float32 import exact_options, tensorrt_tf32, why_not_float32
 
 
 @backend("onnxruntime", ("fp32", "fp16", "int8"), ("cpu", "cuda"), needs="onnxruntime", extra="onnx")
@@ -15,9 +16,14 @@ def onnx_runtime(job: Job) -> Frame:
     return _session(job, "CUDAExecutionProvider" if job.compute.startswith("cuda") else "CPUExecutionProvider")
 
 
-@backend("tensorrt", ("fp32", "fp16", "int8"), ("cuda",), needs="onnxruntime", extra="onnx")
+def _about_tensorrt() -> dict[str, Any]:
+    """What lies below float32 in layers that TensorRT leaves in it, whatever the precision."""
+    return {"tensorrt_tf32": tensorrt_tf32()}
+
+
+@backend("tensorrt", ("fp32", "fp16", "int8"), ("cuda",), needs="onnxruntime", extra="onnx", about=_about_tensorrt)
 def tensorrt(job: Job) -> Frame:
-    """ONNX Runtime's TensorRT provider; the engine is built in the first, untimed call."""
+    """ONNX Runtime's TensorRT provider; the engine is built in the first, untimed call. Refuses fp32 that is TF32."""
     return _session(job, "TensorrtExecutionProvider", {"trt_fp16_enable": job.precision == "fp16"})
 
 
@@ -34,6 +40,8 @@ def _session(job: Job, provider: str, settings: dict[str, Any] | None = None) ->
 
     if provider not in onnxruntime.get_available_providers():
         raise BadData(f"this onnxruntime has no {provider} (it has {', '.join(onnxruntime.get_available_providers())})")
+    if reason := why_not_float32(provider, job.precision):
+        raise BadData(reason)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = job.threads
     options.inter_op_num_threads = 1
@@ -41,7 +49,7 @@ def _session(job: Job, provider: str, settings: dict[str, Any] | None = None) ->
     # Without spinning, idle threads of one session do not take CPU from the next config.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     where, number = ("cuda", int(job.compute.partition(":")[2] or 0)) if "cuda" in job.compute else ("cpu", 0)
-    chosen = {**(settings or {}), **({"device_id": number} if where == "cuda" else {})}
+    chosen = {**exact_options(provider), **(settings or {}), **({"device_id": number} if where == "cuda" else {})}
     session = onnxruntime.InferenceSession(graph(job), options, providers=[(provider, chosen)])
     if session.get_providers()[0] != provider:
         raise BadData(f"onnxruntime fell back from {provider} to {session.get_providers()[0]}")

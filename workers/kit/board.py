@@ -24,6 +24,7 @@ from workers.kit.document import RESULTS_FORMAT, Refused, key_of, plain, require
 from workers.sensors import find_sensors
 from workers.timing.disturbance import Window
 from workers.timing.energy import idle_power, run_power
+from workers.timing.float32 import exact_options, why_not_float32
 from workers.timing.process_memory import ProcessPeak
 from workers.timing.sensor_summary import missing, reasons, sensed
 from workers.timing.statistics import is_steady
@@ -58,8 +59,11 @@ class Network:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(model, options, providers=[PROVIDERS[provider]])
-        if session.get_providers()[0] != PROVIDERS[provider]:
+        name = PROVIDERS[provider]
+        if reason := why_not_float32(name, entry["precision"]):
+            raise Refused(reason)
+        session = onnxruntime.InferenceSession(model, options, providers=[(name, exact_options(name))])
+        if session.get_providers()[0] != name:
             raise Refused(f"this onnxruntime cannot use {provider}: it fell back to {session.get_providers()[0]}")
         values = np.random.default_rng(scale).random((int(protocol["batch"]), 1, rows, columns), dtype=np.float32)
         device = "cpu" if provider == "cpu" else "cuda"

@@ -22,6 +22,7 @@ CARRIED = (
     "search_space/errors.py",
     "workers/__init__.py",
     "workers/timing/__init__.py",
+    "workers/timing/float32.py",
     "workers/timing/malloc.py",
     "workers/kit/__init__.py",
     "workers/kit/archive.py",

@@ -11,6 +11,7 @@ from search_space.errors import BadData, MissingExtra
 from workers.backends import Backend, Job, backends, find
 from workers.benchmark.agreement import as_array
 from workers.benchmark.subject import build
+from workers.timing.float32 import TF32_OVERRIDE
 
 NEEDS = {"onnxruntime": ("onnxruntime", "onnxscript"), "openvino": ("openvino", "onnxscript"), "ncnn": ("ncnn", "pnnx")}
 LIMITS = {"fp32": 1e-4, "fp16": 2e-2, "bf16": 1e-1, "int8": 0.5}
@@ -58,19 +59,45 @@ def test_compile_gives_the_image() -> None:
     same("compile", "eSR-TM_s2_K3_C4")
 
 
-def test_onnx_runtime_computes_on_the_gpu_that_holds_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def options_asked_for(
+    backend: str, precision: str, monkeypatch: pytest.MonkeyPatch, compute: str = "cuda"
+) -> dict[str, dict[str, object]]:
+    """By provider, the options with which a backend would make its session on a GPU."""
     onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
     asked = {}
 
     def session(model: bytes, options: object, providers: list[tuple[str, dict[str, object]]]) -> object:
         asked.update(providers)
         raise RuntimeError("this machine has no GPU")
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    there = ["TensorrtExecutionProvider", "CUDAExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: there)
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     with pytest.raises(RuntimeError, match="no GPU"):
-        find("onnxruntime").prepare(replace(job("Bicubic_s2"), compute="cuda:1"))
+        find(backend).prepare(replace(job("Bicubic_s2", precision), compute=compute))
+    return asked
+
+
+def test_onnx_runtime_computes_on_the_gpu_that_holds_its_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = options_asked_for("onnxruntime", "fp16", monkeypatch, "cuda:1")
     assert asked["CUDAExecutionProvider"]["device_id"] == 1
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_onnx_runtime_computes_float32_on_a_gpu_without_tf32(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert options_asked_for("onnxruntime", precision, monkeypatch)["CUDAExecutionProvider"]["use_tf32"] == 0
+
+
+def test_tensorrt_refuses_a_float32_that_would_be_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TF32_OVERRIDE, raising=False)
+    with pytest.raises(BadData, match=f"{TF32_OVERRIDE}=0"):
+        options_asked_for("tensorrt", "fp32", monkeypatch)
+    assert find("tensorrt").about() == {"tensorrt_tf32": True}
+    assert options_asked_for("tensorrt", "fp16", monkeypatch)["TensorrtExecutionProvider"]["trt_fp16_enable"]
+    monkeypatch.setenv(TF32_OVERRIDE, "0")
+    assert options_asked_for("tensorrt", "fp32", monkeypatch)["TensorrtExecutionProvider"]["device_id"] == 0
+    assert find("tensorrt").about() == {"tensorrt_tf32": False}
 
 
 def test_openvino_refuses_a_precision_the_cpu_has_not_instead_of_pretending() -> None:

@@ -24,6 +24,7 @@ from workers.kit.bundle import CARRIED, Model, bundle
 from workers.kit.document import canonical
 from workers.kit.receive import NotMeasured, read_results
 from workers.sensors import Sensors
+from workers.timing.float32 import TF32_OVERRIDE
 from workers.timing.sensor_summary import SENSED
 
 pytest.importorskip("onnxruntime")
@@ -182,6 +183,31 @@ def test_a_kit_on_a_gpu_reads_the_sensors_of_the_gpu(
     with pytest.raises(board.Refused, match="the reference Bicubic_s2 cannot run here: no such provider here"):
         board.run(board.parse(["--out", str(tmp_path / "r.json"), "--provider", provider]))
     assert asked == [device]
+
+
+@pytest.mark.parametrize(("provider", "options"), [("cuda", {"use_tf32": 0}), ("tensorrt", {})])
+def test_a_kit_on_a_gpu_measures_float32_that_is_float32(
+    provider: str, options: dict[str, int], kit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnxruntime
+
+    asked = []
+
+    def session(model: bytes, settings: object, providers: list[object]) -> object:
+        asked.append(providers)
+        raise RuntimeError("this machine has no GPU")
+
+    monkeypatch.setenv("EDGE_SWEEP_KIT", str(kit))
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    monkeypatch.delenv(TF32_OVERRIDE, raising=False)
+    arguments = board.parse(["--out", str(tmp_path / "r.json"), "--provider", provider])
+    if provider == "tensorrt":
+        with pytest.raises(board.Refused, match=f"{TF32_OVERRIDE}=0"):
+            board.run(arguments)
+        monkeypatch.setenv(TF32_OVERRIDE, "0")
+    with pytest.raises(board.Refused, match="no GPU"):
+        board.run(arguments)
+    assert asked == [[(board.PROVIDERS[provider], options)]]
 
 
 @pytest.mark.parametrize(
