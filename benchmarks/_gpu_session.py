@@ -24,6 +24,7 @@ class Check:
     minutes: float
     out: Path
     small: bool = False
+    header: dict[str, Any] = field(default_factory=dict)
     found: dict[str, Any] = field(default_factory=dict)
     deadline: float = 0.0
 

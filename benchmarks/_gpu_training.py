@@ -64,17 +64,28 @@ def engines(check: Check, out: dict[str, Any]) -> None:
     import torch
 
     from workers.packs import teams
+    from workers.packs.kernels import graph
+    from workers.packs.kernels.available import why_no_kernels
     from workers.packs.proof import fault_of
 
     device = torch.device(check.device)
     chain = [teams.KERNELS, teams.STACKED, teams.PLAIN] if check.on_gpu else [teams.STACKED, teams.PLAIN]
+    graphs, faults = graph.allowed(), list[str]()
     for way in chain:
+        if way is teams.KERNELS and (reason := why_no_kernels(device)):
+            out[way.name] = {"skipped": reason}
+            continue
         for precision in ("fp32", "tf32", "bf16") if check.on_gpu and not check.small else ("fp32",):
             began = time.perf_counter()
             fault = fault_of(way.name, way.make, teams.ALIKE[way.name], precision, device)
             out[f"{way.name}, {precision}"] = {"fault": fault, "seconds": time.perf_counter() - began}
+            faults += [f"{way.name}, {precision}: {fault}"] if fault else []
     if check.on_gpu:
-        out["used for fp32"] = [way.name for way in teams.ways(device, recipe(check))]
+        out |= {"used for fp32": [way.name for way in teams.ways(device, recipe(check))], "graphs": graph.allowed()}
+    if graphs and not graph.allowed():
+        faults.append("steps replayed from CUDA graphs are not those launched one by one")
+    if faults:
+        out["failed"] = "; ".join(faults)
 
 
 def seconds_a_step(check: Check, step: Callable[[int, int], None], seconds: float, block: int) -> float:
@@ -101,7 +112,7 @@ def training(
         step(0, block)
         step(block, block)
         check.wait()
-        with nullcontext() if seen is None else watched(seen):
+        with nullcontext() if seen is None else watched(seen, 0.02 if check.small else 0.5):
             return seconds_a_step(check, step, seconds, block)
 
 

@@ -6,8 +6,9 @@
 
 Needs a checkout, torch 2.11 or later and numpy, no network. Stages run in the order of STAGES, each with a share of
 the time; each writes OUT/<stage>.json as soon as it is done, so that a run that is cut off leaves what it found. A
-stage that fails, or takes too long, is recorded as failed with what it had found, and the next one begins. After every
-stage OUT/gpu_check.json holds all of them, and OUT/fused_training_gpu.json the training rates.
+stage that fails, finds a wrong result, or takes too long, is recorded as failed with what it had found, and the next
+one begins; a call that cannot be broken off ends the run. After every stage OUT/gpu_check.json holds all of them, and
+OUT/fused_training_gpu.json the training rates. Status 0: nothing failed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -39,6 +41,8 @@ STAGES = {"idle": 0.01, "start": 0.04, "card": 0.01, "ready": 0.01, "patches": 0
 """Each stage's share of the minutes; what a stage leaves goes to those after it."""
 GRACE_S = 5.0
 """What a stage may take above its time before it is broken off."""
+HUNG_S = 10.0
+"""What it may take above that: a call that never returns to Python keeps the alarm waiting, and then the run ends."""
 
 
 def idle(check: Check, out: dict[str, Any]) -> None:
@@ -103,6 +107,8 @@ def patches(check: Check, out: dict[str, Any]) -> None:
         its_low, its_high = there.batches(0, 8)
         out[f"x{scale}"] = bool(torch.equal(low, its_low.cpu()) and torch.equal(high, its_high.cpu()))
     out["equal"] = all(out.values())
+    if not out["equal"]:
+        out["failed"] = "patches on the device are not those of the CPU"
 
 
 RUN: dict[str, Callable[[Check, dict[str, Any]], None]] = {
@@ -119,6 +125,21 @@ def write(check: Check, name: str, content: Any) -> None:
     temporary.replace(path)
 
 
+def write_all(check: Check) -> None:
+    """What all stages found so far."""
+    write(check, "gpu_check", {**check.header, **check.found})
+    write(check, "fused_training_gpu", {**check.header, **training_record(check)})
+
+
+def end_hung(check: Check, name: str, result: dict[str, Any]) -> None:
+    """From a thread, while the stage never comes back: write what there is, and end the process with status 3."""
+    check.found[name] = {**result, "failed": "hung"}
+    write(check, name, check.found[name])
+    write_all(check)
+    print(f"{name}: hung; the run ends here", flush=True)
+    os._exit(3)
+
+
 def run_stage(check: Check, name: str, seconds: float) -> None:
     """A stage within its time; what goes wrong is its result."""
     check.deadline = time.monotonic() + seconds
@@ -131,12 +152,17 @@ def run_stage(check: Check, name: str, seconds: float) -> None:
     if name != "start":
         signal.setitimer(signal.ITIMER_REAL, seconds + GRACE_S)
     began, result = time.monotonic(), dict[str, Any]()
+    patience = seconds if name != "start" else max(seconds, 60 * check.minutes)
+    watchdog = threading.Timer(patience + GRACE_S + HUNG_S, end_hung, (check, name, result))
+    watchdog.daemon = True
+    watchdog.start()
     try:
         RUN[name](check, result)
     except (Exception, OutOfTime) as error:
         result["failed"] = f"{type(error).__name__}: {str(error).strip()[:500]}"
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        watchdog.cancel()
     result["stage_seconds"] = round(time.monotonic() - began, 2)
     check.found[name] = result
     write(check, name, result)
@@ -174,7 +200,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("gpu_check: there is no NVIDIA GPU here (nvidia-smi finds none); --device cpu only tries the script",
               file=sys.stderr)  # fmt: skip
         return 2
-    header = {
+    check.header = {
         "command": " ".join(["python", *sys.argv]), "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "device": asked.device, "measured_on_a_gpu": check.on_gpu and not check.small,
     }  # fmt: skip
@@ -182,8 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for number, name in enumerate(STAGES):
         ahead = sum(list(STAGES.values())[number:])
         run_stage(check, name, max(1.0, (end - time.monotonic()) * STAGES[name] / ahead))
-        write(check, "gpu_check", {**header, **check.found})
-        write(check, "fused_training_gpu", {**header, **training_record(check)})
+        write_all(check)
     return 1 if any("failed" in found for found in check.found.values()) else 0
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,14 +21,30 @@ from tests.workers_tests.packs.interpreted import load_interpreted
 
 load_interpreted()
 
-from benchmarks import _gpu_frames, gpu_check  # noqa: E402
+from benchmarks import _gpu_frames, _gpu_watch, gpu_check  # noqa: E402
 from search_space.spaces import load_space  # noqa: E402
 from workers.packs import proof  # noqa: E402
+from workers.packs.stacked_engine import StackedEngine  # noqa: E402
+from workers.training.patches import PatchSampler  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 SMI = """#!/bin/sh
-echo "made-up GPU, 580.65.06, 61.5, 345, 2619, 1980, 34, 0, 81559"
+echo "made-up GPU, 580.65.06, 61.5, 345, 2619, 1980, 34, 37, 81559"
 """
+WATTS = 400
+NVML = """
+#include <time.h>
+int nvmlInit_v2(void) { return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) { *device = (void *)1; return index != 0; }
+int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *millijoules) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *millijoules = WATTS * (now.tv_sec * 1000ULL + now.tv_nsec / 1000000);
+    return device != (void *)1;
+}
+"""
+"""A GPU that draws 400 W by its energy counter, which is what counts, and 61.5 W by nvidia-smi."""
+CC = shutil.which("cc") or shutil.which("gcc")
 
 
 def uncomputed(stage, counts):
@@ -51,6 +69,12 @@ def found(tmp_path_factory):
     proof.fault_of.cache_clear()
     with pytest.MonkeyPatch.context() as patch, fake_cuda() as counts:
         patch.setenv("PATH", str(folder), prepend=":")
+        patch.setitem(sys.modules, "psutil", None)  # a GPU does without, as without all but torch and numpy
+        if CC:
+            (folder / "nvml.c").write_text(NVML)
+            library = folder / "libnvidia-ml.so.1"
+            subprocess.run([CC, "-shared", "-fPIC", f"-DWATTS={WATTS}", "-o", library, folder / "nvml.c"], check=True)
+            patch.setattr(_gpu_watch, "LIBRARY", str(library))
         patch.setattr(proof, "PACK", ("eSR-TM_s2_K3_C2", "ESPCN_s2_D0_S3"))
         for name in ("rates", "whole_space"):  # interpreted, what is only timed would take minutes
             patch.setitem(gpu_check.RUN, name, uncomputed(gpu_check.RUN[name], counts))
@@ -72,6 +96,7 @@ def test_every_stage_succeeds_and_has_its_file(found):
 def test_the_stages_say_what_they_are_for(found):
     _, files = found
     assert files["idle"]["power_w"] == files["ready"]["power_w"] == 61.5
+    assert files["idle"]["used_percent"] == files["whole_space"]["x3"]["used_percent"] == 37
     assert (
         files["card"]["gpu"]["name"] == "made-up GPU" and files["card"]["nvidia_smi"]["driver_version"] == "580.65.06"
     )
@@ -98,6 +123,74 @@ def test_the_stages_say_what_they_are_for(found):
     for row in frames.values():
         assert row["eager"] > 0 and row["cudagraph"] > 0, row
         assert 0 < row["eager, difference from float32"] < 0.05
+
+
+@pytest.mark.skipif(CC is None, reason="a stand-in for NVML needs a C compiler")
+def test_energy_comes_from_the_counter(found):
+    _, files = found
+    whole = files["whole_space"]
+    for scale in ("x2", "x3", "x4"):
+        assert whole[scale]["energy_j"] == pytest.approx(WATTS * whole[scale]["seconds"], rel=0.2, abs=4)
+    assert whole["joules_a_config_step"] == pytest.approx(WATTS * whole["seconds_a_step"] / 12, rel=0.3)
+
+
+def test_wrong_patches_and_a_wrong_engine_are_failures(tmp_path, monkeypatch, capsys):
+    stages = {name: gpu_check.STAGES[name] for name in ("patches", "engines")}
+    monkeypatch.setattr(gpu_check, "STAGES", stages)
+    arguments = ["--device", "cpu", "--minutes", "9", "--out", str(tmp_path)]
+    monkeypatch.setattr(proof, "PACK", ("eSR-TM_s2_K3_C2",))
+    proof.fault_of.cache_clear()
+    assert gpu_check.main(arguments) == 0
+    assert capsys.readouterr().out.count(": done") == 2
+    monkeypatch.setattr(PatchSampler, "batches", other_each_time(PatchSampler.batches))
+    monkeypatch.setattr(StackedEngine, "steps", lambda self, *args: None)
+    proof.fault_of.cache_clear()
+    assert gpu_check.main(arguments) == 1
+    proof.fault_of.cache_clear()
+    whole = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert whole["patches"]["equal"] is False and "not those of the CPU" in whole["patches"]["failed"]
+    assert whole["engines"]["failed"].startswith("stacked, fp32: ")
+    assert "done" not in capsys.readouterr().out
+
+
+def other_each_time(batches):
+    """``PatchSampler.batches`` of a device that draws something else each time it is asked."""
+    calls = itertools.count()
+
+    def wrong(self, first, number):
+        low, high = batches(self, first, number)
+        return low + next(calls), high
+
+    return wrong
+
+
+HUNG = """
+import ctypes, sys
+from pathlib import Path
+from benchmarks import gpu_check
+
+def hang(check, out):
+    out["first"] = 1
+    libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)  # never comes back, and no signal ends it
+
+gpu_check.RUN[sys.argv[2]] = hang
+gpu_check.STAGES = {sys.argv[2]: 1.0, "card": 0.1}
+gpu_check.GRACE_S, gpu_check.HUNG_S = 0.2, 0.5
+gpu_check.main(["--device", "cpu", "--minutes", "0.02", "--out", sys.argv[1]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="blocks in a mutex of the C library as Linux has it")
+@pytest.mark.parametrize("stage", ["frames", "start"])
+def test_a_call_that_never_returns_ends_the_run_and_what_was_found_stays(stage, tmp_path):
+    command = [sys.executable, "-c", HUNG, str(tmp_path), stage]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3 and f"{stage}: hung" in done.stdout, done.stderr
+    assert json.loads((tmp_path / f"{stage}.json").read_text()) == {"first": 1, "failed": "hung"}
+    whole = json.loads((tmp_path / "gpu_check.json").read_text())
+    assert whole[stage]["failed"] == "hung" and whole["device"] == "cpu" and "card" not in whole
 
 
 def test_a_stage_that_takes_too_long_is_broken_off_and_keeps_what_it_found(tmp_path, monkeypatch, capsys):
@@ -128,7 +221,7 @@ def test_without_a_gpu_it_says_so_and_does_nothing(tmp_path, monkeypatch, capsys
 def test_it_needs_torch_and_numpy_only(tmp_path):
     pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {re.split(r"[^a-zA-Z0-9_-]", pin)[0].lower() for pin in pins} - {"torch", "numpy"}
-    names.discard("psutil")  # asked for a CPU's free memory; a GPU tells its own
+    names.discard("psutil")  # asked for a CPU's free memory; a GPU does without (see ``found``)
     assert {"ray", "sqlalchemy"} <= names
     modules = {name.replace("-", "_") for name in names} | {"PIL", "yaml", "skimage", "sklearn", "pynvml"}
     blocked = f"""
