@@ -79,7 +79,7 @@ def ways(device: torch.device, recipe: Recipe, compiled: bool = True) -> list[Wa
     """The ways of training on a device, the fastest first; the last takes any module.
 
     On a GPU a way must have shown on a tiny pack that it agrees with the CPU reference (``proof``); one that differs
-    or raises is left out, by name, in the log.
+    or raises is left out, by name, in the log. The last is used whatever it shows, and the log warns.
     """
     if device.type == "cpu":
         return [NATIVE, STACKED, PLAIN] if compiled and library() is not None else [STACKED, PLAIN]
@@ -88,6 +88,7 @@ def ways(device: torch.device, recipe: Recipe, compiled: bool = True) -> list[Wa
         found.append(KERNELS)
     found.append(STACKED)
     trusted = [way for way in found if not fault_of(way.name, way.make, ALIKE[way.name], recipe.precision, device)]
+    fault_of(PLAIN.name, PLAIN.make, ALIKE[PLAIN.name], recipe.precision, device, spare=False)
     return [*trusted, PLAIN]
 
 
