@@ -75,7 +75,8 @@ def engines(check: Check, out: dict[str, Any]) -> None:
         if way is teams.KERNELS and (reason := why_no_kernels(device)):
             out[way.name] = {"skipped": reason}
             continue
-        for precision in ("fp32", "tf32", "bf16") if check.on_gpu and not check.small else ("fp32",):
+        all_of_them = check.on_gpu and not check.small and way is not teams.KERNELS
+        for precision in ("fp32", "tf32", "bf16") if all_of_them else teams.KERNEL_PRECISIONS:
             began = time.perf_counter()
             fault = fault_of(way.name, way.make, teams.ALIKE[way.name], precision, device)
             out[f"{way.name}, {precision}"] = {"fault": fault, "seconds": time.perf_counter() - began}

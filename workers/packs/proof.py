@@ -38,8 +38,9 @@ LOSS = {2: "charbonnier", 3: "mse", 4: "l1"}
 PATCH = {2: 16, 3: 8, 4: 8}
 """Sides of patches; small where most was seen at x2 already."""
 STEPS = 4
-TOLERANCE = {"fp32": 0.02, "tf32": 0.2, "bf16": 0.5}
-"""How far weights may differ, of how far they moved."""
+TOLERANCE = {"fp32": 0.02, "tf32": 0.2, "bf16": 0.8}
+"""How far weights may differ, of how far they moved: in float32 the weight that differs most, else the root of the mean
+square, for rounding turns single steps of Adam around."""
 LOSS_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 0.1}
 _log = logging.getLogger(__name__)
 
@@ -99,13 +100,16 @@ def _difference(engine: Engine, expected: Engine, start: list[Tensor], configs: 
     losses, wanted = engine.losses(), expected.losses()
     for i, config in enumerate(configs):
         its = expected.state(i).weights
-        moved = float((its - start[i]).abs().max())
-        off = float((engine.state(i).weights - its).abs().max())
+        moved, off = (_size(its - one, precision) for one in (start[i], engine.state(i).weights))
         if not off <= TOLERANCE[precision] * moved:
             return f"{config.id} is off by {off:.1e} after {STEPS} steps that moved its weights by {moved:.1e}"
         if not abs(losses[i] - wanted[i]) <= LOSS_TOLERANCE[precision] * wanted[i]:
             return f"{config.id} has a loss of {losses[i]:.6f} instead of {wanted[i]:.6f} after {STEPS} steps"
     return ""
+
+
+def _size(difference: Tensor, precision: str) -> float:
+    return float(difference.abs().max() if precision == "fp32" else difference.square().mean().sqrt())
 
 
 def _recipe(precision: str, scale: int) -> Recipe:

@@ -22,6 +22,8 @@ from workers.packs.stack import structure_of
 from workers.packs.stacked_engine import StackedEngine
 from workers.training.recipe import Recipe
 
+KERNEL_PRECISIONS = ("fp32",)
+"""Of others Triton 3.9 compiles not all kernels for compute capability 9.0, and may end the process over it."""
 SHARE = 0.5
 """Of the free memory, what a team may plan with."""
 
@@ -84,7 +86,7 @@ def ways(device: torch.device, recipe: Recipe, compiled: bool = True) -> list[Wa
     if device.type == "cpu":
         return [NATIVE, STACKED, PLAIN] if compiled and library() is not None else [STACKED, PLAIN]
     found: list[Way] = []
-    if compiled and not why_no_kernels(device):
+    if compiled and recipe.precision in KERNEL_PRECISIONS and not why_no_kernels(device):
         found.append(KERNELS)
     found.append(STACKED)
     trusted = [way for way in found if not fault_of(way.name, way.make, ALIKE[way.name], recipe.precision, device)]

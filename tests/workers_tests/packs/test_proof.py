@@ -71,6 +71,29 @@ def test_an_engine_that_is_wrong_at_one_scale_is_found(name, monkeypatch):
     assert fault.startswith(name)
 
 
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_the_kernels_stay_near_the_reference_in_lower_precisions(precision, monkeypatch):
+    """Interpreted, a product of TF32 is one of float32, one of bfloat16 is what it is."""
+    monkeypatch.setattr(proof, "PACK", ("eSR-TR_s2_K3_C2", "eSR-CNN_s2_C2_D1_S3", "FSRCNN_s2_D6_S3_M1"))
+    device, alike = torch.device("cuda"), teams.ALIKE["kernels"]
+    with fake_cuda():
+        assert not proof.fault_of("kernels", teams.KERNELS.make, alike, precision, device)
+
+        def lower(modules, recipe, scale, device):
+            return teams.KERNELS.make(modules, recipe.with_changes(precision=precision), scale, device)
+
+        taken_for_float32 = proof.fault_of("kernels", lower, alike, "fp32", device)
+        assert bool(taken_for_float32) == (precision == "bf16")
+
+
+def test_the_kernels_are_used_for_float32_only(monkeypatch):
+    monkeypatch.setattr(teams, "fault_of", lambda *args, **options: "")
+    with fake_cuda():
+        for precision in ("fp32", "tf32", "bf16"):
+            chain = teams.ways(torch.device("cuda"), RECIPE.with_changes(precision=precision))
+            assert (chain[0] is teams.KERNELS) == (precision == "fp32")
+
+
 def test_plain_steps_that_are_wrong_on_the_device_are_used_with_a_warning(monkeypatch, caplog):
     right = PlainEngine.step
 

@@ -12,8 +12,10 @@ def product(a, b, PREC: tl.constexpr):
     """a @ b of float32, summed in float32. PREC: "tf32x3" (float32 in three parts), "tf32", or "bf16"."""
     if PREC == "bf16":
         # TF32 holds a bfloat16 exactly; interpreted, products of bfloat16 itself are wrong.
-        return tl.dot(a.to(tl.bfloat16).to(tl.float32), b.to(tl.bfloat16).to(tl.float32), input_precision="tf32")
-    return tl.dot(a, b, input_precision=PREC)
+        out = tl.dot(a.to(tl.bfloat16).to(tl.float32), b.to(tl.bfloat16).to(tl.float32), input_precision="tf32")
+    else:  # after a return it would be compiled all the same, and bf16 refused
+        out = tl.dot(a, b, input_precision=PREC)
+    return out
 
 
 @triton.jit
