@@ -31,7 +31,7 @@ $(DEV): $(STAMP)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-gpu-dev: install ## Triton (286 MB), with which the GPU kernels are tested without a GPU; torch's CUDA builds bring one
+gpu-dev: install ## Triton, with which the GPU kernels are tested without a GPU; torch's CUDA builds bring one
 	@$(BIN)/python -c 'import triton' 2>/dev/null || $(BIN)/pip install --quiet --no-deps 'triton==3.9.*'
 
 system: ## apt packages that a few tests need; says what each is for where it cannot be had

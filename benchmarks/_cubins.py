@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import collections
+import hashlib
 import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ KEPT = (
     "IMAD",
     "BAR",
 )
+KERNELS = Path(__file__).parent.parent / "workers/packs/kernels"
 _TYPES = {torch.float32: "*fp32", torch.int32: "*i32", torch.int64: "*i64"}
 
 
@@ -114,6 +117,14 @@ def compiled(call: Call, capability: int) -> Code:
         options={"num_warps": call.constants.get("num_warps", 4), "num_stages": launch.STAGES},
     )
     return _read(kernel.asm["cubin"], int(kernel.metadata.shared), Path(triton.__file__).parent)
+
+
+def variant_digest(variant: Any) -> str:
+    """Of a variant, the text of the kernels and Triton's version: what the machine code depends on."""
+    digest = hashlib.sha256(repr((version("triton"), launch.STAGES, variant)).encode())
+    for path in sorted([*KERNELS.glob("*kernel*.py"), KERNELS / "arithmetic.py"]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _read(cubin: bytes, shared: int, triton_folder: Path) -> Code:

@@ -1,23 +1,32 @@
 """What a step of the paper's whole space will ask of an NVIDIA H100, reckoned without one.
 
-Nothing here was measured on a GPU. Every launch of a step is written down (not carried out), every kernel variant is
-compiled for compute capability 9.0 and 8.0, and from the machine code, the tables of work and the card's published
-rates follows a time. A second reckoning knows nothing of the code: multiply-adds and planes of each config, and two
-efficiencies. Both are in the JSON, with what they assume.
+Nothing here was measured on a GPU. Every launch of a step is written down (not carried out), every kernel variant that
+a recipe can choose is compiled for compute capability 9.0 and 8.0, and from the machine code, the tables of work and
+the card's published rates follows a time. A second reckoning knows nothing of the code: multiply-adds and planes of
+each config, and two efficiencies. Both are in the JSON, with what they assume.
 
     python benchmarks/gpu_projection.py                 # writes benchmarks/results/gpu_projection.json
     python benchmarks/gpu_projection.py --quick         # a tenth of the space, one architecture
+
+With another Triton, here that of torch's CUDA build, only the compiling, and its spills beside those of this one:
+
+    pip install --no-deps --target build/triton triton==3.7.1
+    PYTHONPATH=build/triton python benchmarks/gpu_projection.py --only-compile build/triton.json
+    python benchmarks/gpu_projection.py --also build/triton.json
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
+import multiprocessing
+import os
 import sys
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +35,25 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
+from benchmarks import _gpu_reckoning as reckoning  # noqa: E402
 from benchmarks import _record  # noqa: E402
-from benchmarks._cubins import Call, compiled, recorded  # noqa: E402
+from benchmarks._cubins import Call, compiled, recorded, variant_digest  # noqa: E402
+from benchmarks._gpu_reckoning import BLOCK, H100, LAUNCH_S  # noqa: E402
+from search_space import parse_id  # noqa: E402
 from search_space.config import Config  # noqa: E402
-from workers.packs.plan import macs  # noqa: E402
-from workers.training.recipe import Recipe, recipe_for  # noqa: E402
+from workers.packs.engine import files_digest  # noqa: E402
+from workers.training.recipe import LOSSES, Recipe, recipe_for  # noqa: E402
 from workers.training.train import initial_module  # noqa: E402
 
-BLOCK = 50
-H100 = {"sms": 132, "clock_hz": 1.755e9, "bytes_per_s": 3.35e12, "mma_tf32_macs_per_clock_sm": 512, "fp32_flops": 67e12}
-"""The SXM card's published rates; half of the tensor cores' peak, as ``mma`` and small tiles reach it."""
-ISSUE = 0.35
-"""Of the instruction slots (4 a clock and multiprocessor) that are used: latency is hidden by few warps."""
-TENSOR = 0.5
-MEMORY = 0.6
-LAUNCH_S = {"graph": 1.5e-6, "eager": 12e-6}
-"""Between two launches of one stream: replayed from a graph, or started from Python."""
-FP32_EFFICIENCY = 0.25
-TRAFFIC = 6
-"""Second reckoning: times each plane of activations goes through memory per step (written and read by forward,
-backward and both gradients)."""
+SOURCES = ("kernels/*.py",)
+"""The kernels and all that launches them, under ``workers/packs``."""
+MOST_SPILLED = 64
+"""Bytes a thread that a kernel may keep in memory for want of registers."""
+BEYOND_THE_PAPER = tuple(f"eSR-CNN_s{scale}_C16_D1_S3" for scale in (2, 3, 4))
+"""Configs with kernel variants that no config of the paper has."""
+Variant = Any
+Codes = dict[int, dict[Variant, dict[str, Any]]]
+"""Machine code by compute capability and variant."""
 
 
 def space(quick: bool) -> list[Config]:
@@ -78,220 +86,151 @@ def step_calls(configs: Sequence[Config], scale: int, recipe: Recipe) -> tuple[l
     return list(same.values()), held
 
 
-def trips(call: Call) -> list[float]:
-    """How often the loops of a kernel go round, outermost first, on average over its programs."""
-    c, values = call.constants, dict(zip(_argument_names(call), call.arguments, strict=True))
-    if call.name == "one_layer_steps":
-        return [values["steps"], -(-values["pixels"] // c["P"])]
-    if call.name == "conv_weight_gradient":
-        return [-(-values["share"] // c["P"])]
-    if call.name in ("conv_forward", "conv_backward", "conv_head"):
-        inputs = values["table"][:, 4].double() * c["KS"] ** 2
-        return [float((inputs / c["KC"]).ceil().mean())]
-    if call.name in ("turn_white", "step_orthogonally"):
-        n = (values["table"][:, 3] + 1).double()
-        around = float((n / c["NC"]).ceil().mean())
-        return [around] if call.name == "turn_white" else [around, c["ROUNDS"], around]
-    if call.name == "step_orthogonally_wide":
-        # Loops in loops of many kinds: as if all went round as often as the innermost of a product.
-        return [float(c["ROUNDS"] * 4 * (c["RP"] // c["NB"]) ** 2)]
-    return [1.0]
+def launches_and_waits(configs: Sequence[Config], scale: int, recipe: Recipe) -> tuple[float, float]:
+    """Launches of a step, torch's own among them, and waits of the host, counted on a made-up GPU over two blocks (the
+    second replayed from a graph)."""
+    from tests.workers_tests.packs.fakecuda import fake_cuda
+    from workers.packs.kernels.engine import KernelEngine
+
+    mine = [config for config in configs if config.scale == scale]
+    with fake_cuda(compute=False) as counts:
+        engine = KernelEngine([initial_module(config, 0) for config in mine], recipe, scale, "cuda")
+        low = torch.zeros(BLOCK, recipe.batch, 1, recipe.patch, recipe.patch).to("cuda")
+        high = torch.zeros(BLOCK, recipe.batch, 1, scale * recipe.patch, scale * recipe.patch).to("cuda")
+        counts.reset()
+        for first in (0, BLOCK):
+            engine.steps(first, low, high, [[1e-3] * len(mine)] * BLOCK)
+        return counts.launches / (2 * BLOCK), sum(counts.syncs.values()) / (2 * BLOCK)
 
 
-def _argument_names(call: Call) -> list[str]:
-    return [name for name in call.kernel.arg_names if name not in call.constants]
+def others_than_the_papers(configs: Sequence[Config]) -> Iterator[Call]:
+    """Launches that the paper's recipe does not make: eSR-CNN's orthogonal steps, and sizes beyond the paper's."""
+    small = {"batch": 1, "patch": 9}
+    wide = list(map(parse_id, BEYOND_THE_PAPER))
+    for name, mine in (("evening", configs), ("paper", wide)):
+        for scale in (2, 3, 4):
+            yield from (call for call, _ in step_calls(mine, scale, recipe_for(name).with_changes(**small))[0])
 
 
-def dynamic_instructions(sass: str, around: list[float]) -> float:
-    """Instructions a warp issues: those in a loop counted as often as it goes round."""
-    lines = re.findall(r"/\*([0-9a-f]{4,5})\*/\s+((?:@!?U?P\w+\s+)?[A-Z][A-Z0-9.]+[^;]*);", sass)
-    places = [int(at, 16) for at, _ in lines]
-    loops: list[tuple[int, int]] = []
-    for at, text in lines:
-        found = re.search(r"\bBRA(?:\.\w+)*\s+(?:!?U?P\w+,\s*)?(?:`\()?0x([0-9a-f]+)", text)
-        if found and int(found[1], 16) < int(at, 16):
-            loops.append((int(found[1], 16), int(at, 16)))
-    loops.sort(key=lambda loop: (loop[0], -loop[1]))
-    nested = len(around) > 1 and len(loops) > 1 and loops[1][1] <= loops[0][1]
-    weights = [around[min(i, len(around) - 1)] for i in range(len(loops))]
-    total = 0.0
-    for place in places:
-        weight = 1.0
-        for (start, end), times in zip(loops, weights, strict=True):
-            if start <= place <= end:
-                weight = weight * times if nested else max(weight, times)
-        total += weight
-    return total
+def other_losses(calls: Sequence[Call]) -> Iterator[Call]:
+    """The same launches under each other loss. Precisions: the kernels are used for float32 only."""
+    for call in calls:
+        for loss in range(len(LOSSES)) if "LOSS" in call.constants else ():
+            yield replace(call, constants={**call.constants, "LOSS": loss})
 
 
-def tensor_macs(call: Call, around: list[float]) -> float:
-    """Multiply-adds on tensor cores of a program, padding counted, each product in three of tf32."""
-    c = call.constants
-    if call.name == "one_layer_steps":
-        maps = c["KIND"] + 1
-        return 3 * 2 * maps * c["P"] * c["T"] * c["N"] * around[0] * around[1]
-    if call.name == "conv_weight_gradient":
-        return 3 * c["P"] * c["KC"] * c["COUT"] * around[0]
-    if call.name in ("conv_forward", "conv_backward"):
-        return 3 * c["P"] * c["KC"] * c["COUT"] * around[0]
-    if call.name == "conv_head":
-        return 3 * c["P"] * c["KC"] * c["N"] * around[0] * (2 if c["HEAD"] == 2 else 1)
-    if call.name == "turn_white":
-        return 3 * c["RP"] * c["NC"] ** 2 * around[0]
-    if call.name == "step_orthogonally":
-        return 3 * c["RP"] ** 2 * (2 * c["NC"] * around[0] + 4 * c["RP"] * c["ROUNDS"])
-    if call.name == "step_orthogonally_wide":
-        return 3 * c["RP"] ** 3 * 5 * c["ROUNDS"]
-    return 0.0
-
-
-def memory_bytes(call: Call) -> float:
-    """Bytes a launch moves at least: each plane, weight or number of its table once."""
-    c, values = call.constants, dict(zip(_argument_names(call), call.arguments, strict=True))
-    if call.name == "one_layer_steps":
-        own = sum(values[name].numel() * 4 for name in ("weights", "first", "second"))
-        return own * 2 + values["windows"].numel() * 4 * max(1, call.programs // H100["sms"])
-    if call.name.startswith("conv_"):
-        table = values["table"]
-        plane = values["batch"] * values["side"] ** 2 * 4
-        read = {int(row[0]): int(row[4]) for row in table}
-        if call.name == "conv_weight_gradient":
-            gradients = {int(row[1]): int(row[5]) for row in table}
-            return plane * (sum(read.values()) + sum(gradients.values())) + 4 * c["KC"] * c["COUT"] * call.programs
-        if call.name == "conv_head":
-            width = c["N"] * (2 if c["HEAD"] == 2 else 1)
-            return plane * (sum(read.values()) + width * len(table) + len(table))
-        written = {int(row[1]): int(row[5]) for row in table}
-        return plane * (sum(read.values()) + sum(written.values()) * (2 if call.name == "conv_backward" else 1))
-    if call.name in ("adam_flat", "adam_turned"):
-        numbers = float(values["table"][:, 1].sum()) * c.get("AREA", 1)
-        return numbers * 4 * (7 + c["PARTS"])
-    if call.name == "turn_white":
-        n = (values["table"][:, 3] + 1).double()
-        return float((4 * n * c["NC"]).sum())
-    return 4.0 * 1024 * call.programs
-
-
-def reckon(calls: Sequence[tuple[Call, int]], codes: dict[Any, dict[str, Any]]) -> dict[str, Any]:
-    """Seconds of one step from instructions, tensor cores and bytes: a launch takes the longest of the three."""
-    deep, shallow = 0.0, 0.0
-    bound: Counter[str] = Counter()
-    for call, number in calls:
-        code, around = codes[call.variant], trips(call)
-        warps = call.constants.get("num_warps", 4)
-        issued = dynamic_instructions(code["sass"], around) * warps * call.programs
-        per_clock = 4 * H100["sms"] * H100["clock_hz"]
-        times = {
-            "instructions": issued / (per_clock * ISSUE),
-            "tensor cores": tensor_macs(call, around)
-            * call.programs
-            / (H100["mma_tf32_macs_per_clock_sm"] * H100["sms"] * H100["clock_hz"] * TENSOR),
-            "memory": memory_bytes(call) / (H100["bytes_per_s"] * MEMORY),
-        }
-        worst = max(times, key=lambda name: times[name])
-        bound[worst] += times[worst] * number / BLOCK
-        if call.name == "one_layer_steps":
-            # The launches of a block run side by side; one program of the longest is a floor no width gets under.
-            shallow += times[worst] * number / BLOCK
-        else:
-            deep += (times[worst] + LAUNCH_S["graph"]) * number / BLOCK
-    return {"seconds": deep + shallow, "deep": deep, "one_layer": shallow, "bound": dict(bound)}
-
-
-def one_program_floor(calls: Sequence[tuple[Call, int]], codes: dict[Any, dict[str, Any]]) -> float:
-    """Seconds a step of the slowest one-layer program, alone on its multiprocessor."""
-    out = 0.0
-    for call, _ in calls:
-        if call.name == "one_layer_steps":
-            instructions = dynamic_instructions(codes[call.variant]["sass"], trips(call))
-            # Each of the four warps has a scheduler of its own; it issues on about every third clock.
-            out = max(out, instructions / (H100["clock_hz"] * ISSUE) / BLOCK)
-    return out
-
-
-def second_reckoning(configs: Sequence[Config], recipe: Recipe) -> dict[str, float]:
-    """From the configs alone: three products a layer (forward and both gradients), and each plane TRAFFIC times."""
-    pixels = recipe.batch * recipe.patch**2
-    flops = sum(3 * 2 * macs(config) * pixels for config in configs)
-    planes = 0
-    for config in configs:
-        if config.family in ("ESPCN", "eSR-CNN", "FSRCNN"):
-            planes += sum(c.c_out * (c.transposed_stride or 1) ** 2 for c in config.convs() or ())
-    moved = planes * pixels * 4 * TRAFFIC
-    arithmetic, memory = flops / (H100["fp32_flops"] * FP32_EFFICIENCY), moved / (H100["bytes_per_s"] * MEMORY)
-    return {"flops": flops, "bytes": moved, "seconds": arithmetic + memory}
-
-
-def compile_all(calls: Sequence[Call], kept: Path, capabilities: Sequence[int]) -> dict[int, dict[Any, dict[str, Any]]]:
+def compile_all(calls: Sequence[Call], kept: Path, capabilities: Sequence[int], jobs: int) -> Codes:
     """Machine code of every variant; what was compiled is kept by its sources' digest, so that a run may be cut off."""
     kept.mkdir(parents=True, exist_ok=True)
-    first: dict[Any, Call] = {}
+    first: dict[Variant, Call] = {}
     for call in calls:
         first.setdefault(call.variant, call)
-    out: dict[int, dict[Any, dict[str, Any]]] = defaultdict(dict)
-    for capability in capabilities:
-        for number, (variant, call) in enumerate(first.items()):
-            path = kept / f"{capability}-{_digest(variant)}.json"
-            if not path.exists():
-                code = compiled(call, capability)
-                path.write_text(json.dumps(vars(code)))
-            out[capability][variant] = json.loads(path.read_text())
-            code = out[capability][variant]
-            print(f"sm_{capability} {number + 1}/{len(first)} {variant[0]}: {code['registers']} registers,"
+    work = [(call, capability, kept) for call in first.values() for capability in capabilities]
+    _Work.items = work
+    out: Codes = defaultdict(dict)
+    # Forked: calls hold kernels and tensors, which are not to be pickled.
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for number, path in enumerate(pool.imap(_compiled_to, range(len(work)))):
+            call, capability, _ = work[number]
+            code = out[capability][call.variant] = json.loads(path.read_text())
+            print(f"{number + 1}/{len(work)} sm_{capability} {call.name}: {code['registers']} registers,"
                   f" {code['spills']} bytes of stack", file=sys.stderr, flush=True)  # fmt: skip
     return out
 
 
-def _digest(variant: Any) -> str:
-    import hashlib
+class _Work:
+    """What the forked processes compile."""
 
-    digest = hashlib.sha256(repr(variant).encode())
-    for path in sorted((ROOT / "workers/packs/kernels").glob("*kernel*.py")):
-        digest.update(path.read_bytes())
-    digest.update((ROOT / "workers/packs/kernels/arithmetic.py").read_bytes())
-    return digest.hexdigest()[:16]
+    items: list[tuple[Call, int, Path]]
+
+
+def _compiled_to(number: int) -> Path:
+    call, capability, kept = _Work.items[number]
+    path = kept / f"{capability}-{variant_digest(call.variant)}.json"
+    if not path.exists():
+        code = json.dumps(vars(compiled(call, capability)))
+        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary.write_text(code)
+        temporary.replace(path)
+    return path
+
+
+def worst_spills(codes: Codes) -> dict[str, int]:
+    """Bytes by compute capability."""
+    return {f"sm_{one}": max((code["spills"] for code in mine.values()), default=0) for one, mine in codes.items()}
+
+
+def spills_of(codes: Codes) -> dict[str, Any]:
+    """This Triton's spills, and of which sources: what ``--only-compile`` writes."""
+    worst = {
+        variant: worst_spills({one: {variant: mine[variant]} for one, mine in codes.items()}) for variant in codes[90]
+    }
+    above = [
+        {"kernel": name, "constants": dict(constants), **spills}
+        for (name, constants), spills in worst.items()
+        if max(spills.values()) > MOST_SPILLED
+    ]
+    return {"triton": version("triton"), "sources": files_digest(SOURCES), "variants": len(worst),
+            **worst_spills(codes), "above_the_limit": above}  # fmt: skip
+
+
+def by_triton(codes: Codes, others: Sequence[Path]) -> dict[str, Any]:
+    """Spills by Triton's version: this one's, and those that other environments compiled of the same sources."""
+    found = [spills_of(codes), *(json.loads(path.read_text()) for path in others)]
+    if {one["sources"] for one in found} != {files_digest(SOURCES)}:
+        sys.exit("a file of --also is of other sources: run --only-compile again")
+    return {one["triton"]: {k: v for k, v in one.items() if k not in ("triton", "sources")} for one in found}
+
+
+def described(variant: Variant, codes: Codes, launched: bool) -> dict[str, Any]:
+    """A line of the JSON: what a variant needs; of those that the paper's recipe launches with their instructions."""
+    name, constants = variant
+    shown = ("registers", "spills", "shared", *(["instructions"] if launched else []))
+    needs = {f"sm_{one}": {key: mine[variant][key] for key in shown} for one, mine in codes.items()}
+    return {"kernel": name, "constants": dict(constants), **needs}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--kept", type=Path, default=Path(tempfile.gettempdir()) / "edge-sweep-cubins")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="compilers at once")
+    parser.add_argument("--only-compile", type=Path, metavar="FILE", help="write this Triton's spills there, no more")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], metavar="FILE", help="spills of other Tritons")
     asked = parser.parse_args(argv)
     recipe, configs = recipe_for("paper"), space(asked.quick)
     by_scale = {scale: step_calls(configs, scale, recipe) for scale in (2, 3, 4)}
     counted = [one for found, _ in by_scale.values() for one in found]
-    launches = sum(number for _, number in counted) / BLOCK
-    # The orthogonal steps of eSR-CNN, which the paper's recipe does not take, have variants of their own.
-    others = [call for scale in by_scale for call, _ in step_calls(configs, scale, recipe_for("evening"))[0]]
-    codes = compile_all([*(call for call, _ in counted), *others], asked.kept, [90] if asked.quick else [90, 80])
-    steps = {scale: reckon(found, codes[90]) for scale, (found, _) in by_scale.items()}
-    for scale, (found, _) in by_scale.items():
-        floor = one_program_floor(found, codes[90])
-        steps[scale]["one_layer"] = max(steps[scale]["one_layer"], floor)
-        steps[scale]["seconds"] = steps[scale]["deep"] + steps[scale]["one_layer"]
+    launched = {call.variant: call for call, _ in counted}
+    chosen = [*launched.values(), *others_than_the_papers(configs)]
+    # Another Triton compiles what the shipped recipes launch; the other losses hardly differ.
+    chosen = chosen if asked.only_compile else [*chosen, *other_losses(chosen)]
+    codes = compile_all(chosen, asked.kept, [90] if asked.quick else [90, 80], asked.jobs)
+    if asked.only_compile:
+        asked.only_compile.write_text(json.dumps(spills_of(codes), indent=2) + "\n")
+        return
+    steps = {scale: reckoning.step_of(found, codes[90]) for scale, (found, _) in by_scale.items()}
     seconds = sum(step["seconds"] for step in steps.values())
-    other = second_reckoning(configs, recipe)
+    other = reckoning.second_reckoning(configs, recipe)
+    launches = sum(number for _, number in counted) / BLOCK
+    seen = [launches_and_waits(configs, scale, recipe) for scale in by_scale]
     hours = seconds * recipe.steps / 3600
-    spills = {
-        f"sm_{capability}": max((c["spills"] for c in mine.values()), default=0) for capability, mine in codes.items()
-    }
     _record.record(
         "gpu_projection",
         {
             "measured_on_a_gpu": False,
+            "sources": files_digest(SOURCES),
             "configs": len(configs),
             "kernels_per_step": round(launches, 1),
-            "syncs_per_step": 0,
-            "bytes_per_step": round(sum(memory_bytes(call) * number for call, number in counted) / BLOCK),
+            "launches_per_step_with_those_of_torch": round(sum(one for one, _ in seen), 1),
+            "syncs_per_step": sum(waits for _, waits in seen),
+            "bytes_per_step": round(sum(reckoning.memory_bytes(call) * number for call, number in counted) / BLOCK),
             "flops_per_step": round(other["flops"]),
-            "spills": spills,
-            "variants": [
-                {"kernel": name, "constants": dict(constants)}
-                | {f"sm_{cap}": {k: v for k, v in mine[name, constants].items() if k != "sass"}
-                   for cap, mine in codes.items()}
-                for name, constants in codes[90]
-            ],
+            "spills": worst_spills(codes),
+            "spills_by_triton": by_triton(codes, asked.also),
+            "variants": [described(variant, codes, variant in launched) for variant in codes[90]],
             "projected_seconds_per_step": {f"x{scale}": step for scale, step in steps.items()},
+            "whole_number_instructions_of_deep_kernels": round(reckoning.whole_number_share(counted, codes[90]), 2),
             "projected_hours_paper_sweep": round(hours, 3),
             "projected_hours_launched_from_python": round(
                 hours + launches * (LAUNCH_S["eager"] - LAUNCH_S["graph"]) * recipe.steps / 3600, 3
@@ -306,12 +245,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                                 * H100["clock_hz"] / 3) * recipe.steps / 60, 2),
             },
             "memory_held_bytes": {f"x{scale}": held for scale, (_, held) in by_scale.items()},
-            "assumptions": {
-                "card": H100, "issue_slots_used": ISSUE, "tensor_peak_reached": TENSOR, "bandwidth_reached": MEMORY,
-                "seconds_between_launches": LAUNCH_S, "second_fp32_efficiency": FP32_EFFICIENCY,
-                "second_plane_traffic": TRAFFIC, "steps": recipe.steps,
-                "not_counted": "white inputs every 500 steps, evaluation, the first compilation of the kernels",
-            },
+            "assumptions": {**reckoning.assumptions(), "steps": recipe.steps},
         },
         ("torch", "triton", "numpy"),
     )  # fmt: skip

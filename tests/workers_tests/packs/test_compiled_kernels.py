@@ -24,17 +24,26 @@ import json
 import torch
 from benchmarks._cubins import compiled, recorded
 from benchmarks._training import sample
+from search_space import parse_id
 from workers.packs.kernels.engine import KernelEngine
-from workers.training.recipe import recipe_for
+from workers.training.recipe import LOSSES, recipe_for
 from workers.training.train import initial_module
 
-recipe = recipe_for("paper").with_changes(batch=1, patch=9)
-with recorded() as calls:
-    for scale in (2, 3, 4):
-        configs = [c for c in sample(240) if c.scale == scale]
-        engine = KernelEngine([initial_module(c, 0) for c in configs], recipe, scale, "cpu")
+
+def launch_all(configs, recipe):
+    for scale in {config.scale for config in configs}:
+        modules = [initial_module(c, 0) for c in configs if c.scale == scale]
+        engine = KernelEngine(modules, recipe, scale, "cpu")
         low, high = torch.zeros(1, 1, 1, 9, 9), torch.zeros(1, 1, 1, 9 * scale, 9 * scale)
-        engine.steps(0, low, high, [[1e-3] * len(configs)])
+        engine.steps(0, low, high, [[1e-3] * len(modules)])
+
+
+small = {"batch": 1, "patch": 9}
+with recorded() as calls:
+    launch_all(sample(240), recipe_for("paper").with_changes(**small))
+    for loss in LOSSES:
+        launch_all(sample(48), recipe_for("evening").with_changes(**small, loss=loss))
+    launch_all([parse_id("eSR-CNN_s3_C16_D1_S3")], recipe_for("paper").with_changes(**small, loss="l1"))
 variants = {call.variant: call for call in calls}
 one = next(call for call in calls if call.name == "turn_white")
 code = compiled(one, 90)
@@ -76,6 +85,12 @@ def test_no_variant_spills(stored):
         if v[capability]["spills"] > MOST_SPILLED
     }
     assert not spilled
+
+
+def test_each_loss_was_compiled_for_each_kernel_that_knows_one(stored):
+    chosen = [v["constants"] for v in stored.values() if "LOSS" in v["constants"]]
+    shapes = {tuple(sorted((k, v) for k, v in one.items() if k != "LOSS")) for one in chosen}
+    assert len(shapes) >= 25 and len(chosen) == 3 * len(shapes) and {one["LOSS"] for one in chosen} == {0, 1, 2}
 
 
 def test_the_stored_registers_are_those_of_todays_code(stored, launched):

@@ -70,8 +70,8 @@ def padded_templates(templates: int) -> int:
 
 
 def columns_of(kind: int, side: int, padded: int) -> int:
-    """Columns of a program: of many large filters fewer, or its sums would not stay in registers."""
-    return max(padded, 16 if padded_taps(side) == 64 or kind == 2 else 32)
+    """Columns of a program: of large filters or more than one map fewer, or its sums would not stay in registers."""
+    return max(padded, 16 if padded_taps(side) == 64 or kind > 0 else 32)
 
 
 def plan_slots(nets: Sequence[OneLayer], scale: int) -> list[Group]:
