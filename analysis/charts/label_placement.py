@@ -18,7 +18,7 @@ HIDING = 1000
 """Cost of a hidden marker, in pixels of distance: a label goes as far as it must before it hides one or is crossed by
 a line."""
 CROSSED, RUN_THROUGH = 400, 5000
-"""Costs of two leaders that cross, and of a leader that runs through another's label."""
+"""Costs of two leaders that cross, and of a leader that runs through another's label or point."""
 NEAR = 7.0
 """A label keeps this far from its point, in pixels."""
 
@@ -115,12 +115,13 @@ def _crossings(
     anchor: NDArray[np.float64],
     others: Sequence[tuple[NDArray[np.float64], Box]],
 ) -> NDArray[np.float64]:
-    """What each of K candidates costs by the leaders it crosses and the labels that are run through (K,)."""
+    """What each of K candidates costs by the leaders it crosses and the labels and points that are run through (K,)."""
     found = np.zeros(len(boxes))
     for start, box in others:
         end = nearest(box, start)
         found += CROSSED * _cross(anchor, ends, start, end)
-        found += RUN_THROUGH * _through(anchor[None], ends, np.array([_edges(box)]))
+        for run_through in (box, Box(*(start - NEAR), *(start + NEAR))):
+            found += RUN_THROUGH * _through(anchor[None], ends, np.array([_edges(run_through)]))
         found += RUN_THROUGH * _through(start[None], end[None], boxes)
     return found
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.charts import annotate
-from analysis.charts.label_placement import Box, place
+from analysis.charts.label_placement import Box, nearest, place
 from analysis.pareto import draw
 from analysis.reading.results import gather
 from analysis.reading.selection import Selection
@@ -56,3 +56,14 @@ def test_on_the_published_chart_no_label_touches_another(
     assert [len(boxes) for boxes in panels] == [7, 7, 7]
     for boxes in panels:
         assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_a_leader_runs_through_no_other_labelled_point() -> None:
+    cloud = np.stack(np.meshgrid(np.arange(0, 172, 6.0), np.arange(0, 260, 6.0)), axis=-1).reshape(-1, 2)
+    anchors = np.array([[20.0, 130.0], [95.0, 130.0], [95.0, 142.0], [95.0, 118.0], [160.0, 130.0]])
+    boxes = place(anchors, [(60.0, 10.0)] * len(anchors), BOUNDS, cloud)
+    for i, (start, box) in enumerate(zip(anchors, boxes, strict=True)):
+        way = nearest(box, start) - start
+        for other in np.delete(anchors, i, axis=0):
+            along = np.clip((other - start) @ way / (way @ way), 0, 1)
+            assert np.hypot(*(start + along * way - other)) > 4
