@@ -44,7 +44,7 @@ def without_sizes(model: Any) -> None:
 def with_softmax_written_out(model: Any) -> None:
     """Replace, in place, each softmax over another axis than the last by maximum, exponential, sum and quotient.
 
-    The same numbers within rounding. ONNX Runtime transposes for such a softmax and back, and takes 3 to 8 times as
+    The same numbers within rounding. ONNX Runtime transposes for such a softmax and back, and takes 2.6 to 7.7 times as
     long on its CPUs (docs/decisions/142).
     """
     from onnx import helper, numpy_helper
