@@ -103,7 +103,7 @@ def benchmark(
     from results_db.reading.disturbed import notes, timings
     from results_db.store import Store
     from sweep.api.measuring import configs_to_measure, measured_by
-    from sweep.running.signals import EXIT_INTERRUPTED
+    from sweep.running.signals import EXIT_INTERRUPTED, stop_on_signal
     from sweep.speed.job import BenchmarkJob
     from sweep.speed.measure_missing import device_name, disturbed_configs, missing_job, run_job
     from workers.benchmark import protocol as named
@@ -129,7 +129,7 @@ def benchmark(
             f"{len(job.ids)} of {len(configs)} configs to measure on {job.device}: {backend}, {precision}, "
             f"{chosen.name} ({chosen.timed} outputs of {chosen.width} x {chosen.height})"
         )
-        with output.progress_bar("measuring", len(job.ids)) as advance:
+        with stop_on_signal(output.stderr()), output.progress_bar("measuring", len(job.ids)) as advance:
             measured = run_job(store, job, measure, progress=advance, notice=output.warn)
         url = store.url
     if as_json:

@@ -1,6 +1,9 @@
 import json
+import os
 import re
 import shlex
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,12 +82,16 @@ def test_the_command_that_repeats_disturbed_speeds_works_as_printed_and_measures
     assert [one["config"] for one in run(*words[2:], "--json")] == ["Bicubic_s3"]
 
 
-def test_ctrl_c_keeps_what_is_measured_and_says_how_to_go_on(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_is_measured_and_says_how_to_go_on(
+    db: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
     measure, groups = Session._group, []
 
     def stopped(*arguments: Any) -> list[Speed]:
         if groups:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
+            time.sleep(10)
         groups.append(measure(*arguments))
         return groups[0]
 
