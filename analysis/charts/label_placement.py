@@ -60,12 +60,37 @@ def place(
     """
     grid = _occupancy(points, radius, path, bounds)
     table = _summed(grid)
-    tried = [
-        _one_by_one(order, anchors, sizes, bounds, grid, table, taken)
-        for order in _orders(anchors, sizes, table, bounds)
-    ]
+    labels = [_label(anchor, size, bounds, grid, table) for anchor, size in zip(anchors, sizes, strict=True)]
+    tried = [_one_by_one(order, labels, taken) for order in _orders(anchors, sizes, table, bounds)]
     boxes, _ = min(tried, key=lambda found: found[1])
     return boxes
+
+
+@dataclass(frozen=True)
+class _Label:
+    """A label with the places it may take."""
+
+    anchor: NDArray[np.float64]
+    boxes: NDArray[np.float64]
+    """(K, 4): left, bottom, right, top."""
+    ends: NDArray[np.float64]
+    """Where the leader to each place ends (K, 2)."""
+    alone: NDArray[np.float64]
+    """What each place costs, whatever the other labels do (K,)."""
+
+
+def _label(
+    anchor: NDArray[np.float64],
+    size: tuple[float, float],
+    bounds: Box,
+    grid: NDArray[np.float64],
+    table: NDArray[np.float64],
+) -> _Label:
+    boxes = _candidates(anchor, size, bounds)
+    ends = np.clip(anchor, boxes[:, :2], boxes[:, 2:])
+    away = np.hypot(*(ends - anchor).T)
+    alone = away + away**2 / 50 + HIDING * _covered(table, boxes, bounds) + 0.6 * _along(grid, anchor, ends, bounds)
+    return _Label(anchor, boxes, ends, alone)
 
 
 def _orders(
@@ -78,31 +103,19 @@ def _orders(
     return [np.argsort(key, kind="stable").tolist() for key in keys]
 
 
-def _one_by_one(
-    order: Sequence[int],
-    anchors: NDArray[np.float64],
-    sizes: Sequence[tuple[float, float]],
-    bounds: Box,
-    grid: NDArray[np.float64],
-    table: NDArray[np.float64],
-    taken: Sequence[Box],
-) -> tuple[list[Box], float]:
+def _one_by_one(order: Sequence[int], labels: Sequence[_Label], taken: Sequence[Box]) -> tuple[list[Box], float]:
     """Each label in turn takes the cheapest place, ``ROUNDS`` times, knowing all the others; with the last costs."""
     done: dict[int, Box] = {}
     paid: dict[int, float] = {}
     for i in [*order] * ROUNDS:
-        others = [(anchors[k], box) for k, box in done.items() if k != i]
-        boxes = _candidates(anchors[i], sizes[i], bounds)
-        ends = np.clip(anchors[i], boxes[:, :2], boxes[:, 2:])
-        away = np.hypot(*(ends - anchors[i]).T)
-        costs = away + away**2 / 50 + HIDING * _covered(table, boxes, bounds)
-        costs += 0.6 * _along(grid, anchors[i], ends, bounds)
+        label, others = labels[i], [(labels[k].anchor, box) for k, box in done.items() if k != i]
+        boxes = label.boxes
         used = np.array([_edges(box) for box in [*taken, *(box for _, box in others)]]).reshape(-1, 4)
         clash = ((boxes[:, None, :2] < used[None, :, 2:] + 1) & (used[None, :, :2] < boxes[:, None, 2:] + 1)).all(2)
-        costs += 1e6 * clash.sum(axis=1) + _crossings(boxes, ends, anchors[i], others)
+        costs = label.alone + 1e6 * clash.sum(axis=1) + _crossings(boxes, label.ends, label.anchor, others)
         best = int(np.argmin(costs))
         done[i], paid[i] = Box(*boxes[best].tolist()), float(costs[best])
-    return [done[i] for i in range(len(anchors))], sum(paid.values())
+    return [done[i] for i in range(len(labels))], sum(paid.values())
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:
