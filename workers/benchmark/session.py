@@ -137,7 +137,6 @@ class Session:
     def _groups(self, configs: Sequence[Config]) -> Iterator[Sequence[Config]]:
         for start in range(0, len(configs), self.protocol.group):
             yield configs[start : start + self.protocol.group]
-            gc.collect()
 
     def _subject(self, config: Config) -> Subject:
         memory = PeakMemory(self.compute, self.backend.in_torch)
