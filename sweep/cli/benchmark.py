@@ -98,7 +98,7 @@ def benchmark(
     Example: sweep benchmark eSR-TM_s2_K5_C4 ESPCN_s2_D4_S12 --speed-protocol qhd5 --json
 
     Every speed is stored as soon as its group is done; the same command again measures only what is missing.
-    Exit status 1 when some configs could not be measured, 130 after Ctrl-C.
+    Exit status 1 when some configs could not be measured, 130 after Ctrl-C or SIGTERM.
     """
     from results_db.reading.disturbed import notes, timings
     from results_db.store import Store

@@ -12,22 +12,17 @@ import pytest
 
 from benchmarks import scale
 from benchmarks._pretend import PretendCluster
-from results_db.store import Store
-from search_space.spaces import load_space
-from sweep.planning import stored_plan
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running.driver import Driver
-from tests.sweep_tests.kit import DATA, RECIPE
+from tests.sweep_tests.kit import EVERY_16TH, two_seeds_of_every_16th
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = load_space("paper").configs[::16]
 
 
 @pytest.fixture
 def sweep(tmp_path: Path):
-    plan = stored_plan.make_plan("paper", CONFIGS, RECIPE, DATA, root=None, seeds=(0, 1))
-    with Store.open(str(tmp_path / "s.db")) as store:
-        yield stored_plan.open_plan(store, plan, DATA)
+    with two_seeds_of_every_16th(tmp_path) as opened:
+        yield opened
 
 
 @pytest.mark.timeout(120)
@@ -40,7 +35,7 @@ def test_a_driver_that_finds_nothing_to_start_ends_and_says_so(sweep: OpenSweep)
 @pytest.mark.timeout(120)
 def test_a_driver_stops_once_as_many_trials_are_done_as_it_was_asked_for(sweep: OpenSweep):
     found = scale.drive(sweep, 1, 1.0, 60.0, most=1)
-    assert 1 <= found["done"] < 2 * len(CONFIGS)
+    assert 1 <= found["done"] < 2 * len(EVERY_16TH)
     assert found["seconds"] < 30.0
 
 

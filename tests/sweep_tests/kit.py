@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -36,6 +38,17 @@ DATA = Data(images("train", 1), (images("test", 2),))
 
 def configs(count: int = 6) -> tuple[Config, ...]:
     return select(load_space("paper").configs, ("eSR-MAX",), (2,), "K==3", count)
+
+
+EVERY_16TH = load_space("paper").configs[::16]
+
+
+@contextmanager
+def two_seeds_of_every_16th(folder: Path) -> Iterator[OpenSweep]:
+    """A sweep of every kind of network, planned in a database of its own."""
+    plan = stored_plan.make_plan("paper", EVERY_16TH, RECIPE, DATA, root=None, seeds=(0, 1))
+    with Store.open(str(folder / "s.db")) as store:
+        yield stored_plan.open_plan(store, plan, DATA)
 
 
 def planned(store: Store, count: int = 6, recipe: Recipe = RECIPE, pack_size: int = 2) -> int:

@@ -7,22 +7,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks._pretend import PretendCluster
-from results_db.store import Store
-from search_space.spaces import load_space
-from sweep.planning import stored_plan
 from sweep.planning.open_sweep import OpenSweep
 from sweep.running import backlog
 from sweep.running.driver import Driver, DriverSettings
-from tests.sweep_tests.kit import DATA, RECIPE
-
-CONFIGS = load_space("paper").configs[::16]
+from tests.sweep_tests.kit import EVERY_16TH, two_seeds_of_every_16th
 
 
 @pytest.fixture
 def sweep(tmp_path: Path):
-    plan = stored_plan.make_plan("paper", CONFIGS, RECIPE, DATA, root=None, seeds=(0, 1))
-    with Store.open(str(tmp_path / "s.db")) as store:
-        yield stored_plan.open_plan(store, plan, DATA)
+    with two_seeds_of_every_16th(tmp_path) as opened:
+        yield opened
 
 
 def test_no_trial_is_lost_or_done_twice_while_nodes_come_and_go(sweep: OpenSweep, monkeypatch: pytest.MonkeyPatch):
@@ -30,7 +24,7 @@ def test_no_trial_is_lost_or_done_twice_while_nodes_come_and_go(sweep: OpenSweep
     monkeypatch.setattr(backlog, "PACKS_PER_WORKER", 1)
     cluster = PretendCluster(40, seconds_per_mac=2e-11, leave_every_s=0.1, away_s=0.2)
     report = Driver(sweep, cluster, DriverSettings(pack_size=4)).run()
-    trials, attempts = 2 * len(CONFIGS), sweep.store.attempts()
+    trials, attempts = 2 * len(EVERY_16TH), sweep.store.attempts()
     assert sweep.only is None, "the plan is all of the sweep"
     assert report.done == sweep.store.counts().done == trials
     assert sum(attempt.outcome == "done" for attempt in attempts) == trials

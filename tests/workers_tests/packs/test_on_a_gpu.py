@@ -11,8 +11,7 @@ from search_space import parse_id
 from tests.workers_tests.packs.fakecuda import COUNTS, CudaTensor, fake_cuda
 from tests.workers_tests.packs.interpreted import load_interpreted
 from workers.data.datasets import resolve
-from workers.packs import Member, proof, teams, train_pack
-from workers.packs.kernels import graph
+from workers.packs import Member, teams, train_pack
 from workers.packs.stacked_engine import StackedEngine
 from workers.training import train as training
 from workers.training.patches import PatchSampler
@@ -22,6 +21,8 @@ from workers.training.train import Trained, initial_module
 load_interpreted()
 
 from workers.packs.kernels.engine import KernelEngine  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("fresh_proofs")
 
 RECIPE = recipe_for("smoke").with_changes(steps=3, eps=1e-6, batch=2, patch=9, warmup=0)
 KERNELS_PER_STEP = 1000
@@ -35,14 +36,6 @@ WHITE_LAUNCHES = 65
 @pytest.fixture(scope="module")
 def photographs():
     return resolve("embedded-train")
-
-
-@pytest.fixture(autouse=True)
-def fresh_proofs():
-    proof.fault_of.cache_clear()
-    yield
-    proof.fault_of.cache_clear()
-    graph.allow()
 
 
 @pytest.fixture

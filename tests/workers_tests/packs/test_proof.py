@@ -20,15 +20,9 @@ load_interpreted()
 
 from workers.packs.kernels.engine import KernelEngine  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("fresh_proofs")
+
 RECIPE = recipe_for("smoke").with_changes(steps=3, eps=1e-6, batch=2, patch=9, warmup=0)
-
-
-@pytest.fixture(autouse=True)
-def fresh_proofs():
-    proof.fault_of.cache_clear()
-    yield
-    proof.fault_of.cache_clear()
-    graph.allow()
 
 
 def test_an_engine_that_agrees_with_the_reference_is_trusted():
