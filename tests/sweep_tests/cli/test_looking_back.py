@@ -142,8 +142,7 @@ def own_family(tmp_path: Path, db: str):
     assert ran.returncode == 0, ran.stderr
     file.unlink()
     forget()
-    yield db
-    forget()
+    return db
 
 
 def forget() -> None:
