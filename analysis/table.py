@@ -14,6 +14,7 @@ import numpy as np
 from analysis.charts import style
 from analysis.measures.frontier import frontier
 from analysis.measures.knee import knee
+from analysis.reading.measured_how import ways
 from analysis.reading.results import Results
 from search_space.errors import SweepError
 from search_space.metrics import METRICS, Quantity
@@ -41,19 +42,41 @@ def best_models(results: Results, metric: Quantity, sets: Sequence[str] = ()) ->
     """
     qualities = _quality_columns(results, sets)
     rows = []
+    whole = results.table.assign(way=ways(results.table.to_dict("records")))
     devices: list[str | None] = [*results.devices] or [None]
     for device in devices:
-        table = results.table if device is None else results.table[results.table["device"] == device]
+        table = whole if device is None else whole[whole["device"] == device]
         for scale in results.scales:
             at_scale = table[table["scale"] == scale]
             for family in style.in_order(at_scale["family"].unique()):
                 for role, row in _chosen(at_scale[at_scale["family"] == family], metric):
                     cells = [row[name] for name in ("parameters", "fps", "power_w", *qualities)]
                     note = "disturbed" if row["disturbed"] is True else ""
-                    rows.append((device or "", scale, family, role, row["config"], *map(_finite, cells), note))
+                    rows.append(
+                        (device or "", scale, family, role, row["config"], *map(_finite, cells), row["way"], note)
+                    )
     names = [f"{METRICS[m.split(':')[0]].label} {m.split(':', 1)[1]}" for m in qualities]
-    columns = ("device", "scale", "family", "what", "config", "parameters", "frames/s", "W", *names, "note")
-    digits: tuple[int | None, ...] = (*[None] * 6, 2, 2, *(METRICS[m.split(":")[0]].decimals for m in qualities), None)
+    columns = (
+        "device",
+        "scale",
+        "family",
+        "what",
+        "config",
+        "parameters",
+        "frames/s",
+        "W",
+        *names,
+        "timed with",
+        "note",
+    )
+    digits: tuple[int | None, ...] = (
+        *[None] * 6,
+        2,
+        2,
+        *(METRICS[m.split(":")[0]].decimals for m in qualities),
+        None,
+        None,
+    )
     return Table(columns, digits, tuple(rows))
 
 

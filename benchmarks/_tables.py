@@ -221,6 +221,18 @@ def full_sweep(found: dict[str, Any]) -> str:
     return "\n\n".join((*took, table(head, rows), counted, table(columns, lines), smooth, table(grown, steps)))
 
 
+def sweep_backends(found: dict[str, Any]) -> str:
+    """How fast one backend is against another on the same device, by family."""
+    parts = []
+    for row in found["backends"]:
+        head = ("family", f"frames/s in {row['of']} over {row['over']}, median", "least", "most")
+        order = ", ".join(f"{of} at {scale}" for scale, of in row["rank_correlation"].items())
+        lines = [(family, *(f"{of[key]:.2f}" for key in SPREAD)) for family, of in row["ratio"].items()]
+        faster = f"{row['of']} is the faster one for {row['faster']} of {row['configs']} networks"
+        parts += [table(head, lines), f"On {row['device']} {faster}; rank correlation of the two: {order}."]
+    return "\n\n".join(parts)
+
+
 def sweep_took(found: dict[str, Any]) -> str:
     """Hours, stops and attempts, and what the core-hours hold that the store does not."""
     again = [
@@ -267,6 +279,7 @@ def words(counts: dict[str, int]) -> str:
 
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "full_sweep": ("docs/the-sweep.md", full_sweep),
+    "full_sweep backends": ("docs/the-sweep.md", sweep_backends),
     "chaos": ("docs/chaos.md", chaos),
     "quality": ("docs/quality.md", quality),
     "quality by config": ("docs/quality.md", lambda found: quality_rows(found["rows"])),

@@ -22,13 +22,15 @@ import json
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from _bench import published_fps
 from _record import record
 
+from analysis.measures.agreement import spearman
 from analysis.measures.frontier import frontier
 from analysis.measures.hypervolume import hypervolume, reference
 from results_db.reading.costs import costs
@@ -189,6 +191,30 @@ def frontiers(ours: Values, theirs: Mapping[str, float], speeds: dict[str, dict[
     return rows
 
 
+def backends(speeds: Mapping[str, Mapping[str, float]]) -> list[dict[str, Any]]:
+    """For each two backends of one device: how much faster the second is, and how far they agree on the order."""
+    rows = []
+    for one, other in combinations(sorted(name for name in speeds if ", " in name), 2):
+        if one.split(", ")[0] != other.split(", ")[0]:
+            continue
+        both = sorted(speeds[one].keys() & speeds[other].keys())
+        by_family: defaultdict[str, list[float]] = defaultdict(list)
+        for config in both:
+            by_family[config.split("_")[0]].append(speeds[other][config] / speeds[one][config])
+        of_scale = {scale: [c for c in both if parse_id(c).scale == scale] for scale in SCALES}
+        rows.append({
+            "device": one.split(", ")[0], "over": one.split(", ")[1], "of": other.split(", ")[1],
+            "faster": sum(speeds[other][c] > speeds[one][c] for c in both), "configs": len(both),
+            "ratio": {family: {"median": round(statistics.median(of), 2), "least": round(min(of), 2),
+                               "most": round(max(of), 2)} for family, of in sorted(by_family.items())},
+            "rank_correlation": {
+                f"x{scale}": round(spearman(*(np.array([speeds[n][c] for c in ids]) for n in (one, other))), 3)
+                for scale, ids in of_scale.items() if len(ids) > 1
+            },
+        })  # fmt: skip
+    return rows
+
+
 def families(ids: Iterable[str]) -> dict[str, int]:
     """How many of each family."""
     return dict(Counter(config.split("_")[0] for config in ids))
@@ -259,6 +285,7 @@ def main() -> None:
         "against_published": difference(ours, theirs),
         "reevaluated_against_published": difference(released, theirs),
         "frontiers": frontiers(ours, published["psnr:Set5"], speeds) if published else [],
+        "backends": backends(speeds),
         "neighbours": {"ours": neighbours(ours), "published": neighbours(theirs)},
     }
     if not asked.quick:

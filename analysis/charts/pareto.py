@@ -82,7 +82,8 @@ def draw(rows: Sequence[Sequence[Panel]], x: Quantity, y: Quantity, title: str, 
                     axes.set_xlabel(x.title)
         panels = [panel for row in rows for panel in row]
         shown, planned = sum(p.shown for p in panels), sum(p.planned for p in panels)
-        caption(figure, title, _missing(shown, planned, note))
+        points = sum(int(p.complete.sum()) for p in panels)
+        caption(figure, title, _missing(shown, planned, points, note))
         noisy = any(p.disturbed is not None and bool(p.disturbed[p.complete].any()) for p in panels)
         families = {f for p in panels for f, ok in zip(p.families, p.complete, strict=True) if ok}
         family_legend(figure, families, disturbed=noisy, rings=True)
@@ -92,12 +93,15 @@ def draw(rows: Sequence[Sequence[Panel]], x: Quantity, y: Quantity, title: str, 
     return figure, Drawn(shown, planned, tuple(frontiers))
 
 
-def _missing(shown: int, planned: int, note: str) -> str:
+def _missing(shown: int, planned: int, points: int, note: str) -> str:
+    """How many of the planned networks have points; some have several, as in two backends."""
+    several = f"{points} points of " if points > shown else ""
     if shown < planned:
         missing = planned - shown
-        counted = (
-            f"{shown} of {planned} points; {missing} ({missing / planned:.0%}) still without a result or a measurement"
-        )
+        without = f"{missing} ({missing / planned:.0%}) still without a result or a measurement"
+        counted = f"{several}{shown} of {planned} {'networks' if several else 'points'}; {without}"
+    elif several:
+        counted = f"{several}{shown} networks"
     else:
         counted = f"all {shown} points" if shown else "no points yet"
     return f"{counted} · {note}" if note else counted
@@ -129,7 +133,7 @@ def _panel(axes: Axes, panel: Panel, x: Quantity, y: Quantity) -> tuple[tuple[st
         axes.errorbar(xs[members], ys[members], bars, fmt="none", ecolor=style.INK, elinewidth=0.8, zorder=3.5)
     _points(axes, xs, ys, families, on, noisy)
     _margins(axes, xs, ys, x)
-    best = [_best(families == family, ys, y) for family in style.in_order(families)]
+    best = [_best(families == family, xs, ys, x, y) for family in style.in_order(families)]
     anchors = np.column_stack([xs[best], ys[best]])
     names = tuple(style.short(str(configs[i])) for i in best)
     if level is not None:
@@ -167,9 +171,13 @@ def _points(
             )  # fmt: skip
 
 
-def _best(of_family: NDArray[np.bool_], ys: NDArray[np.float64], y: Quantity) -> int:
+def _best(
+    of_family: NDArray[np.bool_], xs: NDArray[np.float64], ys: NDArray[np.float64], x: Quantity, y: Quantity
+) -> int:
+    """The best in y; of several points of one model, as in two backends, the best in x."""
     places = np.flatnonzero(of_family)
-    return int(places[np.argmax(ys[places] if y.more_is_better else -ys[places])])
+    cost, quality = xs[places] if x.more_is_better else -xs[places], ys[places] if y.more_is_better else -ys[places]
+    return int(places[np.lexsort((cost, quality))[-1]])
 
 
 def _staircase(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.float64]:

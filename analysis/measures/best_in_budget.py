@@ -49,7 +49,7 @@ def choose(
     fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
     unknown = 0
     if max_watts is not None:
-        unknown = int(fits["power_w"].isna().sum())
+        unknown = fits.loc[fits["power_w"].isna(), "config"].nunique()
         fits = fits[fits["power_w"] <= max_watts]
     points, better = fits[["fps", metric.column]].to_numpy(dtype=float), (True, metric.more_is_better)
     members = frontier(points, better).members
@@ -62,7 +62,7 @@ def choose(
     if spread is not None and rows:
         shares = membership(points, spread / fits["repeats"].to_numpy(dtype=float) ** 0.5, better)
         sure = tuple(float(shares[member]) for member in members)
-    return BudgetChoice(rows, pick, len(complete), unknown, sure)
+    return BudgetChoice(rows, pick, complete["config"].nunique(), unknown, sure)
 
 
 def fact(row: Mapping[str, Any], metric: Quantity) -> dict[str, Any]:

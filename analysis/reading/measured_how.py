@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.reading import disturbed
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 PROTOCOL_SIZES = {"fullhd14": "1920x1080", "uhd14": "3840x2160", "qhd5": "960x540", "published-fullhd14": "1920x1080"}
 """Output sizes of named protocols, for speeds stored without one (``workers.benchmark.protocols``; a test holds it)."""
 MOST_NAMED = 3
+WAY = ("backend", "precision", "speed_protocol")
 
 
 def timing_line(table: pd.DataFrame) -> str:
@@ -31,6 +32,18 @@ def timing_line(table: pd.DataFrame) -> str:
              for (size, threads), ways in alike.items()]  # fmt: skip
     more = [f"{len(lines) - MOST_NAMED} more ways of measuring"] if len(lines) > MOST_NAMED else []
     return "; ".join([*lines[:MOST_NAMED], *more])
+
+
+def ways(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What tells the speeds of ``rows`` apart: of backend, precision and speed protocol those that differ.
+
+    >>> one = {"fps": 9.0, "backend": "eager", "precision": "fp32"}
+    >>> ways([one, one | {"backend": "compile"}]), ways([one, one])
+    (['eager', 'compile'], ['', ''])
+    """
+    timed = [row for row in rows if row.get("fps") is not None and row["fps"] == row["fps"]]
+    differ = [name for name in WAY if len({row.get(name) for row in timed}) > 1]
+    return [" ".join(str(row[name]) for name in differ if isinstance(row.get(name), str)) for row in rows]
 
 
 def _output(protocol: str, rows: pd.DataFrame) -> str:

@@ -86,6 +86,7 @@ def best(
 
 def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied: list[str] | None, export: str) -> None:
     from analysis.measures.best_in_budget import fact
+    from analysis.reading.measured_how import ways
 
     if choice.unknown_power:
         output.print_text(f"{choice.unknown_power} models are left out: their power is not known")
@@ -97,6 +98,7 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
     digits = 2 if metric.unit == "dB" else 4
     pick = choice.pick["config"]
     rows: list[list[str]] = []
+    how = ways(choice.frontier)
     place: int | None = None
     for i, row in enumerate(choice.frontier):
         facts = fact(row, metric)
@@ -108,8 +110,8 @@ def _show(choice: BudgetChoice, metric: Quantity, where: str, source: str, tied:
         note = "disturbed" if facts["disturbed"] else ""
         mark = ">" if facts["config"] == pick else ""
         sure = "" if choice.sure is None else f"{choice.sure[i]:.0%}"
-        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, sure, note])
-    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "sure", "note"]
+        rows.append([mark, facts["config"], fps, quality, power, energy, parameters, sure, how[i], note])
+    headings = ["", "config", "frames/s", metric.title, "W", "J/frame", "params", "sure", "timed with", "note"]
     title = f"Frontier of what fits, {where} ({source} measurements)"
     output.print_table(headings, rows, title=title, left=2, bold=place, hide_empty=True)
     _terminal_chart(choice, metric, output.stdout().width)

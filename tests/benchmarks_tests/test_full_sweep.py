@@ -47,6 +47,18 @@ def test_a_difference_says_its_median_least_and_most_by_family(full_sweep: Modul
     assert (found["configs"], found["worst"], found["best_delta_db"]) == (2, ["ESPCN_s2_D0_S9", "Set5"], 1.0)
 
 
+def test_two_backends_of_a_device_are_compared_by_family_and_other_devices_are_not(full_sweep: ModuleType) -> None:
+    ids = ("ESPCN_s2_D0_S3", "ESPCN_s2_D0_S9", "eSR-TM_s2_K3_C1")
+    of = {name: dict(zip(ids, fps, strict=True)) for name, fps in
+          {"a, eager": (9.0, 4.0, 8.0), "a, onnxruntime": (18.0, 6.0, 4.0), "b, eager": (1.0, 2.0, 3.0),
+           "AGX": (3.0, 2.0, 1.0)}.items()}  # fmt: skip
+    (row,) = full_sweep.backends(of)
+    assert (row["device"], row["over"], row["of"]) == ("a", "eager", "onnxruntime")
+    assert (row["faster"], row["configs"], row["rank_correlation"]) == (2, 3, {"x2": 0.5})
+    assert row["ratio"]["ESPCN"] == {"median": 1.75, "least": 1.5, "most": 2.0}
+    assert row["ratio"]["eSR-TM"]["median"] == 0.5
+
+
 def test_made_images_are_the_same_every_time_and_ten_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     made = importlib.import_module("_made_images")
