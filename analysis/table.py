@@ -42,7 +42,8 @@ def best_models(results: Results, metric: Quantity, sets: Sequence[str] = ()) ->
     """
     qualities = _quality_columns(results, sets)
     rows = []
-    whole = results.table.assign(way=ways(results.table.to_dict("records")))
+    rows_of = [{str(name): value for name, value in row.items()} for row in results.table.to_dict("records")]
+    whole = results.table.assign(way=ways(rows_of))
     devices: list[str | None] = [*results.devices] or [None]
     for device in devices:
         table = whole if device is None else whole[whole["device"] == device]

@@ -38,7 +38,7 @@ def db(sweep_db: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_choice_says_which_backend_and_counts_models_once(db: Path, sweep_db: Path, sweep) -> None:
     _, out, _ = sweep("best", "--db", db, "--scale", 2, "--device", "board")
-    heading, *rows = [line for line in out.splitlines() if "│" in line and "_s2_" in line or "┃" in line]
+    heading, *rows = [line for line in out.splitlines() if ("│" in line and "_s2_" in line) or "┃" in line]
     assert "timed with" in heading
     assert rows
     for row in rows:
