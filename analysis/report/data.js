@@ -33,6 +33,8 @@ const count = (values, noun) => { const n = distinct(values).length; return `${n
 const known = (value) => value !== null && value !== undefined;
 const qualityColumn = () => `${state.metric}:${state.dataset}`;
 const timing = (point) => `${point.backend} ${point.precision}`;
+const shownHere = (point) => point.device === state.device && (!state.backend || timing(point) === state.backend);
+const fastest = (points) => points.reduce((best, p) => (!best || p.fps > best.fps ? p : best), null);
 
 function devices() { return distinct(POINTS.filter((p) => p.of.source === state.source).map((p) => p.device)).sort(); }
 function backends() {
@@ -60,8 +62,7 @@ function candidates() {
   const rows = [], timed = new Set();
   for (const point of POINTS) {
     const model = point.of;
-    if (model.source !== state.source || point.device !== state.device) continue;
-    if (state.backend && timing(point) !== state.backend) continue;
+    if (model.source !== state.source || !shownHere(point)) continue;
     if (state.quiet && point.disturbed === true) continue;
     timed.add(model.at);
     rows.push({ model, point });

@@ -78,7 +78,7 @@ function drawPick() {
     const best = pick(mine), title = element("h3", { text: `x${scale}` });
     if (!best) return element("div", { class: "pick" }, title, element("p", { class: "sub", text: mine.length ? "No model fits: ask for less speed or allow more power." : "No model is measured here yet." }));
     const [, unit, , digits] = METRIC[state.metric] || ["", "", true, 4], p = best.point;
-    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null, p?.disturbed === true ? "speed disturbed: measure it again" : null].filter(Boolean).join(" · ");
+    const facts = [`${number(best.model[column], digits)} ${unit}`.trim() + ` on ${state.dataset}`, p ? `${number(p.fps)} frames/s${backends().length > 1 ? ` (${timing(p)})` : ""}` : "speed not measured", p && known(p.power_w) ? `${number(p.power_w)} W` : null, p?.disturbed === true ? "speed disturbed: measure it again" : null].filter(Boolean).join(" · ");
     const command = DATA.exports[best.model.at];
     const copy = element("button", { type: "button", text: "Copy", "aria-label": `Copy the export command of ${best.model.config}`, onclick: (event) => copyText(command, event.target) });
     return element("div", { class: "pick", "data-config": best.model.config }, title, element("b", { text: best.model.config }), element("div", { text: facts }),
@@ -102,7 +102,7 @@ function drawDetail() {
     $("detail-body").replaceChildren(element("p", { class: "sub", text: MODELS.length ? "No model is shown: choose a scale and a family above." : "No model is finished yet." }));
     return;
   }
-  const points = POINTS.filter((p) => p.model === model.at), here = points.find((p) => p.device === state.device) ?? points[0] ?? null;
+  const points = POINTS.filter((p) => p.model === model.at), here = fastest(points.filter(shownHere)) ?? points[0] ?? null;
   const facts = figures({ model, point: here });
   const made = [["Source", DATA.sources[model.source].name], ["Protocol", DATA.sources[model.source].protocol], ["Device", here ? `${here.device}, ${timing(here)}, ${here.speed_protocol}` : null], ["Trial", model.trial], ["Seed", model.seed], ["Steps", model.steps], ["Training time", known(model.seconds) ? `${number(model.seconds)} s` : null], ["Trained on", model.node], ["Flags", model.flags && model.flags !== "[]" ? model.flags : null]].filter(([, value]) => known(value));
   const others = points.filter((p) => p !== here).map((p) => [`${p.device}, ${timing(p)}`, `${number(p.fps)} frames/s${known(p.power_w) ? `, ${number(p.power_w)} W` : ""}`]);

@@ -108,7 +108,8 @@ function bestRows() {
       const add = (row, role) => { if (row) roles.set(row, [...(roles.get(row) || []), role]); };
       add(timed.reduce((a, b) => (!a || b.point.fps > a.point.fps ? b : a), null), "fastest");
       add(timed.length ? knee(timed) : null, "knee");
-      add(mine.reduce((a, b) => (!a || sign * (valueOf(b, QUALITY) - valueOf(a, QUALITY)) > 0 ? b : a), null), "best");
+      const gain = (a, b) => sign * (valueOf(b, QUALITY) - valueOf(a, QUALITY)) || (b.point?.fps ?? 0) - (a.point?.fps ?? 0);
+      add(mine.reduce((a, b) => (!a || gain(a, b) > 0 ? b : a), null), "best");
       for (const [row, names] of roles) out.push({ ...row, what: names.join(", ") });
     }
   }
@@ -116,7 +117,8 @@ function bestRows() {
 }
 
 function bestColumns(rows) {
-  const list = used(columns().filter((c) => !["family", "timing"].includes(c.name)), rows);
+  const oneWay = state.backend || backends().length < 2;
+  const list = used(columns().filter((c) => c.name !== "family" && !(oneWay && c.name === "timing")), rows);
   return [...list.slice(0, 1), { name: "what", title: "What", text: true, get: (r) => r.what }, ...list.slice(1)];
 }
 

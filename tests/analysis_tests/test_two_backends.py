@@ -14,11 +14,15 @@ import sweep as api
 from analysis.charts.pareto import Panel, draw
 from analysis.reading.results import gather
 from analysis.reading.selection import Selection
+from analysis.report.content import content
+from analysis.report.page import render as render_page
+from analysis.report.samples import Samples
 from analysis.table import best_models, render
 from results_db.store import Store
 from search_space import parse_id
 from search_space.metrics import cost, metric
 from tests.analysis_tests import kit
+from tests.analysis_tests.browser import chromium
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +74,22 @@ def test_the_chart_counts_networks_and_rings_the_faster_point_of_the_best(db: Pa
     (ring,) = [line for line in axes.lines if line.get_fillstyle() == "none"]
     pixels = ring.get_transform().transform(ring.get_xydata())
     assert axes.transData.inverted().transform(pixels)[0][0] == pytest.approx(60.0)
+
+
+@pytest.mark.xdist_group("browser")
+def test_the_pages_details_are_of_the_backend_that_is_shown_and_the_fastest_of_all(db: Path, tmp_path: Path) -> None:
+    with Store.open(str(db), readonly=True) as store:
+        (tmp_path / "page.html").write_text(render_page(content(store, samples=Samples(0))), encoding="utf-8")
+    with chromium() as tab:
+        tab.page.goto((tmp_path / "page.html").as_uri())
+        tab.page.wait_for_selector("#chart .scatterlayer path.point")
+        tab.page.select_option("#device", "board")
+        espcn = tab.page.evaluate("MODELS.find((m) => m.family === 'ESPCN' && m.scale === 2).at")
+        for backend, shown in (("", "onnxruntime"), ("eager fp32", "eager"), ("onnxruntime fp32", "onnxruntime")):
+            tab.page.select_option("#backend", backend)
+            tab.page.evaluate("(at) => select(at)", espcn)
+            assert f"Deviceboard, {shown} fp32" in tab.page.text_content("#detail-body")
+        tab.page.select_option("#backend", "")
+        assert "fp32)" in tab.page.locator("#pick .pick").first.text_content()
+        best = tab.page.locator("#best-table tbody tr", has_text="best").all_text_contents()
+        assert all(("onnxruntime" if row.startswith("ESPCN") else "eager") in row for row in best)
