@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.charts import pareto as chart
+from analysis.measures.seed_spread import standard_errors
 from analysis.reading import disturbed, measured_how
 from analysis.reading.results import Results, gather_means, with_spread
 from analysis.reading.selection import Selection
@@ -63,7 +64,7 @@ def _panel(results: Results, device: str | None, scale: int, x: str, y: str, nam
         y=table[y].to_numpy(dtype=np.float64),
         planned=len(planned),
         disturbed=disturbed.mask(table) if device is not None else None,
-        errors=None if spread is None else spread / np.sqrt(table["repeats"].to_numpy(dtype=np.float64)),
+        errors=None if spread is None else standard_errors(spread, table["family"].tolist(), table["repeats"]),
     )
 
 

@@ -233,6 +233,22 @@ def sweep_backends(found: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def frontier_seeds(found: dict[str, Any]) -> str:
+    """How sure the places of each frontier are."""
+    lines = []
+    for row in found["frontiers"]:
+        sure = ", ".join(
+            f"{row['sure_by_family'].get(family, 0)} of {count} {family}" for family, count in row["families"].items()
+        )
+        others = len(row["others_as_likely_as_not"])
+        lines.append((f"{row['device']} x{row['scale']}", f"{row['sure']} of {row['members']}", sure, others))
+    head = ("frontier on Set5", "sure places", "by family", "others as likely as not")
+    spread = [(kind, *(f"{found['spread_db'][name].get(kind, float('nan')):.3f}" for name in found["spread_db"]))
+              for kind in found["spread_db"]["Set5"]]  # fmt: skip
+    kinds = ("family", *(f"{name}, dB" for name in found["spread_db"]))
+    return "\n\n".join((table(head, lines), "Standard deviation between seeds of one network:", table(kinds, spread)))
+
+
 def sweep_took(found: dict[str, Any]) -> str:
     """Hours, stops and attempts, and what the core-hours hold that the store does not."""
     again = [
@@ -280,6 +296,7 @@ def words(counts: dict[str, int]) -> str:
 TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "full_sweep": ("docs/the-sweep.md", full_sweep),
     "full_sweep backends": ("docs/the-sweep.md", sweep_backends),
+    "frontier_seeds": ("docs/the-sweep.md", frontier_seeds),
     "chaos": ("docs/chaos.md", chaos),
     "quality": ("docs/quality.md", quality),
     "quality by config": ("docs/quality.md", lambda found: quality_rows(found["rows"])),

@@ -12,7 +12,7 @@ Near is: the least dB that a network would have to gain on Set5 to be on the fro
 from __future__ import annotations
 
 import argparse
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,7 +22,8 @@ from _record import record
 from full_sweep import SCALES, SETS, known_speeds, read_options
 
 from analysis.measures.frontier import frontier
-from analysis.measures.seed_spread import membership, pooled
+from analysis.measures.seed_spread import membership, standard_errors
+from analysis.reading.results import UNTRAINED, between_seeds
 from results_db.reading.frames import results
 from results_db.store import Store
 from search_space import parse_id
@@ -55,7 +56,9 @@ def write_space(path: Path, quality: dict[str, float], speeds: Speeds, count: in
     print(f"{members} members of a frontier; {len(chosen)} configs, the farthest {farthest:.3f} dB below one: {path}")
 
 
-def memberships(values: dict[str, list[float]], spread: dict[int, float], speeds: Speeds) -> list[dict[str, Any]]:
+def memberships(
+    values: dict[str, list[float]], spread: dict[int, dict[str, float]], speeds: Speeds
+) -> list[dict[str, Any]]:
     """Per device and scale: how sure the places of the frontier of mean quality are."""
     rows = []
     for device, fps in speeds.items():
@@ -64,13 +67,16 @@ def memberships(values: dict[str, list[float]], spread: dict[int, float], speeds
             if not ids or scale not in spread:
                 continue
             points = [(fps[i], fmean(values[i])) for i in ids]
-            shares = membership(points, [spread[scale] / len(values[i]) ** 0.5 for i in ids])
+            families = [i.split("_")[0] for i in ids]
+            shares = membership(points, standard_errors(spread[scale], families, [len(values[i]) for i in ids]))
             members = frontier(points).members
             likely = {ids[k] for k in (shares >= 0.5).nonzero()[0]} - {ids[m] for m in members}
             rows.append({
                 "device": device, "scale": scale, "members": len(members),
                 "sure": sum(float(shares[m]) >= SURE for m in members),
-                "families": dict(Counter(ids[m].split("_")[0] for m in members)),
+                "families": dict(Counter(families[m] for m in members)),
+                "sure_by_family": dict(Counter(families[m] for m in members if shares[m] >= SURE)),
+                "of_one_seed": sum(len(values[ids[m]]) == 1 for m in members),
                 "places": [[ids[m], *(round(float(x), 3) for x in (*points[m], shares[m]))] for m in members],
                 "others_as_likely_as_not": sorted(likely),
             })  # fmt: skip
@@ -90,24 +96,16 @@ def main() -> None:
     if asked.space is not None:
         write_space(asked.space, {config: fmean(some) for config, some in values.items()}, speeds, asked.count)
         return
-    by_kind: dict[str, dict[tuple[str, int], list[list[float]]]] = {name: defaultdict(list) for name in SETS}
-    for config, some in trials.groupby("config"):
-        kind = (str(config).split("_")[0], parse_id(str(config)).scale)
-        for name in SETS:
-            by_kind[name][kind].append(some[f"psnr:{name}"].tolist())
-    spread = {
-        scale: sigma
-        for scale in SCALES
-        if (sigma := pooled(g for (_, of), groups in by_kind["Set5"].items() if of == scale for g in groups))
-        is not None
-    }
+    known = between_seeds(trials)
+    spread = {scale: known[scale, "psnr:Set5"] for scale in SCALES if (scale, "psnr:Set5") in known}
     measurements = {
         "configs_with_several_seeds": sum(len(some) > 1 for some in values.values()),
         "seeds": sorted({int(seed) for seed in trials["seed"].dropna()}),
         "spread_db": {
-            name: {f"{family} x{scale}": round(sigma, 4)
-                   for (family, scale), groups in sorted(kinds.items()) if (sigma := pooled(groups)) is not None}
-            for name, kinds in by_kind.items()
+            name: {f"{family or 'all'} x{scale}": round(sigma, 4)
+                   for (scale, column), of in sorted(known.items()) if column == f"psnr:{name}"
+                   for family, sigma in sorted(of.items()) if family not in UNTRAINED}
+            for name in SETS
         },
         "frontiers": memberships(values, spread, speeds),
     }  # fmt: skip

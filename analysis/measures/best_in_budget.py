@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.measures.frontier import frontier
-from analysis.measures.seed_spread import membership
+from analysis.measures.seed_spread import membership, standard_errors
 from search_space.metrics import Quantity
 
 if TYPE_CHECKING:
@@ -37,13 +37,13 @@ def choose(
     metric: Quantity,
     min_fps: float | None = None,
     max_watts: float | None = None,
-    spread: float | None = None,
+    spread: Mapping[str, float] | None = None,
 ) -> BudgetChoice:
     """The best among the rows of one scale and device. ``min_fps`` in frames/s, ``max_watts`` in W.
 
     The limits apply before the frontier: a model beaten only by models that draw too much power can still be the best.
-    ``spread`` is the standard deviation of one training's quality, in the metric's unit; the mean of a row's
-    ``repeats`` has that over their root.
+    ``spread`` is the standard deviation of one training's quality by family (``seed_spread.standard_errors``), in the
+    metric's unit.
     """
     complete = table[table["fps"].notna() & table[metric.column].notna()]
     fits = complete if min_fps is None else complete[complete["fps"] >= min_fps]
@@ -60,7 +60,7 @@ def choose(
         pick = max(rows, key=lambda row: (sign * row[metric.column], row["fps"]))
     sure = None
     if spread is not None and rows:
-        shares = membership(points, spread / fits["repeats"].to_numpy(dtype=float) ** 0.5, better)
+        shares = membership(points, standard_errors(spread, fits["family"].tolist(), fits["repeats"]), better)
         sure = tuple(float(shares[member]) for member in members)
     return BudgetChoice(rows, pick, complete["config"].nunique(), unknown, sure)
 

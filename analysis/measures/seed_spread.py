@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.measures.frontier import frontier
 
 DRAWS = 1000
+ALL = ""
+"""In the place of a family: all families together."""
 
 
 def pooled(groups: Iterable[Sequence[float]]) -> float | None:
@@ -26,6 +28,16 @@ def pooled(groups: Iterable[Sequence[float]]) -> float | None:
             squares += float(((values - values.mean()) ** 2).sum())
             freedom += len(values) - 1
     return math.sqrt(squares / freedom) if freedom else None
+
+
+def standard_errors(spread: Mapping[str, float], families: Sequence[str], repeats: ArrayLike) -> NDArray[np.float64]:
+    """Of the mean over ``repeats`` (N,) trainings: the spread of its family, or else that of all, over their root (N,).
+
+    >>> standard_errors({"": 0.02, "eSR-TM": 0.001}, ["eSR-TM", "ESPCN"], [1, 4]).tolist()
+    [0.001, 0.01]
+    """
+    sigma = np.asarray([spread.get(family, spread[ALL]) for family in families], dtype=np.float64)
+    return np.asarray(sigma / np.sqrt(np.asarray(repeats, dtype=np.float64)))
 
 
 def membership(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 SOURCES = ("ours", "re-evaluated", "published")
 """Which source is shown when none is asked for: the first that has results."""
 SPEED = ("device", "backend", "precision")
+UNTRAINED = ("Bicubic",)
+OWN_SPREAD = 3
+"""Configs with several seeds from which on a family's spread is its own."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Results:
     derived_energy: bool
     others: Mapping[str, int] = field(default_factory=dict)
     """Models of each other source in the store."""
-    spread: Mapping[tuple[int, str], float] = field(default_factory=dict)
-    """Standard deviation between seeds by scale and quality column, where some config has several and each of
-    them was read (``gather``, ``with_spread``)."""
+    spread: Mapping[tuple[int, str], Mapping[str, float]] = field(default_factory=dict)
+    """Standard deviation between seeds by scale and quality column, then by family (``seed_spread.ALL``: all), where
+    some config has several and each of them was read (``gather``, ``with_spread``)."""
 
     @property
     def metrics(self) -> list[str]:
@@ -210,17 +213,24 @@ def _one_kind(table: pd.DataFrame, protocol: str | None) -> pd.DataFrame:
     return keep_speeds(table, chosen.to_numpy())
 
 
-def between_seeds(table: pd.DataFrame) -> dict[tuple[int, str], float]:
-    """Standard deviation between the trials of one config, by scale and quality column; of a table of trials."""
+def between_seeds(table: pd.DataFrame) -> dict[tuple[int, str], dict[str, float]]:
+    """Standard deviation between the trials of one config, by scale and quality column, then by family.
+
+    Of a table of trials. A family with few repeated configs has none of its own; what is not trained has 0.
+    """
     trials = table.drop_duplicates(subset="trial")
     repeated = trials[trials.duplicated(subset="config", keep=False)]
     out = {}
     for column in (c for c in repeated.columns if ":" in c):
         for scale in repeated["scale"].unique().tolist():
-            some = repeated[repeated["scale"] == scale].groupby("config")[column]
-            sigma = seed_spread.pooled(values.tolist() for _, values in some)
-            if sigma is not None:
-                out[scale, column] = sigma
+            some = repeated[repeated["scale"] == scale]
+            groups = {seed_spread.ALL: some, **{str(family): own for family, own in some.groupby("family")
+                                                if own["config"].nunique() >= OWN_SPREAD}}  # fmt: skip
+            known = {name: seed_spread.pooled(of.tolist() for _, of in rows.groupby("config")[column])
+                     for name, rows in groups.items()}  # fmt: skip
+            by_family = {name: sigma for name, sigma in known.items() if sigma is not None}
+            if by_family:
+                out[scale, column] = by_family | dict.fromkeys(UNTRAINED, 0.0)
     return out
 
 

@@ -43,9 +43,9 @@ def test_less_may_be_better() -> None:
 
 def test_a_choice_says_how_sure_each_place_is_and_more_seeds_make_it_surer() -> None:
     table = pd.DataFrame({"config": ["a", "b"], "fps": [20.0, 10.0], "psnr:Set5": [30.0, 30.02], "power_w": [1.0, 1.0],
-                          "repeats": [1, 1]})  # fmt: skip
-    once = choose(table, PSNR, spread=0.02)
-    often = choose(table.assign(repeats=16), PSNR, spread=0.02)
+                          "repeats": [1, 1], "family": ["ESPCN", "ESPCN"]})  # fmt: skip
+    once = choose(table, PSNR, spread={"": 9.0, "ESPCN": 0.02})
+    often = choose(table.assign(repeats=16), PSNR, spread={"": 0.02})
     assert once.sure is not None and often.sure is not None
     assert once.sure[0] == often.sure[0] == 1
     assert 0.7 < once.sure[1] < 0.85 < 0.99 < often.sure[1]

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.pareto import draw
-from analysis.reading.results import gather, gather_means, with_spread
+from analysis.reading.results import between_seeds, gather, gather_means, with_spread
 from analysis.reading.selection import Selection
 from results_db.records import Source
 from results_db.store import Store
@@ -181,12 +181,27 @@ def test_the_spread_between_seeds_is_known_to_the_chart_and_to_best(tmp_path: Pa
         found = best(store, scale=2, metric="psnr:Set5")
         alone = best(store, scale=3, metric="psnr:Set5")
     # Two values 0.2 apart have a standard deviation of 0.1 times the root of two.
-    assert whole.spread[2, "psnr:Set5"] == means.spread[2, "psnr:Set5"] == pytest.approx(0.1 * 2**0.5)
+    assert whole.spread[2, "psnr:Set5"] == means.spread[2, "psnr:Set5"]
+    assert whole.spread[2, "psnr:Set5"] == {"": pytest.approx(0.1 * 2**0.5), "Bicubic": 0.0}
     assert (3, "psnr:Set5") not in whole.spread, "one seed says nothing of the spread"
     assert sorted(whole.table["repeats"]) == [1, 2, 2]
     assert any("bars: standard error over seeds" in text.get_text() for text in figure.texts)
     assert all(0 < row["sure"] <= 1 for row in found.frontier)
     assert [row["sure"] for row in alone.frontier] == [None]
+
+
+def test_a_family_with_enough_configs_has_a_spread_of_its_own() -> None:
+    steady = [f"eSR-TM_s2_K3_C{c}" for c in (1, 2, 3)]
+    rows = [
+        (name, 30 + seed * (0.001 if name in steady else 1.0))
+        for name in (*steady, "ESPCN_s2_D0_S3")
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame({"config": [name for name, _ in rows], "psnr:Set5": [value for _, value in rows]})
+    table = table.assign(trial=range(len(rows)), scale=2, family=[name.split("_")[0] for name, _ in rows])
+    (of,) = between_seeds(table).values()
+    assert of.keys() == {"", "eSR-TM", "Bicubic"}
+    assert of["eSR-TM"] == pytest.approx(0.001 / 2**0.5) and of[""] == pytest.approx(0.5 / 2**0.5, rel=0.01)
 
 
 def test_a_metric_that_only_another_source_has_is_shown_from_there_unless_a_source_is_asked_for(tmp_path: Path) -> None:
