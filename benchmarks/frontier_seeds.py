@@ -108,6 +108,7 @@ def main() -> None:
             for name in SETS
         },
         "frontiers": memberships(values, spread, speeds),
+        "psnr_set5": {config: [round(value, 4) for value in some] for config, some in values.items() if len(some) > 1},
     }  # fmt: skip
     if not asked.quick:
         print(record("frontier_seeds", measurements, ("torch", "numpy")))
