@@ -14,7 +14,7 @@ import numpy as np
 from analysis.charts import style
 from analysis.measures.frontier import frontier
 from analysis.measures.knee import knee
-from analysis.reading.measured_how import ways
+from analysis.reading.measured_how import WAY, ways
 from analysis.reading.results import Results
 from search_space.errors import SweepError
 from search_space.metrics import METRICS, Quantity
@@ -42,8 +42,7 @@ def best_models(results: Results, metric: Quantity, sets: Sequence[str] = ()) ->
     """
     qualities = _quality_columns(results, sets)
     rows = []
-    rows_of = [{str(name): value for name, value in row.items()} for row in results.table.to_dict("records")]
-    whole = results.table.assign(way=ways(rows_of))
+    whole = results.table.assign(way=ways(results.table[["fps", *WAY]].to_dict("records")))
     devices: list[str | None] = [*results.devices] or [None]
     for device in devices:
         table = whole if device is None else whole[whole["device"] == device]

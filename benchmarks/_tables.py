@@ -243,9 +243,9 @@ def frontier_seeds(found: dict[str, Any]) -> str:
         others = len(row["others_as_likely_as_not"])
         lines.append((f"{row['device']} x{row['scale']}", f"{row['sure']} of {row['members']}", sure, others))
     head = ("frontier on Set5", "sure places", "by family", "others as likely as not")
-    spread = [(kind, *(f"{found['spread_db'][name].get(kind, float('nan')):.3f}" for name in found["spread_db"]))
-              for kind in found["spread_db"]["Set5"]]  # fmt: skip
-    kinds = ("family", *(f"{name}, dB" for name in found["spread_db"]))
+    of = found["spread_db"]
+    spread = [(kind, *(f"{of[name][kind]:.3f}" for name in of)) for kind in of["Set5"]]
+    kinds = ("family", *(f"{name}, dB" for name in of))
     return "\n\n".join((table(head, lines), "Standard deviation between seeds of one network:", table(kinds, spread)))
 
 

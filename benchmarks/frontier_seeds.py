@@ -23,7 +23,8 @@ from full_sweep import SCALES, SETS, known_speeds, read_options
 
 from analysis.measures.frontier import frontier
 from analysis.measures.seed_spread import membership, standard_errors
-from analysis.reading.results import UNTRAINED, between_seeds
+from analysis.reading.models import UNTRAINED
+from analysis.reading.results import between_seeds
 from results_db.reading.frames import results
 from results_db.store import Store
 from search_space import parse_id

@@ -34,7 +34,7 @@ def timing_line(table: pd.DataFrame) -> str:
     return "; ".join([*lines[:MOST_NAMED], *more])
 
 
-def ways(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def ways(rows: Sequence[Mapping[Any, Any]]) -> list[str]:
     """What tells the speeds of ``rows`` apart: of backend, precision and speed protocol those that differ.
 
     >>> one = {"fps": 9.0, "backend": "eager", "precision": "fp32"}

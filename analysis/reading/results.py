@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.measures import seed_spread
 from analysis.reading.disturbed import keep_speeds, mask
+from analysis.reading.models import UNTRAINED
 from analysis.reading.selection import Selection
 from results_db.reading import frames, seed_means, speed_kinds
 from search_space import parse_id
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 SOURCES = ("ours", "re-evaluated", "published")
 """Which source is shown when none is asked for: the first that has results."""
 SPEED = ("device", "backend", "precision")
-UNTRAINED = ("Bicubic",)
 OWN_SPREAD = 3
 """Configs with several seeds from which on a family's spread is its own."""
 

@@ -34,7 +34,7 @@ const known = (value) => value !== null && value !== undefined;
 const qualityColumn = () => `${state.metric}:${state.dataset}`;
 const timing = (point) => `${point.backend} ${point.precision}`;
 const shownHere = (point) => point.device === state.device && (!state.backend || timing(point) === state.backend);
-const fastest = (points) => points.reduce((best, p) => (!best || p.fps > best.fps ? p : best), null);
+const fastest = (list, pointOf = (p) => p) => list.reduce((best, one) => (!best || pointOf(one).fps > pointOf(best).fps ? one : best), null);
 
 function devices() { return distinct(POINTS.filter((p) => p.of.source === state.source).map((p) => p.device)).sort(); }
 function backends() {
@@ -90,18 +90,20 @@ function fits(row) {
   return true;
 }
 
-// The best quality among what fits; the faster of two equals.
-function pick(rows) {
+// The best quality; the faster of two equals.
+function bestOf(rows) {
   const sign = axis(QUALITY).more ? 1 : -1, column = qualityColumn();
   let best = null;
   for (const row of rows) {
     const value = row.model[column];
-    if (!known(value) || !fits(row)) continue;
+    if (!known(value)) continue;
     const gain = best ? sign * (value - best.model[column]) : 1;
     if (gain > 0 || (gain === 0 && (row.point?.fps ?? 0) > (best.point?.fps ?? 0))) best = row;
   }
   return best;
 }
+
+const pick = (rows) => bestOf(rows.filter(fits));
 
 // The point of a frontier furthest above the chord between its ends (speed in logarithms).
 function knee(rows) {

@@ -99,17 +99,16 @@ function drawModels() {
 }
 
 function bestRows() {
-  const out = [], sign = axis(QUALITY).more ? 1 : -1;
+  const out = [];
   for (const scale of [...state.scales].sort()) {
     for (const family of Object.keys(DATA.families).filter((f) => state.families.has(f))) {
       const mine = candidates().filter((r) => r.model.scale === scale && r.model.family === family && known(valueOf(r, QUALITY)));
       if (!mine.length) continue;
       const timed = mine.filter((r) => r.point), roles = new Map();
       const add = (row, role) => { if (row) roles.set(row, [...(roles.get(row) || []), role]); };
-      add(timed.reduce((a, b) => (!a || b.point.fps > a.point.fps ? b : a), null), "fastest");
+      add(fastest(timed, (row) => row.point), "fastest");
       add(timed.length ? knee(timed) : null, "knee");
-      const gain = (a, b) => sign * (valueOf(b, QUALITY) - valueOf(a, QUALITY)) || (b.point?.fps ?? 0) - (a.point?.fps ?? 0);
-      add(mine.reduce((a, b) => (!a || gain(a, b) > 0 ? b : a), null), "best");
+      add(bestOf(mine), "best");
       for (const [row, names] of roles) out.push({ ...row, what: names.join(", ") });
     }
   }

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-# One group: the nodes are started once, not by each process that runs tests.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real_nodes")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
