@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+CODE = (":/", ":(top,exclude)benchmarks/results")
+"""What decides a result, as Git's path patterns."""
 RESULTS = Path(os.environ.get("EDGE_SWEEP_BENCH_OUT", Path(__file__).parent / "results"))
 """Where measurements go: the committed folder, or the one named by EDGE_SWEEP_BENCH_OUT (``make bench``)."""
 
@@ -35,10 +37,15 @@ def machine() -> dict[str, Any]:
 
 
 def git_revision() -> str:
-    """Short commit hash, with ``+`` when the tree has uncommitted changes; ``unknown`` outside a checkout."""
+    """Short commit hash, with ``+`` when the tree has uncommitted changes; ``unknown`` outside a checkout.
+
+    Results are no change: the second part of a benchmark is of the same code as the first, whose results it finds.
+    """
     try:
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=True)
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
