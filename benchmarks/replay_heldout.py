@@ -181,8 +181,7 @@ def main() -> None:
     if options.out:
         _record.RESULTS = options.out
         options.runs = options.out / "replay_heldout.jsonl"
-    released = Path(__file__).parent / "results" / "released_reevaluated.json"
-    chosen = kept_cases(options.file, released, Path(__file__).parents[1] / "build")
+    chosen = kept_cases(options.file, Path(__file__).parents[1] / "build")
     wanted = [c for c in chosen if options.split in (c.split, "all")]
     wanted = [c for c in wanted if not options.tables or any(text in c.table.name for text in options.tables)]
     if options.quick:
