@@ -1,15 +1,11 @@
 """What a committed result says about the code that it is of."""
 
 import subprocess
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from benchmarks._record import git_revision
 
 
 def test_a_revision_is_marked_when_code_changed_but_not_when_a_result_did(tmp_path, monkeypatch):
-    from _record import git_revision
-
     def git(*line: str) -> None:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *line], check=True, cwd=tmp_path)
 
