@@ -24,9 +24,9 @@ from rich.console import Console
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 CLEAN_STOP_S = 8.0
 """How long a clean stop may take."""
-ECHO_S = 2.0
-"""A job scheduler sends SIGTERM to a process and to the one that passes it on: so soon after the first signal it is
-the same one once more. Two times Ctrl-C are always two."""
+ECHO_S: dict[int, float] = {signal.SIGTERM: 2.0, signal.SIGINT: 0.2}
+"""A job scheduler sends SIGTERM to a process and to the one that passes it on, and timeout(1) any signal to a process
+and to its group: so soon after the first signal it is the same one once more. Nobody's two Ctrl-C come within 0.2 s."""
 EXIT_INTERRUPTED = 130
 """Exit status of every command that was interrupted: 128 and the number of SIGINT."""
 
@@ -121,7 +121,7 @@ class _Signals:
         now = time.monotonic()
         if self.first is None:
             self.first = (number, now)
-        elif (signal.SIGTERM in (number, self.first[0])) and now < self.first[1] + ECHO_S:
+        elif now < self.first[1] + max(ECHO_S[number], ECHO_S[self.first[0]]):
             return self.count
         self.count += 1
         return self.count
