@@ -15,11 +15,11 @@ from results_db.connection.filesystems import refuse_network
 from results_db.connection.urls import parse
 from search_space.errors import StoreError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Schema versions, oldest first; each is a file in ``migrations/versions``."""
 HEAD = REVISIONS[-1]
-READABLE = ("0004", HEAD)
-"""Versions with today's tables, which can be looked at as they are: 0005 adds only views."""
+READABLE = ("0004", "0005", HEAD)
+"""Versions with today's tables, which can be looked at as they are: 0005 adds views, 0006 an option of PostgreSQL."""
 
 
 class EmptyDatabase(StoreError):

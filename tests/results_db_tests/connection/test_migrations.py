@@ -130,3 +130,20 @@ def test_each_revision_has_its_file() -> None:
 
     files = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
     assert tuple(files) == REVISIONS
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_postgresql_clears_replaced_states_away_without_pauses(server: Server, old: bool) -> None:
+    url = server.database()
+    if old:
+        old_store(url)
+    with Store.open(url) as store:
+        options = store.database.read(
+            lambda c: c.execute(
+                text(
+                    "SELECT t.reloptions, b.reloptions FROM pg_class t JOIN pg_class b ON b.oid = t.reltoastrelid"
+                    " WHERE t.oid = 'checkpoint'::regclass"
+                )
+            ).one()
+        )
+    assert list(options) == [["autovacuum_vacuum_cost_delay=0"]] * 2
