@@ -30,6 +30,8 @@ class Item:
     """Run in a pack of its own: an attempt after a divergence or a lack of memory."""
     exclusive: bool = False
     """Run in a pack of its own, while no other pack runs."""
+    plain: bool = False
+    """By the reference in plain PyTorch."""
     step: int = 0
     """Training steps in its checkpoint; members of one pack go on from the same step."""
     left: float = 1.0
@@ -83,7 +85,7 @@ def packs(
         scale, per_step = scales_and_costs[name]
         if per_step is None:
             # Its code cannot run: the worker records that, and in a pack of its own no other trial fails.
-            ready.append(Pack((replace(item, own_pack=True),), 0.0))
+            ready.append(Pack((replace(item, own_pack=True, plain=True),), 0.0))
             continue
         cost = per_step * item.left
         if item.own_pack or item.exclusive:

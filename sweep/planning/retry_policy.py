@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ class Adjustment:
     """In a pack of its own."""
     exclusive: bool = False
     """While nothing else of this driver runs, with all the memory there is."""
+    plain: bool = False
+    """By the reference in plain PyTorch, several times as slow: what failed may be a faster engine."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,23 @@ def adjustment_after(failed: Sequence[FailedAttempt]) -> Adjustment:
     """How the attempt after the ``failed`` ones (oldest first) differs; only the stored attempts decide it.
 
     >>> adjustment_after([FailedAttempt(Failure.DIVERGENCE, 1.0, 48)])
-    Adjustment(lr_scale=0.3, own_pack=True, exclusive=False)
+    Adjustment(lr_scale=0.3, own_pack=True, exclusive=False, plain=True)
     >>> adjustment_after([FailedAttempt(Failure.OOM, 1.0, 48), FailedAttempt(Failure.OOM, 1.0, 1)])
-    Adjustment(lr_scale=1.0, own_pack=True, exclusive=True)
+    Adjustment(lr_scale=1.0, own_pack=True, exclusive=True, plain=True)
     """
     if not failed:
         return Adjustment()
     scale = failed[-1].lr_scale
     if failed[-1].failure is Failure.DIVERGENCE:
         scale = round(scale * 0.3, 6)
-    failures = [attempt.failure for attempt in failed]
+    count = Counter(attempt.failure for attempt in failed)
+    engine = bool(count[Failure.DIVERGENCE] or count[Failure.TIMEOUT] or count[Failure.BUG])
     # One member of a pack may be what kills or stops its worker: the other members must not fail with it.
-    own_pack = any(failures.count(lost) > 1 for lost in (Failure.WORKER_LOST, Failure.DEVICE)) or any(
-        failure in (Failure.DIVERGENCE, Failure.OOM, Failure.TIMEOUT, Failure.BUG) for failure in failures
-    )
+    own_pack = engine or count[Failure.OOM] > 0 or count[Failure.WORKER_LOST] > 1 or count[Failure.DEVICE] > 1
     exclusive = any(attempt.failure is Failure.OOM and attempt.pack == 1 for attempt in failed)
-    return Adjustment(scale, own_pack, exclusive)
+    # Alone a trial has the engine of its pack once more where the pack's memory or two devices were at fault.
+    plain = engine or exclusive or count[Failure.WORKER_LOST] > 1 or count[Failure.DEVICE] > 2
+    return Adjustment(scale, own_pack, exclusive, plain)
 
 
 def failed_attempts(attempts: Sequence[AttemptRow]) -> list[FailedAttempt]:

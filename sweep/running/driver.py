@@ -227,7 +227,16 @@ class Driver:
             left = float(max(0, planned - step))
             self._ledger.add(row.id, planned, cost, step)
             items.append(
-                Item(row.id, row.key, adjustment.lr_scale, adjustment.own_pack, adjustment.exclusive, step, left)
+                Item(
+                    row.id,
+                    row.key,
+                    adjustment.lr_scale,
+                    adjustment.own_pack,
+                    adjustment.exclusive,
+                    adjustment.plain,
+                    step,
+                    left,
+                )
             )
         devices = self._devices() or {precision.kind_of(self.settings.device): self.executor.slots()}
         gpus = sum(count for device, count in devices.items() if device != "cpu")
@@ -343,7 +352,7 @@ class Driver:
                 item.key.seed,
                 item.lr_scale,
                 states[item.trial].data if item.trial in states else None,
-                item.own_pack,
+                item.plain,
             )
             for item in items
         )

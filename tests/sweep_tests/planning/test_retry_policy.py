@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,6 +13,7 @@ from search_space.facts import Failure
 from sweep.planning.retry_policy import Adjustment, FailedAttempt, adjustment_after, decide, failed_attempts
 
 ALONE = Adjustment(own_pack=True)
+PLAIN = Adjustment(own_pack=True, plain=True)
 pasts = st.lists(
     st.builds(FailedAttempt, st.sampled_from(Failure), st.sampled_from([1.0, 0.3, 0.09]), st.integers(0, 48)),
     min_size=1,
@@ -23,19 +25,28 @@ pasts = st.lists(
     [
         ([], Adjustment()),
         ([FailedAttempt(Failure.WORKER_LOST)], Adjustment()),
-        ([FailedAttempt(Failure.WORKER_LOST), FailedAttempt(Failure.WORKER_LOST)], ALONE),
-        ([FailedAttempt(Failure.TIMEOUT)], ALONE),
-        ([FailedAttempt(Failure.TIMEOUT), FailedAttempt(Failure.WORKER_LOST)], ALONE),
-        ([FailedAttempt(Failure.BUG)], ALONE),
+        ([FailedAttempt(Failure.WORKER_LOST), FailedAttempt(Failure.WORKER_LOST)], PLAIN),
+        ([FailedAttempt(Failure.TIMEOUT)], PLAIN),
+        ([FailedAttempt(Failure.TIMEOUT), FailedAttempt(Failure.WORKER_LOST)], PLAIN),
+        ([FailedAttempt(Failure.BUG)], PLAIN),
+        ([FailedAttempt(Failure.DEVICE)], Adjustment()),
+        ([FailedAttempt(Failure.DEVICE)] * 2, ALONE),
+        ([FailedAttempt(Failure.DEVICE)] * 3, PLAIN),
         ([FailedAttempt(Failure.BAD_DATA)], Adjustment()),
-        ([FailedAttempt(Failure.DIVERGENCE)], Adjustment(0.3, own_pack=True)),
-        ([FailedAttempt(Failure.DIVERGENCE), FailedAttempt(Failure.DIVERGENCE, 0.3)], Adjustment(0.09, own_pack=True)),
-        ([FailedAttempt(Failure.DIVERGENCE), FailedAttempt(Failure.WORKER_LOST, 0.3)], Adjustment(0.3, own_pack=True)),
+        ([FailedAttempt(Failure.DIVERGENCE)], replace(PLAIN, lr_scale=0.3)),
+        (
+            [FailedAttempt(Failure.DIVERGENCE), FailedAttempt(Failure.DIVERGENCE, 0.3)],
+            replace(PLAIN, lr_scale=0.09),
+        ),
+        (
+            [FailedAttempt(Failure.DIVERGENCE), FailedAttempt(Failure.WORKER_LOST, 0.3)],
+            replace(PLAIN, lr_scale=0.3),
+        ),
         ([FailedAttempt(Failure.OOM, pack=8)], ALONE),
-        ([FailedAttempt(Failure.OOM, pack=1)], Adjustment(own_pack=True, exclusive=True)),
+        ([FailedAttempt(Failure.OOM, pack=1)], Adjustment(own_pack=True, exclusive=True, plain=True)),
         (
             [FailedAttempt(Failure.OOM, pack=1), FailedAttempt(Failure.WORKER_LOST, pack=1)],
-            Adjustment(own_pack=True, exclusive=True),
+            Adjustment(own_pack=True, exclusive=True, plain=True),
         ),
     ],
 )
@@ -61,7 +72,8 @@ def test_no_failure_is_tried_more_often_than_allowed(past, most):
 def test_an_attempt_never_goes_back_to_a_higher_rate_or_to_a_pack(past):
     before, after = adjustment_after(past[:-1]), adjustment_after(past)
     assert after.lr_scale <= past[-1].lr_scale
-    assert after.own_pack >= before.own_pack and after.exclusive >= before.exclusive
+    assert after.own_pack >= before.own_pack and after.exclusive >= before.exclusive and after.plain >= before.plain
+    assert after.own_pack or not (after.exclusive or after.plain)
 
 
 def test_running_out_of_memory_in_a_pack_of_unknown_size_does_not_ask_for_the_whole_machine() -> None:
@@ -72,13 +84,13 @@ def test_running_out_of_memory_in_a_pack_of_unknown_size_does_not_ask_for_the_wh
 
 
 def test_another_failure_in_a_pack_of_one_does_not_ask_for_the_whole_machine() -> None:
-    assert adjustment_after([FailedAttempt(Failure.BUG, pack=1)]) == Adjustment(own_pack=True)
+    assert adjustment_after([FailedAttempt(Failure.BUG, pack=1)]) == PLAIN
 
 
 def test_a_second_lost_worker_asks_for_a_pack_of_its_own() -> None:
     lost = FailedAttempt(Failure.WORKER_LOST, pack=48)
     assert adjustment_after([]) == adjustment_after([lost]) == Adjustment()
-    assert adjustment_after([lost, lost]) == Adjustment(own_pack=True)
+    assert adjustment_after([lost, lost]) == PLAIN
     assert adjustment_after([lost, FailedAttempt(Failure.BAD_DATA)]) == Adjustment()
 
 

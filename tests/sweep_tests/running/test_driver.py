@@ -190,6 +190,14 @@ def test_how_a_trial_is_tried_again_is_known_to_the_next_driver(store, failure, 
     assert [[m.lr_scale for m in task.members] for task in executor.seen] == [[scale], [scale]]
 
 
+@pytest.mark.parametrize(("failure", "plain"), [(Failure.OOM, False), (Failure.TIMEOUT, True)])
+def test_the_reference_trains_what_a_faster_engine_may_have_failed(store, failure, plain):
+    executor = Unlucky(lambda task: failure if len(task.members) > 1 else None)
+    assert driver(store, planned(store, 8), executor).run().failed == 0
+    again = [task.members for task in executor.seen if task.members[0].attempt == 2]
+    assert again and all([member.plain for member in members] == [plain] for members in again)
+
+
 class Wide(Unlucky):
     """Two slots; knows whether the newest pack has another one beside it."""
 
