@@ -21,7 +21,7 @@ class Failure(StrEnum):
     TIMEOUT = "timeout"
     BAD_DATA = "bad-data"
     DEVICE = "device"
-    """The device or its driver failed, not the trial."""
+    """The device, its driver or its machine failed, not the trial."""
     BUG = "bug"
 
     @property

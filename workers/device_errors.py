@@ -1,6 +1,9 @@
-"""Errors of a device or its driver, told from errors of a trial; and the proof that a device computes at all."""
+"""Errors of a device, its driver or its machine, told from errors of a trial; and the proof that a device computes."""
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
 
 import torch
 
@@ -24,6 +27,13 @@ _WORDS = (
     "hip error",
     "nvml",
 )
+_MACHINE = frozenset(
+    {
+        *(errno.EIO, errno.EROFS, errno.ESTALE, errno.EREMOTEIO, errno.ENODEV, errno.ENXIO),
+        *(errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE),
+    }
+)
+"""A disk that fails, is gone or full, and a machine without a file handle left: nothing that a network could cause."""
 
 
 class DeviceFailure(RuntimeError):
@@ -31,16 +41,33 @@ class DeviceFailure(RuntimeError):
 
 
 def is_device_error(error: BaseException) -> bool:
-    """Whether an error says that the device or its driver failed; a lack of memory is another matter.
+    """Whether an error, or one that led to it, says that the device, its driver or its machine failed.
+
+    A lack of memory is another matter.
 
     >>> is_device_error(AssertionError("Torch not compiled with CUDA enabled")), is_device_error(ValueError("shape"))
     (True, False)
+    >>> is_device_error(OSError(28, "No space left on device")), is_device_error(FileNotFoundError(2, "none"))
+    (True, False)
     """
+    return any(_of_a_device(one) for one in _with_causes(error))
+
+
+def _of_a_device(error: BaseException) -> bool:
     accelerator = getattr(torch, "AcceleratorError", None)
     if isinstance(error, DeviceFailure) or (accelerator is not None and isinstance(error, accelerator)):
         return True
     text = str(error).lower()
-    return any(words in text for words in _WORDS)
+    return (isinstance(error, OSError) and error.errno in _MACHINE) or any(words in text for words in _WORDS)
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and those that it was raised from, or while they were handled."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def prove(device: str) -> None:

@@ -175,11 +175,11 @@ def black_hole(scene: Scene) -> Hit:
     """A machine fails whatever it is given, at once, for twelve seconds: the driver gives it up. Then it is mended and
     started again, and has to be taken for a new one."""
     machine = scene.victim(with_head=False)
-    before = _failures(scene, machine, "bug")
+    before = _failures(scene, machine, "device")
     with scene.cluster.broken(machine, "io") as failed:
         happened = _until(failed.exists, 30)
         at = time.monotonic()
-        happened = happened and _until(lambda: _failures(scene, machine, "bug") > before, 30)
+        happened = happened and _until(lambda: _failures(scene, machine, "device") > before, 30)
         time.sleep(12)
     return Hit(f"{machine.name} a black hole", machine, kill_all(machine.pids()) and happened, at)
 
