@@ -5,7 +5,7 @@
     python benchmarks/estimate.py --quick             # six configs of the demo, 200 steps; prints
 
 ``demo`` is ``sweep run --space demo --recipe demo``; ``paper-1500`` trains all 1185 configs for 1500 steps and takes
-about half an hour on two quiet cores. Wants a machine that does nothing else: the prediction is made on it, too.
+ten minutes on two quiet cores. Wants a machine that does nothing else: the prediction is made on it, too.
 ``actual_s`` is the driver's time from its first look for workers to the last result stored.
 """
 
