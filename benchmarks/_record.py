@@ -42,13 +42,13 @@ def git_revision() -> str:
     Results are no change: the second part of a benchmark is of the same code as the first, whose results it finds.
     """
     try:
-        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=True
-        )
+        return _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "--", *CODE) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def _git(*line: str) -> str:
+    return subprocess.run(["git", *line], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def versions(*packages: str) -> dict[str, str]:

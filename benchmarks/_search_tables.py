@@ -273,11 +273,11 @@ def _released() -> dict[Objective, dict[str, float]]:
 
 def _swept() -> dict[Objective, dict[str, float]]:
     rows = pd.read_parquet(SWEPT)
+    networks = rows.drop_duplicates("config").set_index("config")
     out: dict[Objective, dict[str, float]] = {}
     for metric in ("psnr", "ssim"):
         for dataset in ("Set5", "Set14", "BSDS100"):
-            column = rows.drop_duplicates("config").set_index("config")[f"{metric}:{dataset}"]
-            out[Objective(metric, f"swept-{dataset}")] = column.to_dict()
+            out[Objective(metric, f"swept-{dataset}")] = networks[f"{metric}:{dataset}"].to_dict()
     for backend, of_backend in rows.groupby("backend"):
         out[Objective("fps", f"swept-{backend}")] = of_backend.set_index("config")["fps"].to_dict()
     return out

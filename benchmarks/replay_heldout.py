@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import _record
 import numpy as np
 from _search_peers import PEERS, peer
-from _search_tables import Case, kept_cases
+from _search_tables import ROOT, Case, kept_cases
 
 from sweep.search import DEFAULT_BATCH
 from sweep.search.hypervolume import hypervolume
@@ -50,7 +50,7 @@ DECIDING = (
 """Modules that decide which config comes next; ``loop`` decides only how many at a time."""
 SMALL = 150
 """Configs of a table up to which its greedy bound is computed."""
-SOURCES = Path(__file__).parents[1] / "sweep" / "search"
+SOURCES = ROOT / "sweep" / "search"
 
 
 def code() -> str:
@@ -181,7 +181,7 @@ def main() -> None:
     if options.out:
         _record.RESULTS = options.out
         options.runs = options.out / "replay_heldout.jsonl"
-    chosen = kept_cases(options.file, Path(__file__).parents[1] / "build")
+    chosen = kept_cases(options.file, ROOT / "build")
     wanted = [c for c in chosen if options.split in (c.split, "all")]
     wanted = [c for c in wanted if not options.tables or any(text in c.table.name for text in options.tables)]
     if options.quick:

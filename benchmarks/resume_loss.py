@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--part", choices=("stops", "cost", "growth"), action="append")
-    parser.add_argument("--steps", type=int, default=16_000, help="of each trial of the stopped sweep")
+    parser.add_argument("--steps", type=int, default=30_000, help="of each trial of the stopped sweep")
     parser.add_argument("--pairs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="a new folder for databases, step counts and the driver's log")

@@ -138,6 +138,7 @@ with signals.stop_on_signal(Console(stderr=True), lambda: None) as stop:
     ("sent", "cleanly"),
     [
         (["SIGTERM", "SIGTERM"], True),
+        (["SIGTERM", "SIGINT"], True),
         (["SIGTERM", "then", "SIGINT"], True),
         (["SIGINT", "SIGINT"], True),
         (["SIGINT", "then", "SIGINT"], False),
