@@ -1,8 +1,10 @@
 """Samplers of other libraries on the tables of benchmarks/replay_heldout.py, with their defaults.
 
 BoTorch chooses among the untried configs, sees fields, family, MACs, parameters and the known costs, and may take the
-known costs as deterministic (``-blind``: models every objective that needs measuring). Syne Tune's searcher suggests
-a family and fields; the nearest untried config of that family is taken, and Syne Tune is told which it was.
+known costs as deterministic (``-blind``: models every objective that needs measuring). Syne Tune's searcher and
+Optuna's GP (``gp-flat``) suggest a family and fields; the nearest untried config of that family is taken, and they are
+told which it was. Optuna's GP models only parameters that all trials have, so on the conditional parameters of
+``sweep search`` (``--sampler gp``) it would see nothing but the grid.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from sweep.search.replay import Replay
 from sweep.search.replay_table import ReplayTable
 from sweep.search.samplers import SamplerName
 
-PEERS = ("botorch-qlognehvi", "botorch-qlognehvi-blind", "syne-tune-ehvi")
+PEERS = ("botorch-qlognehvi", "botorch-qlognehvi-blind", "syne-tune-ehvi", "gp-flat")
 INITIAL = 5
 """Random trials before BoTorch's model, as Ax's default generation strategy has."""
 
@@ -34,7 +36,7 @@ def peer(table: ReplayTable, name: str, budget: int, seed: int, batch: int) -> R
     warnings.simplefilter("ignore")
     logging.getLogger().setLevel(logging.ERROR)
     configs = list(table.facts)
-    kind: Any = _SyneTune if name.startswith("syne") else _BoTorch
+    kind: Any = {"syne-tune-ehvi": _SyneTune, "gp-flat": _OptunaGP}.get(name, _BoTorch)
     known = table.measured or table.facts
     axes = np.array([[o.axis(known[config][o]) for o in table.objectives] for config in configs])
     feasible = [i for i in range(len(configs)) if table.feasible[i]]
@@ -138,50 +140,92 @@ def _WithoutNumber(gp: Any) -> Any:
     return Wrapped()
 
 
+class _Flat:
+    """Configs as a family and fields that all have: what a sampler without conditional parameters can suggest."""
+
+    def __init__(self, configs: list[Config]) -> None:
+        self.configs = configs
+        found: dict[str, set[int]] = {}
+        for config in configs:
+            for name, value in config.values.items():
+                found.setdefault(name, set()).add(value)
+        self.fields = {name: sorted(values) for name, values in found.items() if len(values) > 1}
+        self.families = sorted({config.family for config in configs})
+
+    def nearest(self, suggested: Mapping[str, Any], left: list[int]) -> int:
+        """The config of the suggested family, where one is left, whose fields are nearest."""
+        same = [i for i in left if self.configs[i].family == suggested.get("family", self.configs[i].family)]
+        return min(same or left, key=lambda i: self._distance(self.configs[i], suggested))
+
+    def told(self, index: int, suggested: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of a config; fields that its family lacks are as suggested."""
+        config = self.configs[index]
+        fields = {name: config.values.get(name, suggested[name]) for name in self.fields}
+        return {**fields, "family": config.family} if len(self.families) > 1 else fields
+
+    def _distance(self, config: Config, suggested: Mapping[str, Any]) -> float:
+        shared = [name for name in self.fields if name in config.values]
+        return sum(abs(np.log1p(config.values[name]) - np.log1p(suggested[name])) for name in shared)
+
+
+class _OptunaGP:
+    def __init__(self, table: ReplayTable, configs: list[Config], axes: Array, seed: int, blind: bool) -> None:
+        import optuna
+        from optuna.distributions import CategoricalDistribution, IntDistribution
+
+        self.flat, self.axes = _Flat(configs), axes
+        self.space: dict[str, Any] = {
+            name: IntDistribution(0, len(values) - 1) for name, values in self.flat.fields.items()
+        }
+        if len(self.flat.families) > 1:
+            self.space["family"] = CategoricalDistribution(self.flat.families)
+        sampler = optuna.samplers.GPSampler(seed=seed)
+        self.study = optuna.create_study(directions=["maximize"] * axes.shape[1], sampler=sampler)
+
+    def ask(self, tried: list[int], free: list[int], q: int) -> list[int]:
+        from optuna.trial import TrialState, create_trial
+
+        running: dict[int, int] = {}
+        for _ in range(q):
+            asked = self.study.ask(self.space)
+            suggested = {k: self.flat.fields[k][v] if k in self.flat.fields else v for k, v in asked.params.items()}
+            index = self.flat.nearest(suggested, [i for i in free if i not in running.values()])
+            self.study.tell(asked, state=TrialState.FAIL)
+            told = self.flat.told(index, suggested)
+            params = {k: self.flat.fields[k].index(v) if k in self.flat.fields else v for k, v in told.items()}
+            self.study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=self.space))
+            running[asked.number + 1] = index
+        for number, index in running.items():
+            self.study.tell(number, [float(value) for value in self.axes[index]])
+        return list(running.values())
+
+
 class _SyneTune:
     def __init__(self, table: ReplayTable, configs: list[Config], axes: Array, seed: int, blind: bool) -> None:
         import torch
-        from syne_tune.config_space import choice, finrange, logfinrange, ordinal  # noqa: F401
+        from syne_tune.config_space import choice, ordinal
         from syne_tune.optimizer.schedulers.multiobjective.expected_hyper_volume_improvement import (
             ExpectedHyperVolumeImprovement,
         )
 
         torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float64)
         np.random.seed(seed)
-        self.configs, self.axes = configs, axes
-        values: dict[str, set[int]] = {}
-        for config in configs:
-            for name, value in config.values.items():
-                values.setdefault(name, set()).add(value)
-        space = {name: ordinal(sorted(found)) for name, found in values.items() if len(found) > 1}
-        families = sorted({config.family for config in configs})
-        self.fields = list(space)
-        if len(families) > 1:
-            space["family"] = choice(families)
+        self.flat, self.axes = _Flat(configs), axes
+        space = {name: ordinal(values) for name, values in self.flat.fields.items()}
+        if len(self.flat.families) > 1:
+            space["family"] = choice(self.flat.families)
         self.searcher = ExpectedHyperVolumeImprovement(space, random_seed=seed)
 
     def ask(self, tried: list[int], free: list[int], q: int) -> list[int]:
         out: list[int] = []
         for _ in range(q):
             suggested = dict(self.searcher.suggest())
-            left = [i for i in free if i not in out]
-            same = [i for i in left if self.configs[i].family == suggested.get("family", self.configs[i].family)]
-            index = min(same or left, key=lambda i: self._distance(self.configs[i], suggested))
-            config = self.configs[index]
-            told = {name: config.values.get(name, suggested[name]) for name in self.fields}
-            if "family" in suggested:
-                told["family"] = config.family
-            self.searcher.trial_configs[len(self.searcher.trial_configs) - 1] = told
+            index = self.flat.nearest(suggested, [i for i in free if i not in out])
+            self.searcher.trial_configs[len(self.searcher.trial_configs) - 1] = self.flat.told(index, suggested)
             out.append(index)
         first = len(self.searcher.trial_configs) - len(out)
         for number, index in enumerate(out, first):
             told = self.searcher.trial_configs[number]
             self.searcher.on_trial_complete(number, told, [float(-v) for v in self.axes[index]])
         return out
-
-    def _distance(self, config: Config, suggested: dict[str, Any]) -> float:
-        return sum(
-            abs(np.log1p(config.values[name]) - np.log1p(suggested[name]))
-            for name in self.fields
-            if name in config.values
-        )

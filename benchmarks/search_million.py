@@ -1,6 +1,7 @@
 """A space of a million configs searched with 200 trainings on the embedded photographs: results/search_million.json.
 
     python benchmarks/search_million.py [--quick] [--out FOLDER] [--budget 200] [--sampler frontier --sampler random]
+    python benchmarks/search_million.py --databases FOLDER      # keeps them; the same command goes on after a stop
 
 Each sampler searches in a database of its own, with the recipe ``demo`` and at most 20,000 parameters per network.
 Quality against parameters, which no other program on the machine disturbs. Draws docs/images/search-million.png.
@@ -9,6 +10,7 @@ Quality against parameters, which no other program on the machine disturbs. Draw
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -35,7 +37,7 @@ Point = tuple[float, float]
 """PSNR in dB and parameters of a trained network."""
 
 
-def search(sampler: str, budget: int, recipe: str, steps: list[str], folder: str) -> dict[str, Any]:
+def search(sampler: str, budget: int, recipe: str, steps: list[str], folder: Path | str) -> dict[str, Any]:
     """One search: what was tried, the frontier, how long it took."""
     began = time.monotonic()
     db = f"{folder}/{sampler}.db"
@@ -99,6 +101,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--budget", type=int, default=200)
     parser.add_argument("--recipe", default="demo")
+    parser.add_argument("--databases", type=Path, help="Where the searches are kept; a temporary folder by default.")
     parser.add_argument("--sampler", action="append", help="frontier and random by default")
     options = parser.parse_args()
     chart, steps = Path(__file__).parents[1] / "docs" / "images" / "search-million.png", []
@@ -107,7 +110,9 @@ def main() -> None:
         chart = options.out / "search-million.png"
     if options.quick:
         options.budget, options.recipe, steps = 10, "smoke", ["--steps", "2"]
-    with tempfile.TemporaryDirectory() as folder:
+    if options.databases:
+        options.databases.mkdir(parents=True, exist_ok=True)
+    with contextlib.nullcontext(options.databases) if options.databases else tempfile.TemporaryDirectory() as folder:
         names = options.sampler or ["frontier", "random"]
         searches = [search(name, options.budget, options.recipe, steps, folder) for name in names]
     rows = curves(searches)

@@ -21,25 +21,25 @@ class Features:
     ``shared`` (n, g): logarithms of MACs, parameters, receptive field, and of known objectives, comparable across
     families. ``own`` (n, v): logarithms of the fields, standardised within each family, 0 where a family lacks one.
     ``fields`` (n, v): the same, standardised over all families, since families may share fields (ESPCN and eSR-CNN).
-    ``family`` (n,): the index of the family.
+    ``family`` (n,): the index of the family. ``size`` (n,): what the modelled quantity is expected to follow.
     """
 
     shared: Array
     own: Array
     fields: Array
     family: NDArray[np.int64]
-
-    @property
-    def size(self) -> Array:
-        """(n,): the mean of log MACs and log parameters, of mean 0 and spread 1."""
-        return _standard(self.shared[:, :2].mean(axis=1))
+    size: Array
 
     def __len__(self) -> int:
         return len(self.family)
 
 
 def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features:
-    """Features of candidates; ``known`` are further columns (n,), such as the logarithm of a measured speed."""
+    """Features of candidates; ``known`` are further columns (n,), such as the logarithm of a measured speed.
+
+    ``size`` is of MACs, parameters and whether there is a hidden layer: a network without one maps the image to the
+    output in one step, however large it is.
+    """
     names = sorted({name for config in configs for name in config.values})
     families = {name: i for i, name in enumerate(sorted({config.family for config in configs}))}
     family = np.array([families[config.family] for config in configs])
@@ -47,8 +47,10 @@ def features(configs: Sequence[Config], known: Sequence[Array] = ()) -> Features
     own = np.zeros((len(configs), len(names)))
     for index in families.values():
         own[family == index] = _standard(fields[family == index])
-    shared = np.column_stack([*np.log(_costs(configs)).T, *known])
-    return Features(_standard(shared), own, _standard(fields), family)
+    hidden = np.array([float(len(config.convs() or ()) > 1) for config in configs])
+    shared = _standard(np.column_stack([*np.log(_costs(configs)).T, hidden, *known]))
+    size = shared[:, 0] + shared[:, 1] + _standard(hidden)
+    return Features(shared, own, _standard(fields), family, _standard(size))
 
 
 def cost_features(configs: Sequence[Config]) -> Features | None:
@@ -64,8 +66,8 @@ def cost_features(configs: Sequence[Config]) -> Features | None:
     moved = np.array([[sum(counts), max(counts), len(counts)] for counts in maps], dtype=float)
     macs, parameters, field = _costs(configs).T
     plain = features(configs)
-    shared = np.log(np.column_stack([macs, moved[:, 0], parameters, field, moved[:, 1:]]))
-    return Features(_standard(shared), plain.own, plain.fields, plain.family)
+    shared = _standard(np.log(np.column_stack([macs, moved[:, 0], parameters, field, moved[:, 1:]])))
+    return Features(shared, plain.own, plain.fields, plain.family, _standard(shared[:, 0] + shared[:, 1]))
 
 
 def _costs(configs: Sequence[Config]) -> Array:

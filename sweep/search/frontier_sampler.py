@@ -31,7 +31,7 @@ MIN_TRIALS = 4
 """Finished trials before the model is used; until then the known costs decide."""
 KERNELS, MANY_CANDIDATES = 64, 2000
 """Kernels that are averaged; half as many above ``MANY_CANDIDATES``, to save memory and time."""
-OPENING_SPREAD = 0.5
+OPENING_SPREAD = 0.1
 """Assumed scatter of quality around size, in standard deviations over the space, before any quality is known."""
 COST_PRIOR = Prior(noise=0.06, noise_spread=1.5)
 """Of an unknown cost: how far configs deviate from a smooth function differs most from device to device."""

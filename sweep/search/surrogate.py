@@ -5,9 +5,9 @@ overconfident and misses the frontier), so none is: ``draws`` kernels come from 
 the likelihood of the trials under it (Bayesian model averaging). Rasmussen and Williams, Gaussian Processes for Machine
 Learning, 2006, chapters 2 and 5.
 
-A kernel is the sum of: a smooth function of what all families share (MACs, parameters, receptive field, known
-speed), a line in the same, a smooth function of the fields for families that have the same ones, and within a
-family a constant, a smooth function and a line of its own fields.
+A kernel is the sum of: a smooth function of what all families share (MACs, parameters, receptive field, a hidden
+layer, known speed), a line in the same, a smooth function of the fields for families that have the same ones, and
+within a family a constant, a smooth function and a line of its own fields.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ class Prior:
     """Medians of the hyper-parameters, in units of the standardised target; each is drawn log-normally around."""
 
     shared_smooth: float = 0.7
-    shared_line: float = 0.7
+    shared_line: float = 0.4
     own_smooth: float = 0.5
     own_line: float = 0.4
-    own_constant: float = 0.5
-    kin_smooth: float = 0.4
+    own_constant: float = 0.25
+    kin_smooth: float = 0.7
     shared_length: float = 3.0
-    own_length: float = 3.0
-    noise: float = 0.03
-    trend: float = 0.8
-    """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of log cost."""
+    own_length: float = 2.0
+    noise: float = 0.2
+    trend: float = 1.0
+    """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of ``size``."""
     spread: float = 0.6
     """Standard deviation of the logarithms."""
-    noise_spread: float = 0.6
+    noise_spread: float = 1.0
     """The same of the noise."""
 
 
@@ -134,17 +134,37 @@ class Surrogate:
         y = np.asarray(values, dtype=float)
         warp: Warp | Identity = Warp.of(y) if self.warped else Identity()
         z = warp.do(y)
-        centre, spread = float(z.mean()), float(z.std()) + 1e-6
-        factor = self._factor
-        factor.follow(observed, self._row)
-        whitened, evidence = factor.explain((z - centre) / spread - self._trend[:, list(observed)])
-        weights = np.exp(evidence - evidence.max())
+        middle, spread = float(z.mean()), float(z.std()) + 1e-6
+        self._factor.follow(observed, self._row)
+        fit = self._fit((z - middle) / spread, self._trend[:, list(observed)])
+        weights = np.exp(fit.evidence - fit.evidence.max())
         kept = np.flatnonzero(weights > NEGLIGIBLE * weights.sum())
-        mean, sd = factor.predict(kept, whitened)
-        mean = mean + self._trend[kept]
-        return Posterior(
-            weights[kept] / weights[kept].sum(), centre + spread * mean, self.sd_factor * spread * sd, warp
-        )
+        mean, sd = self._factor.predict(kept, fit.whitened)
+        centre, scale = middle + spread * fit.centre[kept, None], spread * fit.scale[kept, None]
+        mean = centre + scale * (mean + self._trend[kept])
+        return Posterior(weights[kept] / weights[kept].sum(), mean, self.sd_factor * scale * sd, warp)
+
+    def _fit(self, target: Array, trend: Array) -> _Fit:
+        """Of each kernel, the likeliest ``centre`` and ``scale`` of target (t,) = centre + scale * (trend + function).
+
+        The few first trials are no sample of the space (they lie far apart), so their own mean and spread are not those
+        of the space. The centre has a flat prior (universal kriging: Rasmussen and Williams, section 2.7); the scale is
+        as if one more trial had told that it is the spread of the trials.
+        """
+        t = len(target)
+        columns = np.stack([np.broadcast_to(target, trend.shape), np.ones_like(trend), trend], axis=2)
+        (values, ones, slope), density = self._factor.whiten(columns)
+        length = (ones**2).sum(axis=1)
+        of_values, of_slope = (values * ones).sum(axis=1) / length, (slope * ones).sum(axis=1) / length
+        values_left, slope_left = values - of_values[:, None] * ones, slope - of_slope[:, None] * ones
+        squares = (values_left**2).sum(axis=1) + 1.0
+        cross = (values_left * slope_left).sum(axis=1)
+        inverse = (cross + np.sqrt(cross**2 + 4 * t * squares)) / (2 * squares)
+        misfit = inverse**2 * squares - 2 * inverse * cross + (slope_left**2).sum(axis=1)
+        evidence = density - 0.5 * np.log(length) + t * np.log(inverse) - 0.5 * misfit
+        scale = 1 / inverse
+        whitened = inverse[:, None] * values_left - slope_left
+        return _Fit(of_values - scale * of_slope, scale, whitened, evidence)
 
     def _row(self, i: int) -> Array:
         """(Q, n): covariance of candidate i with every candidate under every kernel."""
@@ -158,6 +178,20 @@ class Surrogate:
         inside += self._own_constant[:, None] + self._own_line @ (own * own[i]).T
         covariance: Array = row + same * inside
         return covariance
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What the trials say of each of Q kernels."""
+
+    centre: Array
+    """(Q,), in units of the standardised target, as the others."""
+    scale: Array
+    """(Q,)."""
+    whitened: Array
+    """(Q, t): the trials less their expected values, in units of ``scale``, of unit covariance."""
+    evidence: Array
+    """(Q,): log likelihood up to a constant."""
 
 
 class _Factor:
@@ -202,17 +236,16 @@ class _Factor:
         self._diagonal[:, t] = pivot
         self._order.append(i)
 
-    def explain(self, target: Array) -> tuple[Array, Array]:
-        """The whitened ``target`` (Q, t) of the first t trials, and its log likelihood under each kernel (Q,).
+    def whiten(self, columns: Array) -> tuple[Array, Array]:
+        """``columns`` (Q, t, k) of the first t trials as k arrays (Q, t) of unit covariance; the log density (Q,) of 0.
 
-        Up to a constant.
+        The density is up to a constant.
         """
-        t = target.shape[1]
+        t = columns.shape[1]
         lower = self._across[:, :t, self._order[:t]].transpose(0, 2, 1).copy()
         lower[:, np.arange(t), np.arange(t)] = self._diagonal[:, :t]
-        whitened = np.asarray(np.linalg.solve(np.tril(lower), target[:, :, None])[:, :, 0], dtype=np.float64)
-        evidence: Array = -0.5 * (whitened**2).sum(axis=1) - np.log(self._diagonal[:, :t]).sum(axis=1)
-        return whitened, evidence
+        whitened = np.asarray(np.linalg.solve(np.tril(lower), columns), dtype=np.float64)
+        return np.moveaxis(whitened, 2, 0), -np.log(self._diagonal[:, :t]).sum(axis=1)
 
     def predict(self, kept: NDArray[np.int64], whitened: Array) -> tuple[Array, Array]:
         """Mean and standard deviation (kept, n) of every candidate under some of the kernels."""
