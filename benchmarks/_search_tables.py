@@ -33,6 +33,7 @@ ROOT = Path(__file__).parents[1]
 RELEASED = ROOT / "benchmarks" / "results" / "released_reevaluated.json"
 SEEDS = ROOT / "benchmarks" / "results" / "frontier_seeds.json"
 SWEPT = ROOT / "zoo" / "results.parquet"
+EXTENDED = ROOT / "benchmarks" / "results" / "extended.json"
 parse_id = cache(parse)
 Values = Mapping[Objective, Mapping[str, float]]
 """Objective -> config id -> value."""
@@ -62,7 +63,7 @@ def split_of(name: str) -> str:
 
 def kept_cases(file: Path, folder: Path) -> list[Case]:
     """``cases``, kept in ``folder`` for the next process: making them costs as much as tens of searches."""
-    own = (RELEASED, SWEPT, SEEDS, Path(__file__))
+    own = (RELEASED, SWEPT, SEEDS, EXTENDED, Path(__file__))
     sources = (file, *own, *sorted((ROOT / "sweep" / "search").glob("*.py")))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     path = folder / f"search-tables-{digest}.pickle"
@@ -87,6 +88,8 @@ def cases(file: Path) -> list[Case]:
     found.released()
     found.values = {**found.values, **_swept(), **_seeds()}
     found.swept()
+    found.values = _extended()
+    found.extended()
     return found.cases
 
 
@@ -94,7 +97,7 @@ class _Maker:
     def __init__(self, values: Values) -> None:
         self.values = values
         self.cases: list[Case] = []
-        self.paper = load_space("paper")
+        self.space = load_space("paper")
 
     def axes(self) -> None:
         """Two objectives: every metric against every cost, device and scale by turns."""
@@ -182,6 +185,17 @@ class _Maker:
             for scale in (2, 3, 4):
                 self.add("another seed", f"psnr:two-seeds-Set5,fps:{device}", scale)
 
+    def extended(self) -> None:
+        """The space ``extended``, its scales that were trained whole."""
+        self.space = load_space("extended")
+        for metric in ("psnr", "ssim"):
+            for dataset in ("Set5", "Set14", "BSDS100"):
+                for scale in (2, 3, 4):
+                    whole = sum(config.scale == scale for config in self.space.configs)
+                    column = self._column(Objective(metric, f"extended-{dataset}"))
+                    if sum(parse_id(i).scale == scale for i in column) == whole:
+                        self.add("extended", f"{metric}:extended-{dataset},fps:extended-eager", scale)
+
     def add(
         self,
         kind: str,
@@ -214,7 +228,7 @@ class _Maker:
             noisy = _noisy(table, f"{name} x{scale}")
             table = replace(table, facts=noisy) if kind == "noise" else replace(table, measured=noisy)
         whole = not families and kind not in ("released weights", "another seed")
-        encoded = encoding(self.paper, scale) if whole else encoding(self.paper, scale, families) if families else None
+        encoded = encoding(self.space, scale) if whole else encoding(self.space, scale, families) if families else None
         split = "develop" if tuned else split_of(f"{name} x{scale}")
         self.cases.append(Case(kind, table, encoded or listed(table.facts), split))
 
@@ -280,6 +294,17 @@ def _swept() -> dict[Objective, dict[str, float]]:
             out[Objective(metric, f"swept-{dataset}")] = networks[f"{metric}:{dataset}"].to_dict()
     for backend, of_backend in rows.groupby("backend"):
         out[Objective("fps", f"swept-{backend}")] = of_backend.set_index("config")["fps"].to_dict()
+    return out
+
+
+def _extended() -> dict[Objective, dict[str, float]]:
+    """Our own sweep and the families that ``extended`` adds, by the same recipe."""
+    out = {Objective(o.kind, o.target.replace("swept", "extended")): dict(of) for o, of in _swept().items()}
+    for row in json.loads(EXTENDED.read_text())["rows"]:
+        for column in row.keys() - {"config", "disturbed", "fps"}:
+            metric, _, dataset = column.partition(":")
+            out[Objective(metric, f"extended-{dataset}")][row["config"]] = row[column]
+        out[Objective("fps", "extended-eager")][row["config"]] = row["fps"]
     return out
 
 

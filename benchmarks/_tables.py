@@ -38,6 +38,9 @@ FAULTS = {
 SPREAD = ("median", "least", "most")
 
 
+OURS = ("frontier", "frontier-blind")
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -137,7 +140,7 @@ def held_out(found: dict[str, Any]) -> str:
 
 def replay_heldout(found: dict[str, Any]) -> str:
     """The report split: summary by sampler and batch, then the medians of every table."""
-    columns = ("tables", "median", "worst", "at_least_0.99", "first", "seconds_per_suggestion")
+    columns = ("tables", "median", "worst", "at_least_0.99", "first", "first_within_spread", "seconds_per_suggestion")
     summaries = [line for line in found["summary"] if line["split"] == "report"]
     rows = [row for row in found["rows"] if row["split"] == "report"]
     names = [f"{line['sampler']}, batch {line['batch']}" for line in summaries]
@@ -152,15 +155,59 @@ def replay_heldout(found: dict[str, Any]) -> str:
             for name, s, line in zip(names, seeds, summaries, strict=True)
         ],
     )
-    by = {(r["table"], r["scale"], r["sampler"], r["batch"]): r["hypervolume_ratio_median"] for r in rows}
+    by: dict[tuple[str, int, int], dict[tuple[str, int], float]] = {}
+    for r in rows:
+        one = by.setdefault((r["table"], r["scale"], r["trials"]), {})
+        one[r["sampler"], r["batch"]] = r["hypervolume_ratio_median"]
     bounds = {(b["table"], b["scale"]): b["ratio"] for b in found["greedy_bounds"]}
+    told = set(found["told_the_costs"])
     lines = []
-    for key in dict.fromkeys((r["table"], r["scale"], r["trials"]) for r in rows):
-        cells = [by.get((*key[:2], line["sampler"], line["batch"])) for line in summaries]
-        shown = ["" if cell is None else f"{cell:.3f}" for cell in cells]
-        bound = bounds.get(key[:2])
-        lines.append([f"{key[0]} x{key[1]}", key[2], *shown, "" if bound is None else f"{bound:.3f}"])
-    return head + "\n\n" + table(("table", "trials", *names, "best possible (greedy)"), lines)
+    for (name, scale, trials), of in by.items():
+        peers = {sampler: ratio for (sampler, batch), ratio in of.items() if batch == 8 and sampler not in OURS}
+        cells = [
+            *(cell(of.get(own)) for own in (("frontier", 8), ("frontier", 1))),
+            best({sampler: ratio for sampler, ratio in peers.items() if sampler in told}),
+            *(cell(of.get(own)) for own in (("frontier-blind", 8), ("frontier-blind", 1))),
+            best({sampler: ratio for sampler, ratio in peers.items() if sampler not in told}),
+            cell(bounds.get((name, scale))),
+        ]
+        lines.append([f"{name} x{scale}", trials, *cells])
+    columns = ("frontier", "batch 1", "best peer that is told", "frontier-blind", "batch 1", "best other peer")
+    return head + "\n\n" + table(("table", "trials", *columns, "best possible (greedy)"), lines)
+
+
+def cell(ratio: float | None) -> str:
+    """A ratio to three digits; nothing where there is none."""
+    return "" if ratio is None else f"{ratio:.3f}"
+
+
+def best(peers: dict[str, float]) -> str:
+    """The largest ratio and whose it is."""
+    if not peers:
+        return ""
+    name = max(peers, key=lambda sampler: peers[sampler])
+    return f"{peers[name]:.3f} {name}"
+
+
+def search_million(found: dict[str, Any]) -> str:
+    """The part of the hypervolume of all searches that each reached after so many trainings."""
+    counts = ("20", "40", "100", "200")
+    rows = []
+    for row in found["rows"]:
+        ratios = (f"{row['hypervolume_ratio'][count]:.3f}" for count in counts)
+        rows.append([row["sampler"], *ratios, len(row["frontier"])])
+    return table(("sampler", *(f"{count} trainings" for count in counts), "on the frontier"), rows)
+
+
+def suggestion_cost(found: dict[str, Any]) -> str:
+    """CPU seconds per suggestion."""
+    return table(
+        ("sampler", "objectives", "candidates", "trials", "CPU seconds per suggestion"),
+        [
+            [row["sampler"], row["objectives"], f"{row['candidates']:,}", row["trials"], row["seconds_per_suggestion"]]
+            for row in found["rows"]
+        ],
+    )
 
 
 def quality(found: dict[str, Any]) -> str:
@@ -306,6 +353,8 @@ TABLES: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
     "fuzz": ("docs/security.md", fuzz),
     "store_load": ("docs/resume.md", store_load),
     "scale": ("docs/scale.md", scale),
+    "search_million": ("docs/search.md", search_million),
+    "suggestion_cost": ("docs/search.md", suggestion_cost),
     "replay": ("docs/search.md", replay),
     "replay_heldout": ("docs/search.md", replay_heldout),
     "replay held-out": ("docs/search.md", held_out),

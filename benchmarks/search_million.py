@@ -15,7 +15,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import _record
 import numpy as np
 
 from search_space.spaces import load_space
+from sweep.search.features import Array
 from sweep.search.hypervolume import hypervolume
 from sweep.search.objectives import parse_objectives
 
@@ -38,14 +38,13 @@ Point = tuple[float, float]
 
 
 def search(sampler: str, budget: int, recipe: str, steps: list[str], folder: Path | str) -> dict[str, Any]:
-    """One search: what was tried, the frontier, how long it took."""
-    began = time.monotonic()
+    """One search: what was tried, and the frontier."""
     db = f"{folder}/{sampler}.db"
     command = [SWEEP, "search", "--space", str(SPACE), "--scale", "2", "--recipe", recipe, *steps, "--sampler", sampler]
     command += ["--objectives", OBJECTIVES, "--constraint", f"parameters<={LARGEST}", "--budget", str(budget)]
     done = subprocess.run([*command, "--db", db, "--name", sampler, "--json"], stdout=subprocess.PIPE, check=True)
     (found,) = json.loads(done.stdout)["scales"]
-    return {**found, "sampler": sampler, "seconds": round(time.monotonic() - began, 1), "points": points(db, sampler)}
+    return {**found, "sampler": sampler, "points": points(db, sampler)}
 
 
 def points(db: str, study: str) -> list[Point]:
@@ -55,21 +54,36 @@ def points(db: str, study: str) -> list[Point]:
     from sweep.search.studies import storage_url
 
     trials = optuna.load_study(study_name=f"{study}-x2", storage=storage_url(db)).trials
-    return [(trial.values[0], trial.values[1]) for trial in trials if trial.values is not None]
+    # A config that is suggested again is told once more, without its name.
+    return [(t.values[0], t.values[1]) for t in trials if t.values is not None and "config" in t.user_attrs]
+
+
+def best(points: list[Point]) -> list[Point]:
+    """The frontier, the smallest first."""
+    out: list[Point] = []
+    for quality, size in sorted(points, key=lambda point: (point[1], -point[0])):
+        if not out or quality > out[-1][0]:
+            out.append((quality, size))
+    return out
 
 
 def curves(searches: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The hypervolume of each search after every tenth of its trials, as a part of what all of them reach together."""
     quality, size = parse_objectives(OBJECTIVES)
-    axes = [np.array([[quality.axis(q), size.axis(p)] for q, p in one["points"]]) for one in searches]
-    together = np.vstack(axes)
+
+    def on_axes(points: list[Point]) -> Array:
+        return np.array([[quality.axis(q), size.axis(p)] for q, p in points])
+
+    axes = [on_axes(one["points"]) for one in searches]
+    # Of the frontiers only: a single failed training would else be the worst, and decide what the others are worth.
+    together = on_axes([point for one in searches for point in best(one["points"])])
     reference = together.min(axis=0) - 0.01 * np.ptp(together, axis=0)
     whole = hypervolume(together, reference)
     rows = []
     for one, own in zip(searches, axes, strict=True):
         counts = sorted({max(1, round(len(own) * tenth / 10)) for tenth in range(1, 11)})
         ratios = {count: round(hypervolume(own[:count], reference) / whole, 5) for count in counts}
-        rows.append({key: one[key] for key in ("sampler", "candidates", "trained", "seconds", "frontier")})
+        rows.append({key: one[key] for key in ("sampler", "candidates", "trained", "frontier")})
         rows[-1]["hypervolume_ratio"] = ratios
     return rows
 
@@ -85,10 +99,13 @@ def draw(searches: list[dict[str, Any]], rows: list[dict[str, Any]], path: Path)
     for number, (one, row) in enumerate(zip(searches, rows, strict=True)):
         color = f"C{number}"
         plane.plot([p for _, p in one["points"]], [q for q, _ in one["points"]], ".", color=color, alpha=0.35)
-        best = sorted((row["parameters"], row["psnr:embedded-test"]) for row in one["frontier"])
-        plane.step(*zip(*best, strict=True), where="post", color=color, label=one["sampler"])
+        qualities, sizes = zip(*best(one["points"]), strict=True)
+        plane.step([*sizes, LARGEST], [*qualities, qualities[-1]], where="post", color=color, label=one["sampler"])
         curve.plot(list(row["hypervolume_ratio"]), list(row["hypervolume_ratio"].values()), "o-", color=color, ms=3)
+    frontiers = [quality for one in searches for quality, _ in best(one["points"])]
+    room = 0.1 * (max(frontiers) - min(frontiers)) + 0.01
     plane.set(xscale="log", xlabel="parameters", ylabel="PSNR on embedded-test (dB)")
+    plane.set_ylim(min(frontiers) - room, max(frontiers) + room)
     plane.legend()
     curve.set(xlabel="trainings", ylabel="part of the hypervolume of all searches")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +140,7 @@ def main() -> None:
         "largest_parameters": LARGEST,
         "recipe": options.recipe,
         "budget": options.budget,
-        "reference_point": "1 % of its spread below the worst value of each axis over everything that was trained",
+        "reference_point": "1 % of their spread below the worst value of each axis over the frontiers of all searches",
         "rows": rows,
     }
     print(_record.record("search_million", measurements, ("torch", "ray", "optuna", "numpy")))
