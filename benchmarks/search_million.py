@@ -133,7 +133,6 @@ def main() -> None:
         names = options.sampler or ["frontier", "random"]
         searches = [search(name, options.budget, options.recipe, steps, folder) for name in names]
     rows = curves(searches)
-    draw(searches, rows, chart)
     measurements = {
         "configs": load_space(str(SPACE)).size,
         "objectives": OBJECTIVES,
@@ -144,6 +143,7 @@ def main() -> None:
         "rows": rows,
     }
     print(_record.record("search_million", measurements, ("torch", "ray", "optuna", "numpy")))
+    draw(searches, rows, chart)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from sweep.search.screening import Screened, growth, hopeless
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
 ROUNDS = 5
 """Batches into which a small budget is split: with 10 trials, a first batch of 8 would be chosen without a model."""
@@ -114,7 +115,7 @@ class Search:
 
     def _ask(self, size: int) -> list[tuple[int, Config]]:
         """Up to ``size`` configs that were never tried."""
-        tried = self._tried_values()
+        tried = self._tried()
         asked: dict[Config, int] = {}
         repeats = 0
         while len(asked) < size:
@@ -129,8 +130,7 @@ class Search:
             config = self._suggested(trial)
             if config is None or config in tried or config in asked:
                 repeats += 1
-                values = tried.get(config) if config is not None else None
-                self.study.tell(trial, values, state=None if values else TrialState.FAIL)
+                self._repeat(trial, tried.get(config) if config is not None else None)
                 continue
             repeats = 0
             trial.set_user_attr("config", config.id)
@@ -145,14 +145,23 @@ class Search:
             return None
         return config if config in self._allowed else None
 
-    def _tried_values(self) -> dict[Config, tuple[float, ...] | None]:
-        """Every config tried: its values, or None where the trial gave none."""
-        out: dict[Config, tuple[float, ...] | None] = {}
+    def _repeat(self, trial: Trial, earlier: FrozenTrial | None) -> None:
+        """Tell a suggestion that was tried before what its first trial gave: values and constraints."""
+        if earlier is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
+        for name, violation in earlier.constraints.items():
+            trial.set_constraint(name, violation)
+        self.study.tell(trial, earlier.values)
+
+    def _tried(self) -> dict[Config, FrozenTrial | None]:
+        """Every config tried: its trial, or None where none gave values."""
+        out: dict[Config, FrozenTrial | None] = {}
         for trial in self.study.get_trials(deepcopy=False):
             config = config_of(self.encoding, trial.params)
             if config is not None and trial.state != TrialState.WAITING and "config" in trial.user_attrs:
-                values = tuple(trial.values) if trial.state == TrialState.COMPLETE and trial.values else None
-                out[config] = values or out.get(config)
+                done = trial if trial.state == TrialState.COMPLETE and trial.values else None
+                out[config] = done or out.get(config)
         return out
 
     def _evaluate(self, batch: Sequence[tuple[int, Config]]) -> None:
@@ -215,11 +224,20 @@ def batch_size(batch: int, budget: int) -> int:
 
 
 def frontier_of(study: Study) -> list[tuple[str, tuple[float, ...]]]:
-    """Config ids and values of the feasible, undominated trials, best first by the first objective."""
+    """Config ids and values of the feasible, undominated trials, best first by the first objective.
+
+    A config that a sampler suggested again is there once: its further trials have the parameters of the first.
+    """
+    trials = study.get_trials(deepcopy=False)
+    names = {_parameters(trial): str(trial.user_attrs["config"]) for trial in trials if "config" in trial.user_attrs}
     rows = {
-        str(trial.user_attrs.get("config", trial.number)): tuple(trial.values)
+        names.get(_parameters(trial), str(trial.number)): tuple(trial.values)
         for trial in study.best_trials
         if trial.values is not None
     }
     largest = study.directions[0].name == "MAXIMIZE"
     return sorted(rows.items(), key=lambda row: row[1][0], reverse=largest)
+
+
+def _parameters(trial: FrozenTrial) -> frozenset[tuple[str, object]]:
+    return frozenset(trial.params.items())

@@ -119,6 +119,19 @@ def test_an_infeasible_result_is_not_on_the_frontier(tmp_path: Path) -> None:
     assert slow.id not in dict(frontier_of(search.study))
 
 
+def test_a_config_that_is_suggested_again_is_on_the_frontier_once_and_keeps_its_constraints() -> None:
+    bound = parse_constraint("fps:BOARD>=20")
+    candidates = select(SPACE.configs, ["FSRCNN"], [3])
+    assert {figures(c)[0] >= 20 for c in candidates} == {True, False}
+    study = optuna.create_study(directions=[o.direction for o in AXES], sampler=optuna.samplers.RandomSampler(seed=0))
+    search = Search(study, encoding(SPACE, 3, ["FSRCNN"]), AXES, candidates, Board(), (bound,), 4)
+    search.run(len(candidates))
+    assert len(study.trials) > len(candidates)
+    found = frontier_of(study)
+    assert {name for name, _ in found} <= {c.id for c in candidates}
+    assert all(values[1] >= 20 for _, values in found)
+
+
 def test_earlier_results_are_free_and_not_tried_again(tmp_path: Path) -> None:
     board = Board()
     search = make(tmp_path / "s.db", board)
