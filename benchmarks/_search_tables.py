@@ -88,16 +88,16 @@ def cases(file: Path) -> list[Case]:
     found.released()
     found.values = {**found.values, **_swept(), **_seeds()}
     found.swept()
-    found.values = _extended()
-    found.extended()
-    return found.cases
+    further = _Maker(_extended(), "extended")
+    further.extended()
+    return [*found.cases, *further.cases]
 
 
 class _Maker:
-    def __init__(self, values: Values) -> None:
+    def __init__(self, values: Values, space: str = "paper") -> None:
         self.values = values
         self.cases: list[Case] = []
-        self.space = load_space("paper")
+        self.space = load_space(space)
 
     def axes(self) -> None:
         """Two objectives: every metric against every cost, device and scale by turns."""
@@ -187,7 +187,6 @@ class _Maker:
 
     def extended(self) -> None:
         """The space ``extended``, its scales that were trained whole."""
-        self.space = load_space("extended")
         for metric in ("psnr", "ssim"):
             for dataset in ("Set5", "Set14", "BSDS100"):
                 for scale in (2, 3, 4):
@@ -285,6 +284,7 @@ def _released() -> dict[Objective, dict[str, float]]:
     return out
 
 
+@cache
 def _swept() -> dict[Objective, dict[str, float]]:
     rows = pd.read_parquet(SWEPT)
     networks = rows.drop_duplicates("config").set_index("config")

@@ -38,9 +38,6 @@ FAULTS = {
 SPREAD = ("median", "least", "most")
 
 
-OURS = ("frontier", "frontier-blind")
-
-
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -160,14 +157,14 @@ def replay_heldout(found: dict[str, Any]) -> str:
         one = by.setdefault((r["table"], r["scale"], r["trials"]), {})
         one[r["sampler"], r["batch"]] = r["hypervolume_ratio_median"]
     bounds = {(b["table"], b["scale"]): b["ratio"] for b in found["greedy_bounds"]}
-    told = set(found["told_the_costs"])
+    told, ours, whole = found["told_the_costs"], found["ours"], found["default_batch"]
     lines = []
     for (name, scale, trials), of in by.items():
-        peers = {sampler: ratio for (sampler, batch), ratio in of.items() if batch == 8 and sampler not in OURS}
+        peers = {sampler: ratio for (sampler, batch), ratio in of.items() if batch == whole and sampler not in ours}
         cells = [
-            *(cell(of.get(own)) for own in (("frontier", 8), ("frontier", 1))),
+            *(cell(of.get(own)) for own in (("frontier", whole), ("frontier", 1))),
             best({sampler: ratio for sampler, ratio in peers.items() if sampler in told}),
-            *(cell(of.get(own)) for own in (("frontier-blind", 8), ("frontier-blind", 1))),
+            *(cell(of.get(own)) for own in (("frontier-blind", whole), ("frontier-blind", 1))),
             best({sampler: ratio for sampler, ratio in peers.items() if sampler not in told}),
             cell(bounds.get((name, scale))),
         ]

@@ -214,6 +214,8 @@ def main() -> None:
         "noise": "0.15 dB and 10 % (standard deviations)",
         "tables": {split: sum(c.split == split for c in chosen) for split in ("develop", "report")},
         "told_the_costs": list(TOLD),
+        "ours": list(OURS),
+        "default_batch": DEFAULT_BATCH,
         "greedy_bounds": greedy_bounds(chosen),
         "summary": summary(rows),
         "rows": rows,

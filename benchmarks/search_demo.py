@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import _record
 
+from analysis.measures.frontier import frontier
 from results_db.store import Store
 from search_space import parse_id
 from sweep.search.replay_table import ReplayTable
@@ -48,11 +49,8 @@ def draw(tables: dict[int, ReplayTable], tried: dict[int, list[str]], path: Path
     figure, axes = plt.subplots(1, len(tables), figsize=(4.2 * len(tables), 3.6), squeeze=False, layout="constrained")
     for axis, (scale, table) in zip(axes[0], tables.items(), strict=True):
         points = {config.id: pair for config, pair in table.values.items()}
-        stairs, level = [], float("-inf")
-        for fps, psnr in sorted(points.values(), reverse=True):
-            if psnr > level:
-                stairs.append((fps, psnr))
-                level = psnr
+        pairs = list(points.values())
+        stairs = [pairs[i] for i in frontier(pairs).members]
         axis.step(*zip(*stairs, strict=True), where="pre", color="0.6", lw=1, label="exhaustive frontier")
         axis.plot(*zip(*points.values(), strict=True), "o", color="0.8", ms=6, label=f"all {len(points)}")
         axis.plot(

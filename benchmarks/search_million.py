@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import _record
 import numpy as np
 
+from analysis.measures.frontier import frontier
 from search_space.spaces import load_space
 from sweep.search.features import Array
 from sweep.search.hypervolume import hypervolume
@@ -60,11 +61,7 @@ def points(db: str, study: str) -> list[Point]:
 
 def best(points: list[Point]) -> list[Point]:
     """The frontier, the smallest first."""
-    out: list[Point] = []
-    for quality, size in sorted(points, key=lambda point: (point[1], -point[0])):
-        if not out or quality > out[-1][0]:
-            out.append((quality, size))
-    return out
+    return [points[i] for i in reversed(frontier(points, (True, False)).members)]
 
 
 def curves(searches: list[dict[str, Any]]) -> list[dict[str, Any]]:
