@@ -32,6 +32,26 @@ class Tab:
     trouble: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    def until(self, expression: str, arg: Any = None) -> None:
+        """Wait for ``expression`` by the clock: a starved browser may draw no frames, and Playwright's own wait asks
+        once per frame. A wait in vain says what the page was like."""
+        try:
+            self.page.wait_for_function(expression, arg=arg, polling=100)
+        except Exception as error:
+            state = self.page.evaluate("({ clicks: window.clicks, seen: document.visibilityState, y: scrollY })")
+            raise AssertionError(f"in vain: {expression} with {arg!r}; page {state}, trouble {self.trouble}") from error
+
+    def click(self, tries: int = 5) -> None:
+        """Press and release where the mouse is; once more if the browser never told the page (Chromium drops input
+        before a starved page has been painted). A press that the page heard is never given twice."""
+        before = self.page.evaluate("window.clicks")
+        for _ in range(tries):
+            self.page.mouse.down()
+            self.page.mouse.up()
+            if self.page.evaluate("window.clicks") > before:
+                return
+        raise AssertionError(f"the page heard none of {tries} clicks")
+
 
 @cache
 def _playwright() -> Any:
@@ -60,6 +80,7 @@ def chromium(*flags: str, **options: Any) -> Iterator[Tab]:
     try:
         page = context.new_page()
         page.set_default_timeout(60_000)
+        page.add_init_script("window.clicks = 0; addEventListener('mousedown', () => { clicks += 1; }, true);")
         tab = Tab(page)
         page.on("console", lambda m: tab.trouble.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: tab.trouble.append(str(error)))

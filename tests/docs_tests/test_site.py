@@ -52,7 +52,7 @@ def test_each_decision_has_a_page_and_none_asks_the_network_for_anything(site: P
 def test_the_search_answers_from_disk(site: Path) -> None:
     with chromium() as tab:
         tab.page.goto((site / "tutorial" / "first-sweep.html").as_uri())
-        tab.page.wait_for_function("document.querySelector('.md-search__form') !== null")
+        tab.until("document.querySelector('.md-search__form') !== null")
         tab.page.keyboard.press("/")
         tab.page.keyboard.type("checkpoint")
         tab.page.locator(".md-search-result__item").first.wait_for()

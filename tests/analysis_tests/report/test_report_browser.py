@@ -64,7 +64,7 @@ def test_it_opens_without_a_network_request_or_a_console_error(tab: Tab) -> None
 def test_filters_leave_only_what_was_chosen(tab: Tab) -> None:
     tab.page.get_by_label("x4", exact=True).uncheck()
     tab.page.get_by_label("ESPCN", exact=True).uncheck()
-    tab.page.wait_for_function("!document.getElementById('chart-text').textContent.includes('x4')")
+    tab.until("!document.getElementById('chart-text').textContent.includes('x4')")
     rows = names(tab)
     assert rows and all("_s4_" not in row and not row.startswith("ESPCN") for row in rows)
     assert count(tab) == len(rows) == 15
@@ -78,11 +78,11 @@ def test_device_metric_test_set_and_axes_can_be_chosen(tab: Tab) -> None:
     tab.page.select_option("#device", "laptop")
     tab.page.select_option("#metric", "ssim")
     tab.page.select_option("#x", "macs")
-    tab.page.wait_for_function("document.getElementById('chart-title').textContent.includes('SSIM on Set5 on laptop')")
+    tab.until("document.getElementById('chart-title').textContent.includes('SSIM on Set5 on laptop')")
     assert "Multiply-accumulates" in tab.page.text_content("#chart-title")
     tab.page.select_option("#metric", "psnr")
     tab.page.select_option("#dataset", "Set14")
-    tab.page.wait_for_function("document.getElementById('chart-title').textContent.includes('PSNR on Set14')")
+    tab.until("document.getElementById('chart-title').textContent.includes('PSNR on Set14')")
 
 
 FIRST_POINT = """() => {
@@ -114,9 +114,8 @@ def test_hovering_a_point_shows_its_id_and_all_figures(tab: Tab) -> None:
 
 def test_clicking_a_point_shows_its_details_and_crops(tab: Tab) -> None:
     config = hover(tab)
-    tab.page.mouse.down()
-    tab.page.mouse.up()
-    tab.page.wait_for_function("(id) => document.getElementById('detail-title').textContent === id", arg=config)
+    tab.click()
+    tab.until("(id) => document.getElementById('detail-title').textContent === id", arg=config)
     widths = tab.page.evaluate("[...document.querySelectorAll('#detail img')].map((i) => i.naturalWidth)")
     assert widths == [96, 96, 96]
     assert "Elsewhere" in tab.page.text_content("#detail")

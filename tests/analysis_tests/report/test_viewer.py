@@ -44,7 +44,7 @@ def opened(tab: Tab, page_file: Path, config: str = MODEL) -> None:
     tab.page.goto(page_file.as_uri())
     tab.page.locator("#viewer").scroll_into_view_if_needed()
     tab.page.select_option("#viewer-model", config)
-    tab.page.wait_for_function(SHOWN, arg=config)
+    tab.until(SHOWN, arg=config)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_a_dropped_grey_picture_comes_out_within_a_level_of_torch(tab: Tab, swee
     file = tmp_path / "waves.png"
     file.write_bytes(png(grey))
     dropped(tab, file.read_bytes(), "waves.png")
-    tab.page.wait_for_function("() => $('viewer-status').textContent.startsWith('waves.png, 81 x 60')")
+    tab.until("() => $('viewer-status').textContent.startsWith('waves.png, 81 x 60')")
     pair = imaging.pair("waves", imaging.read_luma(file)[1], 3)
     want = imaging.upscale(Models(sweep_store).require(MODEL), pair)
     shown = canvas(tab, "viewer-right")
@@ -133,22 +133,20 @@ def test_a_dropped_grey_picture_comes_out_within_a_level_of_torch(tab: Tab, swee
 
 
 def noted(tab: Tab, text: str) -> None:
-    tab.page.wait_for_function("(text) => $('viewer-note').textContent === text", arg=text)
+    tab.until("(text) => $('viewer-note').textContent === text", arg=text)
 
 
 def test_a_file_can_be_chosen_and_what_is_no_picture_is_named(tab: Tab, tmp_path: Path) -> None:
     (tmp_path / "no.png").write_text("no picture")
     tab.page.set_input_files("#viewer-file", tmp_path / "no.png")
-    tab.page.wait_for_function(
-        "() => $('viewer-note').textContent === 'no.png is no picture that this browser can read.'"
-    )
+    tab.until("() => $('viewer-note').textContent === 'no.png is no picture that this browser can read.'")
     (tmp_path / "tiny.png").write_bytes(png(np.zeros((9, 50))))
     tab.page.set_input_files("#viewer-file", tmp_path / "tiny.png")
     noted(tab, "tiny.png is too small for x3.")
     (tmp_path / "large.png").write_bytes(png(np.zeros((1100, 1700))))
     tab.page.evaluate("viewer.seen = false")
     tab.page.set_input_files("#viewer-file", tmp_path / "large.png")
-    tab.page.wait_for_function("() => viewer.cut === ' (the middle of 1700 x 1100)'")
+    tab.until("() => viewer.cut === ' (the middle of 1700 x 1100)'")
     assert tab.page.evaluate("viewer.picture.width * viewer.picture.height") <= 1 << 20
 
 
@@ -156,7 +154,7 @@ def test_choosing_a_point_shows_its_model_and_one_without_weights_says_so(tab: T
     inside = tab.page.evaluate("Object.keys(DATA.networks.models)")
     other = next(config for config in inside if not config.startswith("Bicubic") and config != MODEL)
     tab.page.evaluate("(config) => findModel(config)", other)
-    tab.page.wait_for_function(SHOWN, arg=other)
+    tab.until(SHOWN, arg=other)
     assert tab.page.input_value("#viewer-model") == other
     missing = tab.page.evaluate("MODELS.map((m) => m.config).find((c) => !DATA.networks.models[c])")
     tab.page.evaluate("(config) => findModel(config)", missing)
@@ -178,7 +176,7 @@ def test_the_keyboard_moves_the_line_and_the_loupe_and_chooses_a_model(tab: Tab)
     tab.page.focus("#viewer-model")
     tab.page.keyboard.press("Home")
     first = tab.page.locator("#viewer-model option").first.text_content()
-    tab.page.wait_for_function(SHOWN, arg=first)
+    tab.until(SHOWN, arg=first)
 
 
 def test_dragging_on_the_picture_moves_the_line(tab: Tab) -> None:

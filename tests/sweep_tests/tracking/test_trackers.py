@@ -75,7 +75,7 @@ def test_mlflows_own_page_shows_the_runs(mlflow_folder):
                 tab.page.set_default_timeout(180_000)
                 tab.page.goto(f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning")
                 # The sweep's run and those of its trials, once the page has asked for them.
-                tab.page.wait_for_function("document.body.innerText.includes('3 matching runs')")
+                tab.until("document.body.innerText.includes('3 matching runs')")
                 tab.page.goto(f"{address}/#/experiments/{experiment}/runs/{child.info.run_id}")
                 tab.page.get_by_text("psnr/test").first.wait_for()
                 assert child.info.run_name in tab.page.inner_text("body")
