@@ -28,7 +28,6 @@ from _search_peers import PEERS, peer
 from _search_tables import ROOT, Case, kept_cases
 
 from sweep.search import DEFAULT_BATCH
-from sweep.search.hypervolume import hypervolume
 from sweep.search.replay import replay
 from sweep.search.samplers import SamplerName
 from sweep.search.tables import published_file
@@ -48,8 +47,6 @@ DECIDING = (
     "warp",
 )
 """Modules that decide which config comes next; ``loop`` decides only how many at a time."""
-SMALL = 150
-"""Configs of a table up to which its greedy bound is computed."""
 SOURCES = ROOT / "sweep" / "search"
 
 
@@ -102,21 +99,6 @@ def rows_of(runs: list[dict[str, Any]], chosen: list[Case], digest: str) -> list
                     "seconds_per_suggestion": round(float(np.median([one["seconds"] for one in found])), 4),
                 }
             )
-    return out
-
-
-def greedy_bounds(chosen: list[Case]) -> list[dict[str, Any]]:
-    """What a tenth of a small table reaches when every result is known and the best next config is always taken."""
-    out = []
-    for case in chosen:
-        table, taken = case.table, []
-        if len(table.facts) <= SMALL and len(table.objectives) == 2:
-            axes = table.axes[table.feasible]
-            for _ in range(case.budget):
-                gains = [hypervolume(axes[[*taken, i]], table.reference) for i in range(len(axes))]
-                taken.append(int(np.argmax(gains)))
-            ratio = hypervolume(axes[taken], table.reference) / table.exhaustive
-            out.append({"table": table.name, "scale": table.scale, "split": case.split, "ratio": round(ratio, 5)})
     return out
 
 
@@ -216,7 +198,6 @@ def main() -> None:
         "told_the_costs": list(TOLD),
         "ours": list(OURS),
         "default_batch": DEFAULT_BATCH,
-        "greedy_bounds": greedy_bounds(chosen),
         "summary": summary(rows),
         "rows": rows,
     }
