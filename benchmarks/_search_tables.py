@@ -88,6 +88,7 @@ def cases(file: Path) -> list[Case]:
     found.released()
     found.values = {**found.values, **_swept(), **_seeds()}
     found.swept()
+    found.further()
     further = _Maker(_extended(), "extended")
     further.extended()
     return [*found.cases, *further.cases]
@@ -184,6 +185,33 @@ class _Maker:
         for device in ("AGX", "RPI", "swept-eager", "swept-onnxruntime"):
             for scale in (2, 3, 4):
                 self.add("another seed", f"psnr:two-seeds-Set5,fps:{device}", scale)
+
+    def further(self) -> None:
+        """To develop on only: more of the kinds that the fourth round of decision 069 was weakest at."""
+        for text, scale in (
+            ("psnr:swept-BSDS100,fps:AGX", 4),
+            ("psnr:swept-Set5,fps:MaxQ", 3),
+            ("psnr:swept-BSDS100,fps:RPI", 2),
+            ("psnr:swept-BSDS100,fps:swept-onnxruntime", 4),
+            ("ssim:swept-BSDS100,fps:swept-eager", 4),
+            ("psnr:swept-Set5,fps:swept-onnxruntime", 3),
+            ("psnr:swept-Set5,fps:RPI", 4),
+        ):
+            self.add("own sweep", text, scale, label="deep", families=DEEP, tuned=True)
+        for text, scale in (
+            ("ssim:Set14,lpips:Set14,fps:RPI", 3),
+            ("psnr:Set14,lpips:Set14,fps:MaxQ", 2),
+            ("ssim:BSDS100,lpips:BSDS100,fps:AGX", 4),
+            ("psnr:Urban100,fps:RPI,parameters", 2),
+            ("psnr:Manga109,fps:AGX,power:AGX", 3),
+            ("psnr:Set5,ssim:Set5,fps:RPI", 4),
+            ("psnr:Set5,lpips:Set5,fps:AGX,power:AGX", 2),
+            ("psnr:Set14,parameters,macs", 2),
+            ("psnr:Manga109,fps:MaxQ,power:MaxQ,memory:MaxQ", 3),
+            ("psnr:Set14,fps:RPI,fps:AGX", 4),
+            ("ssim:Manga109,lpips:Manga109,fps:MaxQ", 3),
+        ):
+            self.add("many objectives", text, scale, tuned=True)
 
     def extended(self) -> None:
         """The space ``extended``, its scales that were trained whole."""

@@ -24,9 +24,10 @@ from sweep.search.warp import Identity, Warp
 NEGLIGIBLE = 1e-2
 """Kernels that count for less than this are left out of a prediction."""
 JITTER = 1e-6
-SD_FACTOR = 0.35
-"""What the model's standard deviations are multiplied by: on a budget of a tenth of the space, less exploration finds
-more (docs/decisions/013)."""
+DOUBT = ((8, 20), (0.35, 1.0))
+"""Trials, and what the model's standard deviations are multiplied by after so many (linear between): with few trials
+the kernels differ widely and less exploration finds more, with many the standard deviations are as they should be
+(docs/decisions/013 and 069)."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Prior:
     kin_smooth: float = 0.7
     shared_length: float = 3.0
     own_length: float = 2.0
-    noise: float = 0.2
+    noise: float = 0.1
     trend: float = 1.0
     """Of the mean: how much the target rises (quality) or falls (speed) per standard deviation of ``size``."""
     spread: float = 0.6
@@ -99,10 +100,8 @@ class Surrogate:
         prior: Prior | None = None,
         warped: bool = True,
         trend: float = 0.0,
-        sd_factor: float = SD_FACTOR,
     ) -> None:
         self.features = features
-        self.sd_factor = sd_factor
         self.prior = prior or Prior()
         self.warped = warped
         rng = np.random.default_rng(seed)
@@ -142,7 +141,8 @@ class Surrogate:
         mean, sd = self._factor.predict(kept, fit.whitened)
         centre, scale = middle + spread * fit.centre[kept, None], spread * fit.scale[kept, None]
         mean = centre + scale * (mean + self._trend[kept])
-        return Posterior(weights[kept] / weights[kept].sum(), mean, self.sd_factor * scale * sd, warp)
+        doubt = float(np.interp(len(observed), *DOUBT))
+        return Posterior(weights[kept] / weights[kept].sum(), mean, doubt * scale * sd, warp)
 
     def _fit(self, target: Array, trend: Array) -> _Fit:
         """Of each kernel, the likeliest ``centre`` and ``scale`` of target (t,) = centre + scale * (trend + function).
