@@ -19,7 +19,7 @@ from sweep.search.hypervolume import hypervolume
 from sweep.search.improvement import MOST_CELLS, by_cells, by_scalarisation, cells, excess_of_known, undominated
 from sweep.search.objectives import Constraint, Objective
 from sweep.search.past_trials import PastTrials, read_trials
-from sweep.search.surrogate import Posterior, Prior, Surrogate
+from sweep.search.surrogate import DOUBT, Posterior, Prior, Surrogate
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -33,8 +33,9 @@ KERNELS, MANY_CANDIDATES = 64, 2000
 """Kernels that are averaged; half as many above ``MANY_CANDIDATES``, to save memory and time."""
 OPENING_SPREAD = 0.1
 """Assumed scatter of quality around size, in standard deviations over the space, before any quality is known."""
-COST_PRIOR = Prior(noise=0.06, noise_spread=1.5)
-"""Of an unknown cost: how far configs deviate from a smooth function differs most from device to device."""
+COST_PRIOR = Prior(noise=0.06, noise_spread=1.5, doubt=DOUBT)
+"""Of an unknown cost: how far configs deviate from a smooth function differs most from device to device, and exploring
+for it does not pay."""
 OUTCOMES = 32
 """Draws of each candidate where the frontier is too large for the exact growth."""
 

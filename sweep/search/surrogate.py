@@ -24,10 +24,9 @@ from sweep.search.warp import Identity, Warp
 NEGLIGIBLE = 1e-2
 """Kernels that count for less than this are left out of a prediction."""
 JITTER = 1e-6
-DOUBT = ((8, 20), (0.35, 1.0))
-"""Trials, and what the model's standard deviations are multiplied by after so many (linear between): with few trials
-the kernels differ widely and less exploration finds more, with many the standard deviations are as they should be
-(docs/decisions/013 and 069)."""
+FEW, ENOUGH, DOUBT = 8, 20, 0.35
+"""Up to ``FEW`` trials the kernels differ widely, and less exploration finds more: the model's standard deviations
+are multiplied by ``DOUBT``, from ``ENOUGH`` trials on by the prior's own ``doubt`` (docs/decisions/069)."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,8 @@ class Prior:
     """Standard deviation of the logarithms."""
     noise_spread: float = 1.0
     """The same of the noise."""
+    doubt: float = 1.0
+    """What the standard deviations of a prediction are multiplied by when there are enough trials."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Surrogate:
         mean, sd = self._factor.predict(kept, fit.whitened)
         centre, scale = middle + spread * fit.centre[kept, None], spread * fit.scale[kept, None]
         mean = centre + scale * (mean + self._trend[kept])
-        doubt = float(np.interp(len(observed), *DOUBT))
+        doubt = float(np.interp(len(observed), (FEW, ENOUGH), (DOUBT, self.prior.doubt)))
         return Posterior(weights[kept] / weights[kept].sum(), mean, doubt * scale * sd, warp)
 
     def _fit(self, target: Array, trend: Array) -> _Fit:
