@@ -37,8 +37,7 @@ def peer(table: ReplayTable, name: str, budget: int, seed: int, batch: int) -> R
     logging.getLogger().setLevel(logging.ERROR)
     configs = list(table.facts)
     kind: Any = {"syne-tune-ehvi": _SyneTune, "gp-flat": _OptunaGP}.get(name, _BoTorch)
-    known = table.measured or table.facts
-    axes = np.array([[o.axis(known[config][o]) for o in table.objectives] for config in configs])
+    axes = np.array([[o.axis(table.observed[config][o]) for o in table.objectives] for config in configs])
     feasible = [i for i in range(len(configs)) if table.feasible[i]]
     searcher = kind(table, configs, axes, seed, blind=name.endswith("blind"))
     tried: list[int] = []

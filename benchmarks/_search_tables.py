@@ -89,9 +89,9 @@ def cases(file: Path) -> list[Case]:
     found.values = {**found.values, **_swept(), **_seeds()}
     found.swept()
     found.further()
-    further = _Maker(_extended(), "extended")
-    further.extended()
-    return [*found.cases, *further.cases]
+    extended = _Maker(_extended(), "extended")
+    extended.extended()
+    return [*found.cases, *extended.cases]
 
 
 class _Maker:

@@ -156,8 +156,8 @@ def replay_heldout(found: dict[str, Any]) -> str:
     for r in rows:
         one = by.setdefault((r["table"], r["scale"], r["trials"]), {})
         one[r["sampler"], r["batch"]] = r["hypervolume_ratio_median"]
-    rows = json.loads((ROOT / "benchmarks" / "results" / "replay_bounds.json").read_text())["rows"]
-    bounds = {(b["table"], b["scale"]): [cell(b[name]) for name in ("knowing_the_others", "knowing_all")] for b in rows}
+    bounded = json.loads((ROOT / "benchmarks" / "results" / "replay_bounds.json").read_text())["rows"]
+    bounds = {(b["table"], b["scale"]): [cell(b["knowing_the_others"]), cell(b["knowing_all"])] for b in bounded}
     told, ours, whole = found["told_the_costs"], found["ours"], found["default_batch"]
     lines = []
     for (name, scale, trials), of in by.items():
@@ -167,7 +167,7 @@ def replay_heldout(found: dict[str, Any]) -> str:
             best({sampler: ratio for sampler, ratio in peers.items() if sampler in told}),
             *(cell(of.get(own)) for own in (("frontier-blind", whole), ("frontier-blind", 1))),
             best({sampler: ratio for sampler, ratio in peers.items() if sampler not in told}),
-            *bounds.get((name, scale), ("", "")),
+            *bounds[name, scale],
         ]
         lines.append([f"{name} x{scale}", trials, *cells])
     columns = ("frontier", "batch 1", "best peer that is told", "frontier-blind", "batch 1", "best other peer")

@@ -39,9 +39,8 @@ def knowing_all(case: Case) -> float:
 def knowing_the_others(case: Case) -> float:
     """The same when of each config only the costs are known, and the results of 19 of 20 other configs beside."""
     table = case.table
-    seen = table.measured or table.facts
     configs = [config for config, keeps in zip(table.facts, table.feasible, strict=True) if keeps]
-    axes = np.array([[o.axis(seen[config][o]) for o in table.objectives] for config in configs])
+    axes = np.array([[o.axis(table.observed[config][o]) for o in table.objectives] for config in configs])
     columns = list(zip(table.objectives, axes.T, strict=True))
     described = features(configs, [column for objective, column in columns if not objective.needs_training])
     fold = np.random.default_rng(0).permutation(len(configs)) % FOLDS

@@ -23,8 +23,7 @@ class TableEvaluator:
 
     def evaluate(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """Their finished values."""
-        values = self.table.measured or self.table.facts
-        return {config: values[config] for config in configs}
+        return {config: self.table.observed[config] for config in configs}
 
     def screen(self, configs: Sequence[Config]) -> Mapping[Config, Facts]:
         """A table holds no short trainings, so no config is pruned."""
@@ -63,13 +62,12 @@ def replay(
     import optuna
 
     encoded = encoded or encoding_for(table)
-    facts = table.measured or table.facts
     optuna_sampler = make_sampler(
         sampler,
         encoded,
         list(table.facts),
         table.objectives,
-        lambda config: {o: value for o, value in facts[config].items() if not o.needs_training},
+        lambda config: {o: value for o, value in table.observed[config].items() if not o.needs_training},
         table.constraints,
         seed=seed,
     )

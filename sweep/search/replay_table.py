@@ -30,6 +30,11 @@ class ReplayTable:
     """What the search observes where it differs from ``facts``: one noisy training of each config."""
 
     @property
+    def observed(self) -> Mapping[Config, Facts]:
+        """What a search is told of each config it tries."""
+        return self.measured or self.facts
+
+    @property
     def scale(self) -> int:
         """The scale of all configs."""
         return next(iter(self.facts)).scale
